@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Encoders:
     """Product ids by position, [num_products]."""
     max_holdings: int
     max_recent: int
+
+    def over(self, product_ids: Array) -> Encoders:
+        """Return these encoders over other products, [num_products] sorted ids."""
+        return replace(self, product_ids=product_ids)
 
     def query_encoder(self) -> QueryEncoder:
         """Return the graph from raw requests to encoded queries."""

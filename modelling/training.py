@@ -12,7 +12,7 @@ from typing import Any
 
 from data.tensorflow import tf
 
-__all__ = ["Progress", "Training", "train"]
+__all__ = ["Progress", "Training", "restore", "train", "training_so_far"]
 
 Progress = Callable[[str, float], None]
 """Called with what goes on (for people) and the share that is done, 0 to 1."""
@@ -58,12 +58,41 @@ class _Checkpoints:
         shutil.rmtree(old, ignore_errors=True)
 
     def load(self, name: str) -> Training | None:
-        """Read a checkpoint, or return None. A crash between two renames leaves the older one."""
-        for folder in (self._folder / name, self._folder / f"{name}.old"):
-            if (folder / "training.json").exists():
-                self._checkpoint.read(str(folder / "variables")).assert_existing_objects_matched()
-                return Training(**json.loads((folder / "training.json").read_text()))
-        return None
+        """Read a checkpoint, or return None."""
+        folder = _saved(self._folder, name)
+        if folder is None:
+            return None
+        self._checkpoint.read(str(folder / "variables")).assert_existing_objects_matched()
+        return Training(**json.loads((folder / "training.json").read_text()))
+
+
+def _saved(checkpoints: Path, name: str) -> Path | None:
+    """Return where a checkpoint is. A crash between two renames leaves the older one."""
+    folders = (checkpoints / name, checkpoints / f"{name}.old")
+    return next((folder for folder in folders if (folder / "training.json").exists()), None)
+
+
+def training_so_far(checkpoints: Path) -> Training:
+    """Return what a training has come to, by the checkpoints in its folder; before its first epoch nothing."""
+    folder = _saved(checkpoints, "last")
+    return Training() if folder is None else Training(**json.loads((folder / "training.json").read_text()))
+
+
+def restore(model: Any, checkpoints: Path) -> None:
+    """Give a model the variables with which a training ended, without its optimizer.
+
+    Args:
+        model: A model of the same shape, whose variables exist.
+        checkpoints: The folder of a finished training without validation.
+
+    Raises:
+        FileNotFoundError: There is no checkpoint.
+    """
+    folder = _saved(checkpoints, "last")
+    if folder is None:
+        raise FileNotFoundError(f"{checkpoints} holds no checkpoint; train anew")
+    status = tf.train.Checkpoint(model=model).read(str(folder / "variables"))
+    status.assert_existing_objects_matched().expect_partial()
 
 
 def train(

@@ -68,7 +68,7 @@ def _manifest(run: Run) -> dict[str, object]:
     """Return what a reader of the export alone must know."""
     return run.folder.manifest() | {
         "as_of_day": run.windows.test.cutoff,
-        "horizon_days": run.config.data.windows.horizon_days,
+        "horizon_days": run.horizon_days,
         "index": run.folder.read_json("retrieval", "index.json"),
         "customers": run.config.data.customers.model_dump(),
         "products": run.config.data.products.model_dump(),

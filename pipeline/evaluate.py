@@ -80,8 +80,8 @@ def _matrix(taken: Interactions, history: Dataset) -> sp.csr_matrix:
 
 def _calibration(run: Run, scorer: ExportedRecommender, taken: Interactions) -> Calibration | None:
     """Compare the probabilities of all customers' candidates with what came; only for a window of the horizon."""
-    windows = run.config.data.windows
-    if (windows.test_days or windows.horizon_days) != windows.horizon_days:
+    window = run.windows.test
+    if window.until - window.cutoff != run.horizon_days:
         return None
     relevant = _matrix(taken, run.history)
     probabilities, outcomes = [], []

@@ -22,7 +22,7 @@ from pipeline.run_folder import RunFolder
 from ranking.training import RankerSettings
 from retrieval.training import RetrieverSettings
 
-__all__ = ["Run", "open_run", "start_run"]
+__all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 _JUDGES = {"evaluation": {"blessing": True}, "export": {"keep_versions": True, "infra": True}}
 """What says whether and how a run is pushed, and changes nothing in it: a run goes on when these change."""
@@ -61,6 +61,12 @@ class Run:
         """The window before the oldest ranking window: it chooses the retriever's epochs, and nothing else."""
         first = self.windows.ranking[0].cutoff
         return Window(first - self.config.data.windows.horizon_days, first)
+
+    @property
+    def horizon_days(self) -> int:
+        """Length of the window that a probability speaks of, which is that of the run that was calibrated."""
+        origin = self.folder.origin
+        return int(origin["horizon_days"]) if origin else self.config.data.windows.horizon_days
 
     def retriever_settings(self) -> RetrieverSettings:
         """Return what a retriever depends on."""
@@ -117,7 +123,7 @@ def _git_revision() -> str | None:
         return None
 
 
-def _manifest(config: RunConfig, source: Path) -> dict[str, Any]:
+def _manifest(config: RunConfig, source: Path, origin: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "version": importlib.metadata.version("nextbest"),
         "git_revision": _git_revision(),
@@ -126,6 +132,7 @@ def _manifest(config: RunConfig, source: Path) -> dict[str, Any]:
         "source": str(source),
         "data": _data_digests(config, source),
         "config": hashlib.sha256(config.model_dump_json(exclude=_JUDGES).encode()).hexdigest(),
+        "refreshed_from": origin,
     }
 
 
@@ -140,16 +147,36 @@ def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> R
     Raises:
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.
     """
+    run = read_run(config, out, progress)
+    begin_run(run, config)
+    return run
+
+
+def read_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
+    """Read and check the inputs of a run; nothing is written. Arguments and errors as for `start_run`."""
     run = Run(load_config(config), config.parent.resolve(), RunFolder(out), progress)
     _check_evaluation_files(config, run)
     try:
-        windows = run.windows  # reads and checks the tables before anything is written
+        _ = run.windows  # reads and checks the tables
     except ValueError as error:
         raise InputError([Problem(str(config), "data.windows", None, str(error), "")]) from None
-    run.folder.begin(_manifest(run.config, run.source))
-    write_text(run.folder.path("config.toml"), config.read_text(encoding="utf-8"))
-    run.folder.add_to_manifest(windows=windows.dates())
     return run
+
+
+def begin_run(run: Run, config: Path, origin: dict[str, Any] | None = None) -> None:
+    """Write the manifest and the config into the run's folder, or go on with the run that is there.
+
+    Args:
+        run: What `read_run` read.
+        config: The TOML.
+        origin: What says which trained run's weights this one takes over; None where it is trained itself.
+
+    Raises:
+        InputError: The folder holds something else.
+    """
+    run.folder.begin(_manifest(run.config, run.source, origin))
+    write_text(run.folder.path("config.toml"), config.read_text(encoding="utf-8"))
+    run.folder.add_to_manifest(windows=run.windows.dates())
 
 
 def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
@@ -162,5 +189,5 @@ def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
     source = Path(folder.manifest()["source"])
     run = Run(load_config(folder.path("config.toml")), source, folder, progress)
     _check_evaluation_files(folder.path("config.toml"), run)
-    folder.begin(_manifest(run.config, source))
+    folder.begin(_manifest(run.config, source, folder.origin))
     return run

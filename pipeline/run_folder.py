@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,14 @@ __all__ = ["RunFolder"]
 _MANIFEST = "manifest.json"
 _IDENTITY = ("config", "data", "version")
 """What must be equal for a run to go on."""
+_ORIGIN = "refreshed_from"
+"""And this: None in a run that is trained, else what says which trained run's weights it has."""
+
+
+def _made_from(origin: dict[str, Any] | None) -> str:
+    if origin is None:
+        return "trained"
+    return f"refreshed from the run of config {origin['config'][:12]} trained as of {origin['cutoff']}"
 
 
 class RunFolder:
@@ -41,6 +49,12 @@ class RunFolder:
             raise self._refuse("this is no run's folder", "make one with `nextbest train`")
         return manifest
 
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Which trained run's weights a refreshed run has, by its manifest; None in a run that is trained."""
+        found: dict[str, Any] | None = self.manifest().get(_ORIGIN)
+        return found
+
     def begin(self, manifest: dict[str, Any]) -> None:
         """Begin a run, or go on with it.
 
@@ -57,6 +71,10 @@ class RunFolder:
             raise self._refuse("the folder is not empty and holds no run", "name another --out")
         if changed := [key for key in _IDENTITY if begun[key] != manifest[key]]:
             what = f"the folder holds a run with another {' and '.join(changed)}"
+            raise self._refuse(what, "name another --out, or remove the folder to begin anew")
+        if begun.get(_ORIGIN) != manifest.get(_ORIGIN):
+            was, wanted = (_made_from(content.get(_ORIGIN)) for content in (begun, manifest))
+            what = f"the folder holds a run that was {was}, and now it would be {wanted}"
             raise self._refuse(what, "name another --out, or remove the folder to begin anew")
 
     def _is_free(self) -> bool:
@@ -81,9 +99,15 @@ class RunFolder:
         Raises:
             InputError: A servable is missing.
         """
-        if missing := [str(path.relative_to(self.root)) for path in self.servables().values() if not path.exists()]:
-            what = f"the run is not trained to the end: {', '.join(missing)} missing"
-            raise self._refuse(what, "name it once more in `nextbest train` or `nextbest run`")
+        if problems := self.untrained(self.servables().values()):
+            raise InputError(problems)
+
+    def untrained(self, paths: Iterable[Path]) -> list[Problem]:
+        """Return that training has not ended, if it has not left all of these paths."""
+        missing = [str(path.relative_to(self.root)) for path in paths if not path.exists()]
+        what = f"the run is not trained to the end: {', '.join(missing)} missing"
+        remedy = "name it once more in `nextbest train` or `nextbest run`"
+        return [Problem(str(self.root), None, None, what, remedy)] if missing else []
 
     def add_to_manifest(self, **entries: Any) -> None:
         """Add to the manifest, or replace in it."""

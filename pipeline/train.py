@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from data.atomic import write_text
 from data.candidates import Candidates
 from data.catalogue import Encoders, fit_encoders
 from data.policy import SuitabilityPolicy
 from data.snapshot import new_acquisitions, take_snapshot
-from data.tables.tf_metadata import schema_proto, write_schema
 from data.tensorflow import make_deterministic
 from data.windows import Window, labels
+from pipeline.learnt import ranker_checkpoints, retriever_checkpoints, save_encoders
 from pipeline.run import Run
+from pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
 from ranking.calibration import Calibration
-from ranking.examples import WindowExamples, catalogue_state, sample_customers, window_examples
-from ranking.export import RankingServable, save_ranking
+from ranking.examples import WindowExamples, sample_customers, window_examples
 from ranking.training import select_ranker, train_ranker
 from retrieval.candidates import propose
-from retrieval.export import RetrievalServable, save_retrieval
-from retrieval.indexes import ExactIndex, ScannIndex, choose_index
 from retrieval.training import Retriever, select_epochs, train_retriever
-from serving.assets import ASSETS, SCHEMA
 
-__all__ = ["train"]
+__all__ = ["ranking_examples", "train", "window_candidates"]
 
 
 def train(run: Run) -> None:
@@ -33,7 +27,7 @@ def train(run: Run) -> None:
     make_deterministic(run.config.seed)
     epochs = _retrieval_epochs(run)
     for window in run.windows.ranking:
-        _window_candidates(run, window, epochs)
+        window_candidates(run, window, epochs)
     _final_retriever(run, epochs)
     _ranker(run)
 
@@ -44,7 +38,7 @@ def _retrieval_epochs(run: Run) -> int:
     if chosen is None:
         window = run.selection_window
         past = run.history.until(window.until)
-        checkpoints = run.folder.path("retrieval", "checkpoints", "selection")
+        checkpoints = retriever_checkpoints(run.folder, "selection")
         progress = run.progress(f"retrieval: how many epochs, on {window.dates[0]} to {window.dates[1]}")
         training = select_epochs(past, window, run.retriever_settings(), checkpoints, progress)
         chosen = {"epochs": training.best_epochs, "losses": training.losses, "accuracy": training.scores}
@@ -53,7 +47,7 @@ def _retrieval_epochs(run: Run) -> int:
 
 
 def _train_retriever(run: Run, day: int, name: str, epochs: int) -> Retriever:
-    checkpoints = run.folder.path("retrieval", "checkpoints", name)
+    checkpoints = retriever_checkpoints(run.folder, name)
     progress = run.progress(f"retrieval: train as of {name}")
     return train_retriever(run.history.until(day), day, epochs, run.retriever_settings(), checkpoints, progress)
 
@@ -62,7 +56,7 @@ def _candidates_path(window: Window) -> tuple[str, str, str]:
     return "retrieval", "candidates", f"{window.dates[0]}.npz"
 
 
-def _window_candidates(run: Run, window: Window, epochs: int) -> None:
+def window_candidates(run: Run, window: Window, epochs: int) -> None:
     """Let a retriever that ends at the window's cutoff propose candidates for it."""
     path = run.folder.path(*_candidates_path(window))
     if path.exists():
@@ -84,37 +78,12 @@ def _window_candidates(run: Run, window: Window, epochs: int) -> None:
 
 
 def _final_retriever(run: Run, epochs: int) -> None:
-    """Train the retriever that is served, build its indexes, and choose one."""
+    """Train the retriever that is served."""
     if run.folder.path("retrieval", "index.json").exists():
         return
-    cutoff = run.windows.test.cutoff
-    retriever = _train_retriever(run, cutoff, "final", epochs)
-    config = run.config.retrieval.index
-    exact = ExactIndex().index(retriever.product_embeddings)
-    scann = ScannIndex(config).index(retriever.product_embeddings)
-    default_k = run.config.export.default_k
-    for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
-        with run.folder.staged("retrieval", name) as staging:
-            servable = RetrievalServable(retriever, index, default_k)
-            save_retrieval(servable, staging)
-            _write_schema(run, servable, staging)
-    _save_encoders(run, retriever.encoders)
-    snapshot = take_snapshot(run.history, cutoff, run.config.data.windows)
-    sample = np.arange(min(len(run.history.customers), 1024))
-    large = len(retriever.product_embeddings) >= config.scann_from
-    choice = choose_index(exact, scann if large else None, retriever.embed_customers(snapshot, sample), config)
-    run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
-
-
-def _write_schema(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
-    """Describe the tf.Examples that a servable takes, beside its SavedModel."""
-    schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
-    write_schema(schema, folder / ASSETS / SCHEMA)
-
-
-def _save_encoders(run: Run, encoders: Encoders) -> None:
-    for name, state in (("customers", encoders.customers), ("products", encoders.products)):
-        write_text(run.folder.path("retrieval", "encoders", f"{name}.json"), state.model_dump_json(indent=1))
+    retriever = _train_retriever(run, run.windows.test.cutoff, "final", epochs)
+    save_encoders(run.folder, retriever.encoders)
+    write_retrieval(run, retriever)
 
 
 def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
@@ -124,19 +93,22 @@ def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
     return window_examples(run.history, window, candidates, taken, encoders, data, statistics)
 
 
+def ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
+    """Make the ranker's examples of all ranking windows, on the candidates that the run's folder has."""
+    encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data, run.config.encoder)
+    return [_examples(run, window, encoders) for window in run.windows.ranking], encoders
+
+
 def _ranker(run: Run) -> None:
     """Choose how long the ranker trains and calibrate it on the last ranking window; then train on all of them."""
     if run.folder.path("ranking", "saved_model").exists():
         return
-    config = run.config
-    cutoff = run.windows.test.cutoff
-    encoders = fit_encoders(run.history, cutoff, config.data, config.encoder)
-    examples = [_examples(run, window, encoders) for window in run.windows.ranking]
+    examples, encoders = ranking_examples(run)
     settings = run.ranker_settings()
     chosen = run.folder.read_json("ranking", "selection.json")
     if chosen is None:
         progress = run.progress(f"ranking: how many epochs, on the window from {run.windows.ranking[-1].dates[0]}")
-        checkpoints = run.folder.path("ranking", "checkpoints", "selection")
+        checkpoints = ranker_checkpoints(run.folder, "selection")
         training, calibration = select_ranker(examples[:-1], examples[-1], encoders, settings, checkpoints, progress)
         chosen = {
             "epochs": training.best_epochs,
@@ -145,14 +117,9 @@ def _ranker(run: Run) -> None:
             "calibration": calibration.model_dump(),
         }
         run.folder.write_json(chosen, "ranking", "selection.json")
-    checkpoints = run.folder.path("ranking", "checkpoints", "final")
+    checkpoints = ranker_checkpoints(run.folder, "final")
     model = train_ranker(
         examples, encoders, chosen["epochs"], settings, checkpoints, run.progress("ranking: train on all windows")
     )
-    snapshot = take_snapshot(run.history, cutoff, config.data.windows)
-    state = catalogue_state(run.history, snapshot, encoders, config.data, config.statistics)
     calibration = Calibration.model_validate(chosen["calibration"])
-    with run.folder.staged("ranking", "saved_model") as staging:
-        servable = RankingServable(model, encoders, state, calibration, cutoff)
-        save_ranking(servable, staging)
-        _write_schema(run, servable, staging)
+    write_ranking(run, model, encoders, catalogue_at_cutoff(run, encoders), calibration)

@@ -34,6 +34,11 @@ class RankingModel(tfrs.Model):
         self.mean_loss = tf.keras.metrics.Mean(name="mean_loss")
         self._data: dict[str, Any] | None = None
 
+    @property
+    def product_tables(self) -> list[Any]:
+        """The variables with a row per product."""
+        return self.network.product_tables
+
     def bind(self, windows: Sequence[WindowExamples]) -> None:
         """Put the windows' examples into the graph, one after the other."""
         queries = [window.queries for window in windows]

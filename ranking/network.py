@@ -54,6 +54,11 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step)
         self._offset = tf.keras.layers.Dense(1)
 
+    @property
+    def product_tables(self) -> list[Any]:
+        """The variables with a row per product; they exist after the first call."""
+        return [] if self._product_id is None else [self._product_id.embeddings]
+
     def start_from(self, base_rate: float) -> None:
         """Let training begin at the share of candidates that are taken, instead of at one half."""
         self._offset.bias.assign([math.log(base_rate / (1.0 - base_rate))])

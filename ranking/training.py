@@ -12,17 +12,19 @@ import numpy as np
 from data.catalogue import Encoders
 from data.config import DataConfig
 from data.dataset import Array
+from data.query import encoded_spec
 from data.snapshot import NO_PRODUCT
 from data.statistics_config import StatisticsConfig
 from data.tensorflow import tf
 from modelling.batching import window_batches
 from modelling.training import Progress, Training, train
+from modelling.weights import blank, carried_over
 from ranking.calibration import Calibration, fit_calibration
 from ranking.config import RankingConfig
-from ranking.examples import WindowExamples
+from ranking.examples import CatalogueState, WindowExamples
 from ranking.model import RankingModel
 
-__all__ = ["RankerSettings", "select_ranker", "train_ranker"]
+__all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
 
 _SCORING_BATCH = 1024
 
@@ -37,14 +39,20 @@ class RankerSettings:
     seed: int
 
 
-def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: RankerSettings) -> RankingModel:
+def _build(encoders: Encoders, state: CatalogueState, settings: RankerSettings) -> RankingModel:
+    """Return a model whose variables exist; the state may be of any day."""
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     num_popularity = 2 * len(settings.statistics.popularity_days)
     model = RankingModel(encoders, num_popularity, settings.data, settings.ranking, settings.seed)
+    arrays = {name: tf.constant(values) for name, values in state.arrays().items()}
+    model.score(blank(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
+    return model
+
+
+def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: RankerSettings) -> RankingModel:
+    model = _build(encoders, windows[0].state, settings)
     model.bind(windows)
     model.compile(optimizer=tf.keras.optimizers.Adam(settings.ranking.learning_rate))
-    model.compute_loss({"window": tf.constant(0), "examples": tf.zeros([1], tf.int32)})  # creates the variables
-    model.step.assign(0)
     model.network.start_from(_base_rate(windows))
     model.optimizer.build(model.trainable_variables)
     return model
@@ -154,4 +162,20 @@ def train_ranker(
     """Train a ranker on all windows for as many epochs as `select_ranker` found."""
     model = _prepare(windows, encoders, settings)
     _train(model, windows, settings, epochs, checkpoints, progress)
+    return model
+
+
+def refresh_ranker(
+    trained: Encoders, encoders: Encoders, state: CatalogueState, settings: RankerSettings, checkpoints: Path
+) -> RankingModel:
+    """Bring a trained ranker to the positions of other products, without a training step.
+
+    Args:
+        trained: The encoders that it was trained with.
+        encoders: The same over the other products.
+        state: The catalogue of these.
+        settings: The settings that it was trained with.
+        checkpoints: The folder of its training.
+    """
+    model: RankingModel = carried_over(lambda over: _build(over, state, settings), trained, encoders, checkpoints)
     return model

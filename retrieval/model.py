@@ -108,6 +108,11 @@ class TwoTowerModel(tfrs.Model):
         self.mean_loss = tf.keras.metrics.Mean(name="mean_loss")
         self._data: dict[str, Any] | None = None
 
+    @property
+    def product_tables(self) -> list[Any]:
+        """The variables with a row per product."""
+        return [self.product_embedding.embeddings]
+
     def bind(self, examples: TrainingSet) -> None:
         """Put a training set into the graph."""
         queries = examples.queries

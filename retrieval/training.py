@@ -13,7 +13,7 @@ from data.catalogue import Encoders, encode_products, fit_encoders
 from data.config import DataConfig
 from data.dataset import Array, Dataset
 from data.encoder_config import EncoderConfig
-from data.query import encode_customers
+from data.query import encode_customers, encoded_spec
 from data.snapshot import Snapshot, take_snapshot
 from data.statistics import popularity_features
 from data.statistics_config import StatisticsConfig
@@ -21,11 +21,12 @@ from data.tensorflow import tf
 from data.windows import Window, labels
 from modelling.batching import window_batches
 from modelling.training import Progress, Training, train
+from modelling.weights import blank, carried_over
 from retrieval.config import RetrievalConfig
 from retrieval.examples import Queries, TrainingSet, queries_of, training_set
 from retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 
-__all__ = ["Retriever", "RetrieverSettings", "select_epochs", "train_retriever"]
+__all__ = ["Retriever", "RetrieverSettings", "refresh_retriever", "select_epochs", "train_retriever"]
 
 
 @dataclass(frozen=True)
@@ -85,38 +86,53 @@ class _Run:
         return train(self.model, self.batches, epochs, checkpoints, progress=progress, **validation)
 
 
+def _build(encoders: Encoders, products: Mapping[str, Array], settings: RetrieverSettings) -> TwoTowerModel:
+    """Return a model whose variables exist.
+
+    Args:
+        encoders: Its encoders.
+        products: Encoded products, of any day, [num_products, width] each.
+        settings: Settings.
+    """
+    tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
+    num_popularity = 2 * len(settings.statistics.popularity_days)
+    model = TwoTowerModel(encoders, num_popularity, settings.retrieval, settings.seed)
+    model.customer_tower(blank(encoded_spec(encoders.customers)))
+    model.product_tower(tf.range(1), {name: tf.constant(values[:1]) for name, values in products.items()})
+    return model
+
+
 def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _Run:
     config, data = settings.retrieval, settings.data
-    tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     encoders = fit_encoders(history, day, data, settings.encoder)
     examples = training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
-    num_popularity = 2 * len(settings.statistics.popularity_days)
-    model = TwoTowerModel(encoders, num_popularity, config, settings.seed)
+    model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
     model.bind(examples)
     model.compile(optimizer=tf.keras.optimizers.Adam(config.learning_rate))
-    run = _Run(model, encoders, examples, settings)
-    model.compute_loss(next(iter(run.batches(0))))  # creates the variables
-    model.step.assign(0)
     model.optimizer.build(model.trainable_variables)
-    return run
+    return _Run(model, encoders, examples, settings)
 
 
-def _product_embeddings(run: _Run, history: Dataset, snapshot: Snapshot) -> Array:
-    popularity = popularity_features(history, snapshot.day, run.settings.statistics)
-    encoded = encode_products(snapshot, run.encoders.products, popularity)
-    products = tf.range(len(popularity))
-    return np.asarray(run.model.product_tower(products, encoded))
+def _encoded_products(
+    history: Dataset, snapshot: Snapshot, encoders: Encoders, settings: RetrieverSettings
+) -> dict[str, Array]:
+    popularity = popularity_features(history, snapshot.day, settings.statistics)
+    return encode_products(snapshot, encoders.products, popularity)
+
+
+def _retriever(model: TwoTowerModel, encoders: Encoders, products: Mapping[str, Array], day: int) -> Retriever:
+    """Return a model as of a day, with that day's products, encoded [num_products, width] each."""
+    positions = tf.range(len(encoders.product_ids))
+    return Retriever(day, encoders, model.customer_tower, np.asarray(model.product_tower(positions, products)))
 
 
 def _validator(run: _Run, history: Dataset, snapshot: Snapshot, queries: Queries) -> Any:
     """Return a function that measures FactorizedTopK's accuracy on queries with what they acquired."""
-    num_products = len(history.products)
-    k = min(run.settings.retrieval.validation_k, num_products)
+    products = _encoded_products(history, snapshot, run.encoders, run.settings)
+    k = min(run.settings.retrieval.validation_k, len(history.products))
 
     def validate() -> float:
-        retriever = Retriever(
-            snapshot.day, run.encoders, run.model.customer_tower, _product_embeddings(run, history, snapshot)
-        )
+        retriever = _retriever(run.model, run.encoders, products, snapshot.day)
         embedded = retriever.embed(queries.encoded)
         metric = MaskedFactorizedTopK(tf.constant(retriever.product_embeddings), ks=(k,))
         batch = run.settings.retrieval.batch_size
@@ -175,4 +191,26 @@ def train_retriever(
     run = _prepare(history, day, settings)
     run.train(epochs, checkpoints, progress)
     snapshot = take_snapshot(history, day, settings.data.windows)
-    return Retriever(day, run.encoders, run.model.customer_tower, _product_embeddings(run, history, snapshot))
+    products = _encoded_products(history, snapshot, run.encoders, settings)
+    return _retriever(run.model, run.encoders, products, day)
+
+
+def refresh_retriever(
+    history: Dataset, day: int, trained: Encoders, settings: RetrieverSettings, checkpoints: Path
+) -> Retriever:
+    """Bring a trained retriever to what is known at the end of `day`, without a training step.
+
+    Its weights and encoders stay; the products and their popularity are that day's.
+
+    Args:
+        history: `dataset.until(day)`.
+        day: The cutoff.
+        trained: The encoders that it was trained with.
+        settings: The settings that it was trained with.
+        checkpoints: The folder of its training.
+    """
+    snapshot = take_snapshot(history, day, settings.data.windows)
+    encoders = trained.over(history.products.ids)
+    products = _encoded_products(history, snapshot, encoders, settings)
+    model = carried_over(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
+    return _retriever(model, encoders, products, day)

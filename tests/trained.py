@@ -69,7 +69,7 @@ class Trained:
 def train_small_bank(config: Path, folder: Path) -> Trained:
     """Do `nextbest run` and keep what was exported as it was before."""
     import pipeline.compose
-    import pipeline.train
+    import pipeline.servables
 
     in_training: dict[str, list[Any]] = {}
 
@@ -84,8 +84,8 @@ def train_small_bank(config: Path, folder: Path) -> Trained:
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (pipeline.train, "save_retrieval"),
-            (pipeline.train, "save_ranking"),
+            (pipeline.servables, "save_retrieval"),
+            (pipeline.servables, "save_ranking"),
             (pipeline.compose, "save_recommender"),
         ):
             patch.setattr(module, name, recorded(getattr(module, name)))

@@ -1,0 +1,162 @@
+"""Refresh a trained run: its weights on newer tables, without a training step.
+
+What was learnt is taken over as it is: both towers, the ranker, the encoders' means and vocabularies, the calibration.
+What is a statistic or a state of the world is computed anew as of the new test cutoff: the products and their
+popularity, hence their embeddings and the indexes; the pair and segment statistics; what everyone holds.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from data.problems import InputError, Problem
+from data.tensorflow import make_deterministic
+from modelling.training import Progress
+from pipeline.compose import compose
+from pipeline.config import RunConfig, load_config
+from pipeline.learnt import adopt, learnt_files, load_encoders, ranker_checkpoints, retriever_checkpoints
+from pipeline.run import Run, begin_run, read_run
+from pipeline.run_folder import RunFolder
+from pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
+from ranking.calibration import Calibration
+from ranking.training import refresh_ranker
+from retrieval.training import refresh_retriever
+
+__all__ = ["refresh", "start_refresh"]
+
+_ENTITY = {"path": True, "query": True, "id": True, "as_of": True, "columns": {"__all__": {"optional", "unit"}}}
+_FREE: Any = {
+    "data": {
+        "customers": _ENTITY,
+        "products": _ENTITY,
+        "interactions": {"path", "query", "customer_id", "product_id", "timestamp", "weight"},
+        "windows": {"horizon_days", "test_days", "test_cutoff", "ranking_windows", "min_holdings"},
+        "policy": {"rules", "risk_column"},
+    },
+    "seed": True,
+    "tune": True,
+    "retrieval": {"index"},
+    "evaluation": True,
+    "export": True,
+}
+"""What a refresh may change: where the tables are, which days count, what is allowed, measured and exported. All else
+says how the weights were made and what their inputs mean."""
+
+
+def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
+    """Begin a run that takes over another one's weights, or go on with it.
+
+    Args:
+        trained: The folder of a run that is trained to the end, or was refreshed from one. Its tables are not read.
+        config: The TOML of the newer tables; what it shares with the trained run's is all but `_FREE`.
+        out: The new run's folder.
+        progress: See `Run.progress`.
+
+    Raises:
+        InputError: There is no trained run, its weights mean nothing under this config or have seen what comes after
+            its cutoff, or `start_run` would raise it. Nothing is written then.
+    """
+    source = RunFolder(trained)
+    manifest = source.manifest()
+    run = read_run(config, out, progress)
+    trained_with = load_config(source.path("config.toml"))
+    problems = source.untrained([*source.servables().values(), *learnt_files(source)])
+    origin = None if problems else source.origin or _origin(manifest, trained_with)
+    if origin is not None:
+        problems += _misfits(origin, source, run, config)
+    problems += _differences(trained_with, run.config, config)
+    if problems:
+        raise InputError(problems)
+    begin_run(run, config, origin)
+    return run
+
+
+def refresh(trained: Path, run: Run) -> None:
+    """Do all that `train_and_compose` does but train; what an earlier, killed run has finished is kept.
+
+    Args:
+        trained: The folder of the run that `start_refresh` was given.
+        run: What `start_refresh` returned.
+    """
+    make_deterministic(run.config.seed)
+    adopt(RunFolder(trained), run.folder)
+    _retriever(run)
+    _ranker(run)
+    compose(run)
+
+
+def _retriever(run: Run) -> None:
+    if run.folder.path("retrieval", "index.json").exists():
+        return
+    show = run.progress(f"retrieval: refresh as of {run.windows.test.dates[0]}")
+    encoders = load_encoders(run.folder, run.config.data.windows)
+    checkpoints = retriever_checkpoints(run.folder, "final")
+    settings = run.retriever_settings()
+    write_retrieval(run, refresh_retriever(run.history, run.windows.test.cutoff, encoders, settings, checkpoints))
+    show("done", 1.0)
+
+
+def _ranker(run: Run) -> None:
+    if run.folder.path("ranking", "saved_model").exists():
+        return
+    show = run.progress(f"ranking: refresh as of {run.windows.test.dates[0]}")
+    trained = load_encoders(run.folder, run.config.data.windows)
+    encoders = trained.over(run.history.products.ids)
+    state = catalogue_at_cutoff(run, encoders)
+    model = refresh_ranker(trained, encoders, state, run.ranker_settings(), ranker_checkpoints(run.folder, "final"))
+    calibration = Calibration.model_validate(run.folder.read_json("ranking", "selection.json")["calibration"])
+    write_ranking(run, model, encoders, state, calibration)
+    show("done", 1.0)
+
+
+def _origin(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """Return what a refreshed run's manifest says of the trained one."""
+    ((cutoff, _),) = manifest["windows"]["test"]
+    of_manifest = {key: manifest[key] for key in ("config", "data", "version", "git_revision", "seed")}
+    return of_manifest | {"cutoff": cutoff, "horizon_days": config.data.windows.horizon_days}
+
+
+def _misfits(origin: Mapping[str, Any], source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
+    """Yield what keeps a trained run's weights from this version of the program or from this cutoff."""
+    version = importlib.metadata.version("nextbest")
+    if origin["version"] != version:
+        what = f"it was trained by version {origin['version']}, and this is {version}"
+        yield Problem(str(source.root), None, None, what, "train anew")
+    cutoff = run.windows.test.dates[0]
+    if cutoff < date.fromisoformat(origin["cutoff"]):
+        what = (
+            f"the test cutoff {cutoff} is before {origin['cutoff']}, up to which the weights of {source.root} know all"
+        )
+        yield Problem(str(config), "data.windows.test_cutoff", None, what, "choose a later one, or train anew")
+
+
+def _differences(trained: RunConfig, now: RunConfig, config: Path) -> Iterator[Problem]:
+    """Yield where a config says something else than that of a trained run, of what its weights depend on."""
+    old, new = _fixed(trained), _fixed(now)
+    for key in old | new:
+        if old.get(key) != new.get(key):
+            what = f"it is {_shown(new, key)}, and the run was trained with {_shown(old, key)}"
+            yield Problem(str(config), key, None, what, "set it back, or train anew")
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "not there"
+
+
+def _fixed(config: RunConfig) -> dict[str, Any]:
+    """Return what a refresh may not change, the TOML's key -> value."""
+    compared = [(rule.customer, rule.product) for rule in config.data.policy.rules if rule.customer and rule.product]
+    return dict(_flat(config.model_dump(exclude=_FREE))) | {"data.policy.rules": compared}
+
+
+def _flat(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys with their values; a column is one value."""
+    for key, value in section.items():
+        if isinstance(value, dict) and "role" not in value:
+            yield from _flat(value, *above, key)
+        else:
+            yield ".".join((*above, key)), value

@@ -1,0 +1,66 @@
+"""The stages' servables as of a run's test cutoff: all that is there once the weights are, be they new or older.
+
+What is no weight is computed here, from what is known at the cutoff: the indexes and the catalogue's statistics.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from data.catalogue import Encoders
+from data.snapshot import take_snapshot
+from data.tables.tf_metadata import schema_proto, write_schema
+from pipeline.run import Run
+from ranking.calibration import Calibration
+from ranking.examples import CatalogueState, catalogue_state
+from ranking.export import RankingServable, save_ranking
+from ranking.model import RankingModel
+from retrieval.export import RetrievalServable, save_retrieval
+from retrieval.indexes import ExactIndex, ScannIndex, choose_index
+from retrieval.training import Retriever
+from serving.assets import ASSETS, SCHEMA
+
+__all__ = ["catalogue_at_cutoff", "write_ranking", "write_retrieval"]
+
+
+def write_retrieval(run: Run, retriever: Retriever) -> None:
+    """Build the indexes of the retriever that is served, and choose one."""
+    config = run.config.retrieval.index
+    exact = ExactIndex().index(retriever.product_embeddings)
+    scann = ScannIndex(config).index(retriever.product_embeddings)
+    default_k = run.config.export.default_k
+    for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
+        with run.folder.staged("retrieval", name) as staging:
+            servable = RetrievalServable(retriever, index, default_k)
+            save_retrieval(servable, staging)
+            _write_schema(run, servable, staging)
+    snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
+    sample = np.arange(min(len(run.history.customers), 1024))
+    large = len(retriever.product_embeddings) >= config.scann_from
+    choice = choose_index(exact, scann if large else None, retriever.embed_customers(snapshot, sample), config)
+    run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
+
+
+def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueState:
+    """Compute what the ranker that is served knows of the catalogue."""
+    config = run.config
+    snapshot = take_snapshot(run.history, run.windows.test.cutoff, config.data.windows)
+    return catalogue_state(run.history, snapshot, encoders, config.data, config.statistics)
+
+
+def write_ranking(
+    run: Run, model: RankingModel, encoders: Encoders, state: CatalogueState, calibration: Calibration
+) -> None:
+    """Write the ranker that is served."""
+    with run.folder.staged("ranking", "saved_model") as staging:
+        servable = RankingServable(model, encoders, state, calibration, run.windows.test.cutoff)
+        save_ranking(servable, staging)
+        _write_schema(run, servable, staging)
+
+
+def _write_schema(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
+    """Describe the tf.Examples that a servable takes, beside its SavedModel."""
+    schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
+    write_schema(schema, folder / ASSETS / SCHEMA)
