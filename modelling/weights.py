@@ -18,7 +18,8 @@ __all__ = ["blank", "carried_over", "rows_by_id"]
 
 def blank(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return zeros of tensor specifications, with 1 for each unknown dimension: calling a layer makes its variables."""
-    return {name: tf.zeros([size or 1 for size in tensor.shape], tensor.dtype) for name, tensor in spec.items()}
+    sizes = {name: [1 if size is None else size for size in tensor.shape] for name, tensor in spec.items()}
+    return {name: tf.zeros(sizes[name], tensor.dtype) for name, tensor in spec.items()}
 
 
 def rows_by_id(rows: Array, old_ids: Array, new_ids: Array) -> Array:
