@@ -1,0 +1,154 @@
+"""Train the product's own pipeline on MovieLens, choose and fit the peers, and measure all on everyone's last film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.movielens.peers import Chosen, PeerGrid, choose, fits_of
+from benchmarks.movielens.prepare import prepare
+from benchmarks.movielens.report import write_findings
+from benchmarks.movielens.results import Findings, Peer
+from data.atomic import write_text
+from data.dataset import Array
+from data.snapshot import Snapshot
+from evaluation.evaluate import rank_all
+from evaluation.holdout import Holdout
+from evaluation.metrics import per_customer
+from evaluation.sample import Sample
+from evaluation.scorer import Scorer
+from evaluation.verdicts import judge, stage_pairs
+from modelling.training import Progress
+from pipeline.evaluate import hold_out
+from pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from pipeline.run import Run, start_run
+from pipeline.run_all import train_and_compose
+from serving.recommender import Recommender
+
+__all__ = ["measure", "validation_of"]
+
+Figures = dict[str, dict[str, Array]]
+"""Model -> metric -> value per person, [num_people]."""
+
+_PEER_SEED = 0
+
+
+def measure(
+    source: Path, out: Path, seeds: Sequence[int], progress: Callable[[str], Progress], grid: PeerGrid | None = None
+) -> Findings:
+    """Do all of it and write OUT/report.md and OUT/report.json; what a killed benchmark has trained is kept.
+
+    Args:
+        source: The folder of MovieLens 100K; see `source.installed_folder`.
+        out: The benchmark's folder.
+        seeds: The seeds that our models are trained with.
+        progress: Step's name -> a function that shows how far it is.
+        grid: What is tried for the peers.
+
+    Raises:
+        InputError: The source cannot be used, or `out` holds something else.
+    """
+    data = out / "data"
+    if not data.exists():
+        prepare(source, data)
+    runs = [_train(data, out, seed, progress) for seed in seeds]
+    chosen = _choose_peers(runs[0], grid or PeerGrid(), progress)
+    snapshot, _, holdout = hold_out(runs[0])
+    ours = [_figures(_stages(run, snapshot), holdout, run) for run in runs]
+    findings = _findings(runs[0], seeds, chosen, _peers(runs[0], chosen, holdout), ours, holdout)
+    write_findings(findings, out)
+    return findings
+
+
+def _train(data: Path, out: Path, seed: int, progress: Callable[[str], Progress]) -> Run:
+    config = data / f"seed-{seed}.toml"
+    write_text(config, f"seed = {seed}\n\n" + (data / "nextbest.toml").read_text(encoding="utf-8"))
+    run = start_run(config, out / "runs" / f"seed-{seed}", progress)
+    train_and_compose(run)
+    return run
+
+
+def validation_of(run: Run) -> Run:
+    """Return the run a day earlier: its history ends before everyone's last film but one, which is its test."""
+    cutoff, _ = run.windows.test.dates
+    data = run.config.data
+    windows = data.windows.model_copy(update={"test_cutoff": cutoff - timedelta(days=data.windows.horizon_days)})
+    data = data.model_copy(update={"windows": windows})
+    return replace(run, config=run.config.model_copy(update={"data": data}))
+
+
+def _choose_peers(run: Run, grid: PeerGrid, progress: Callable[[str], Progress]) -> dict[str, Chosen]:
+    """Choose the peers' hyper-parameters on the film before the last."""
+    validation = validation_of(run)
+    history, day = validation.history, validation.windows.test.cutoff
+    _, _, holdout = hold_out(validation)
+    chosen = {}
+    fits, show = fits_of(grid, _PEER_SEED), progress("peers: hyper-parameters, on the film before the last")
+    for number, (name, candidates) in enumerate(fits.items(), start=1):
+        chosen[name] = choose(candidates, history, day, holdout, run.config.evaluation)
+        show(f"{name}: {len(candidates)} tried", number / len(fits))
+    return chosen
+
+
+def _peers(run: Run, chosen: Mapping[str, Chosen], holdout: Holdout) -> Figures:
+    """Fit the peers on everything before the last film and measure them on it."""
+    cutoff = run.windows.test.cutoff
+    return _figures({name: peer.fit(run.history, cutoff) for name, peer in chosen.items()}, holdout, run)
+
+
+def _stages(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
+    """Return what the run exported, as `pipeline.evaluate` measures it."""
+    recommender = Recommender(run.folder.path("recommender"))
+    products = run.history.products
+    requests = Requests(recommender, snapshot, products.ids)
+    candidates = min(run.config.ranking.candidates, len(products))
+    return {
+        "retrieval": ExportedRetrieval(run.folder.path("retrieval", "saved_model"), requests),
+        "ranking": ExportedRecommender(recommender, requests, products, candidates),
+    }
+
+
+def _figures(scorers: Mapping[str, Scorer], holdout: Holdout, run: Run) -> Figures:
+    config = run.config.evaluation
+    shown = [f"{measure}@{config.main_k}" for measure in ("ndcg", "recall", "mrr")]
+    lists, _ = rank_all(scorers, holdout, config)
+    found = {name: per_customer(ranked, holdout.relevant, config.ks) for name, ranked in lists.items()}
+    return {name: {metric: values[metric] for metric in shown} for name, values in found.items()}
+
+
+def _findings(
+    run: Run,
+    seeds: Sequence[int],
+    chosen: Mapping[str, Chosen],
+    peers: Figures,
+    ours: Sequence[Figures],
+    holdout: Holdout,
+) -> Findings:
+    config = run.config.evaluation
+    main = config.main_metric
+    mean: Figures = {
+        name: {metric: np.mean([figures[name][metric] for figures in ours], axis=0) for metric in metrics}
+        for name, metrics in ours[0].items()
+    }
+    sample = Sample.of({**peers, **mean}, config)
+    pairs = stage_pairs(sample.models)
+    paired = {f"{model}-{other}": sample.differences(model, other) for model, other in pairs}
+    return Findings(
+        people=len(holdout),
+        films=holdout.num_products,
+        seeds=tuple(seeds),
+        main_metric=main,
+        level=config.level,
+        models=sample.intervals(),
+        by_seed={name: [float(figures[name][main].mean()) for figures in ours] for name in mean},
+        paired=paired,
+        verdicts=judge(pairs, paired, main),
+        peers={
+            name: Peer(parameters=dict(peer.parameters), tried=peer.tried, validation=peer.validation)
+            for name, peer in chosen.items()
+        },
+    )

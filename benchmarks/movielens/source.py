@@ -1,0 +1,114 @@
+"""Read MovieLens 100K from the files that an installed RecBole carries; none of them is part of this project."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from data.problems import EXAMPLES, InputError, Problem, more_like_these, shown
+
+__all__ = ["MovieLens", "installed_folder", "read_movielens"]
+
+_PACKAGE = "recbole"
+_REMEDY = "pip install --no-deps recbole, or name with --source a folder that holds ml-100k.inter, .item and .user"
+_FILES = {
+    "ml-100k.inter": ("user_id:token", "item_id:token", "timestamp:float"),
+    "ml-100k.item": ("item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"),
+    "ml-100k.user": ("user_id:token", "age:token", "gender:token", "occupation:token"),
+}
+"""File -> the columns that are read, named and typed as RecBole's atomic files are."""
+
+
+@dataclass(frozen=True)
+class MovieLens:
+    """The three files, in their own order, their columns called as there but without their types.
+
+    All are text but the timestamp, which is float64 seconds since 1970-01-01.
+    """
+
+    ratings: pd.DataFrame
+    """user_id, item_id and timestamp."""
+    films: pd.DataFrame
+    """item_id, movie_title, release_year and class (the genres, separated by spaces)."""
+    people: pd.DataFrame
+    """user_id, age, gender and occupation."""
+
+
+def installed_folder() -> Path:
+    """Return the folder of the installed package that holds the files.
+
+    Raises:
+        InputError: The package is not installed, or came without them.
+    """
+    try:
+        files = importlib.metadata.files(_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError([Problem(_PACKAGE, None, None, "the package is not installed", _REMEDY)]) from None
+    for file in files:
+        if file.name in _FILES:
+            return Path(str(file.locate())).parent
+    raise InputError([Problem(_PACKAGE, None, None, "the installed package holds no ml-100k", _REMEDY)])
+
+
+def read_movielens(folder: Path) -> MovieLens:
+    """Read the three files.
+
+    Args:
+        folder: Where they are; see `installed_folder`.
+
+    Raises:
+        InputError: A file is missing or is no such table; all problems are listed.
+    """
+    problems: list[Problem] = []
+    tables = {name: _read(folder / name, columns, problems) for name, columns in _FILES.items()}
+    if problems:
+        raise InputError(problems)
+    ratings, films, people = tables.values()
+    places = {name: folder / name for name in _FILES}
+    problems += _strangers(ratings, films, "item_id", places["ml-100k.inter"])
+    problems += _strangers(ratings, people, "user_id", places["ml-100k.inter"])
+    ratings["timestamp"] = _seconds(ratings["timestamp"], places["ml-100k.inter"], problems)
+    if problems:
+        raise InputError(problems)
+    return MovieLens(ratings, films, people)
+
+
+def _read(path: Path, columns: tuple[str, ...], problems: list[Problem]) -> pd.DataFrame:
+    """Return the columns without their types, and add to `problems` what is wrong."""
+    if not path.is_file():
+        problems.append(Problem(str(path), None, None, "there is no such file", _REMEDY))
+        return pd.DataFrame()
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3, encoding="utf-8")
+    except (ValueError, OSError) as error:  # pandas' own errors and those of decoding are ValueErrors
+        what = f"it cannot be read as a table with tabs ({str(error).strip()})"
+        problems.append(Problem(str(path), None, None, what, _REMEDY))
+        return pd.DataFrame()
+    remedy = f"take the file of RecBole as it is; this one has {', '.join(map(repr, table.columns))}"
+    missing = [column for column in columns if column not in table]
+    problems += [Problem(str(path), column, None, "the column is missing", remedy) for column in missing]
+    if missing:
+        return pd.DataFrame()
+    return table[list(columns)].rename(columns=lambda column: column.split(":")[0])
+
+
+def _strangers(ratings: pd.DataFrame, known: pd.DataFrame, key: str, path: Path) -> list[Problem]:
+    return _at(path, key, ratings[key][~ratings[key].isin(known[key])], "is not described in the other file")
+
+
+def _seconds(text: pd.Series, path: Path, problems: list[Problem]) -> pd.Series:
+    seconds = pd.to_numeric(text, errors="coerce")
+    problems += _at(path, "timestamp", text[seconds.isna()], "is no time in seconds since 1970-01-01")
+    return seconds
+
+
+def _at(path: Path, column: str, bad: pd.Series, what: str) -> list[Problem]:
+    """Return a problem for each of the bad cells, or for the first ones and their number."""
+    problems = [
+        Problem(str(path), column, row + 2, f"{shown(value)} {what}", "take the file of RecBole as it is")
+        for row, value in zip(bad.index.tolist()[:EXAMPLES], bad, strict=False)
+    ]
+    return problems + more_like_these(str(path), column, len(bad))

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from benchmarks.movielens.peers import PeerGrid, choose, fits_of
+from benchmarks.peers.ials import IALS, IALSConfig
+from data.dataset import Array, Dataset
+from evaluation.config import EvaluationConfig
+from evaluation.evaluate import rank_all
+from evaluation.metrics import per_customer
+from evaluation.popularity import Popularity, Random
+from evaluation.scorer import Scorer
+from tests.contracts import ScorerContract
+from tests.evaluation.worlds import Planted, planted_world
+
+CONFIG = IALSConfig(factors=4, regularization=1.0, alpha=10.0, iterations=10)
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return planted_world()
+
+
+class TestIALS(ScorerContract):
+    @pytest.fixture
+    def scorer(self, planted: Planted) -> Scorer:
+        pytest.importorskip("implicit", reason="the extra 'benchmarks' is not installed")
+        return IALS.fit(planted.history, planted.cutoff_day, CONFIG, seed=0)
+
+    @pytest.fixture
+    def customers(self, planted: Planted) -> Array:
+        return np.array([5, 0, 17, 400, len(planted.history.customers) - 1])
+
+    @pytest.fixture
+    def num_products(self, planted: Planted) -> int:
+        return planted.num_products
+
+    def test_finds_the_blocks(self, scorer: Scorer, planted: Planted) -> None:
+        # Four factors for four blocks. Two of the three products of a block of six that a customer does not hold are
+        # wanted: if each stands among the first three with equal chance, the DCG is 2/3 (1 + 0.631 + 0.5) = 1.42 on
+        # average, of 1.63: 0.87.
+        ranked, _ = rank_all({"it": scorer}, planted.holdout, EvaluationConfig())
+        assert per_customer(ranked["it"], planted.holdout.relevant, (5,))["ndcg@5"].mean() > 0.85
+
+    def test_is_a_function_of_the_seed(self, scorer: Scorer, planted: Planted, customers: Array) -> None:
+        again = IALS.fit(planted.history, planted.cutoff_day, CONFIG, seed=0)
+        other = IALS.fit(planted.history, planted.cutoff_day, CONFIG, seed=1)
+        np.testing.assert_array_equal(scorer.score(customers), again.score(customers))
+        assert (scorer.score(customers) != other.score(customers)).any()
+
+    def test_newcomers_are_given_what_the_mean_customer_is(self, scorer: Scorer, planted: Planted) -> None:
+        everyone = np.arange(len(planted.history.customers))
+        scores = scorer.score(everyone)
+        bought = np.setdiff1d(everyone, np.flatnonzero(np.isclose(scores, scores[-1]).all(axis=1)))
+        np.testing.assert_allclose(scores[-1], scores[bought].mean(axis=0), rtol=1e-3, atol=1e-4)
+
+
+def test_the_grid_gives_every_combination() -> None:
+    grid = PeerGrid(
+        ease_l2=(1, 2, 3),
+        knn_shrinkage=(0, 5),
+        knn_neighbours=(10, None),
+        ials_factors=(8, 16),
+        ials_regularization=(1,),
+        ials_alpha=(2, 4),
+        ials_iterations=(5,),
+    )
+    tried = {name: [parameters for parameters, _ in fits] for name, fits in fits_of(grid, seed=0).items()}
+    assert tried["popularity"] == [{}]
+    assert tried["ease"] == [{"l2": 1}, {"l2": 2}, {"l2": 3}]
+    assert tried["item_knn"][1] == {"shrinkage": 0, "neighbours": None}
+    assert [len(parameters) for parameters in tried.values()] == [1, 4, 3, 4]
+
+
+def test_the_best_on_the_validation_is_chosen(planted: Planted) -> None:
+    def backwards(history: Dataset, day: int) -> Scorer:
+        return Popularity.fit(history.until(0), 0)
+
+    fits = [
+        ({"name": "random"}, lambda history, day: Random.fit(history, day, seed=1)),
+        ({"name": "popularity"}, Popularity.fit),
+        ({"name": "popularity again"}, Popularity.fit),
+        ({"name": "old popularity"}, backwards),
+    ]
+    chosen = choose(fits, planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())
+    assert chosen.parameters == {"name": "popularity"}
+    assert chosen.tried == 4
+    # Places are random within a block, and the largest block has 40 % of the customers.
+    assert 0.2 < chosen.validation < 0.5
+
+
+def test_nothing_to_choose_from_is_refused(planted: Planted) -> None:
+    with pytest.raises(ValueError, match="give the grid at least one value"):
+        choose([], planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())
