@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.movielens import prepare as prepare_module
@@ -115,6 +115,7 @@ def test_what_is_unknown_of_a_film_is_missing(miniature: Path, tmp_path: Path) -
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40))
 def test_any_sequence_keeps_its_order_and_ends_on_the_last_day(rated: list[tuple[int, int]]) -> None:
     # Rows are (person, second); the film is the row's number, so that no pair comes twice.
