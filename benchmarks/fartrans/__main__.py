@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,12 @@ import typer
 
 __all__ = ["app", "main"]
 
+_DATA = Path(__file__).parents[3] / "shared" / "data" / "fartrans"
+_GROUPS = "baselines,lightgbm,stages"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Out = Annotated[Path, typer.Option("--out", help="The folder of the benchmark run; what is there is not done again.")]
 
 
 @app.callback()
@@ -41,15 +47,79 @@ def prepare_split(
         )
 
 
+@app.command("run")
+def run_splits(
+    out: Out,
+    splits: Annotated[str | None, typer.Option(help="For example 0-34, 0,4,8 or 0-34:4; all without it.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Train at every n-th split, refresh at those between.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Train with the seeds 1 to n and take the mean.")] = 1,
+    data: Annotated[Path, typer.Option(help="The folder of FAR-Trans with its splits.")] = _DATA,
+    models: Annotated[str, typer.Option(help="What is measured, with commas between.")] = _GROUPS,
+    template: Annotated[Path | None, typer.Option(help="A config instead of nextbest.toml.in, for ablations.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    keep_runs: Annotated[bool, typer.Option("--keep-runs", help="Keep the trained models.")] = False,
+) -> None:
+    """Measure baselines, a peer and ours on each split; a run that was broken off goes on."""
+    from benchmarks.fartrans.prepare import TEMPLATE
+    from benchmarks.fartrans.run import run
+    from benchmarks.fartrans.splits import choose_splits, schedule
+    from benchmarks.fartrans.tasks import Settings, choose_groups
+    from data.problems import FailedError
+
+    settings = Settings(
+        source=data.resolve(), template=(template or TEMPLATE).resolve(), out=out.resolve(), keep_runs=keep_runs
+    )
+    chosen = choose_splits(settings.source, splits)
+    groups = choose_groups(models)
+    failed = run(settings, schedule(chosen, every), groups, range(1, seeds + 1), jobs, typer.echo)
+    try:
+        _report(out, chosen)
+    finally:
+        if failed:
+            raise FailedError("\n".join(failed))
+
+
+@app.command("report")
+def report_results(
+    out: Out,
+    splits: Annotated[list[str] | None, typer.Option(help="Splits to report by themselves; repeat for more.")] = None,
+) -> None:
+    """Write report.md and report.json anew and print the tables; of all splits, and of each --splits."""
+    from benchmarks.fartrans.splits import parse_splits
+
+    _report(out, None, [parse_splits(text) for text in splits or ()])
+
+
+@app.command("task", hidden=True)
+def do_task(task: str) -> None:
+    """Do one unit of work, given as JSON; `run` asks for it."""
+    from benchmarks.fartrans.tasks import Task
+    from benchmarks.fartrans.worker import do
+
+    do(Task.model_validate_json(task))
+
+
+def _report(out: Path, only: list[int] | None = None, parts: Sequence[list[int]] = ()) -> None:
+    """Write and print a report."""
+    from benchmarks.fartrans.report import terminal, write_report
+    from ui.console import open_console
+
+    open_console().print(terminal(write_report(out, only, parts)))
+    typer.echo(f"report: {out / 'report.md'}")
+
+
 def main() -> None:
-    """Run a command; bad input is told in a line per problem and ends with exit code 2."""
-    from data.problems import InputError
+    """Run a command; bad input is told in a line per problem and ends with exit code 2, what failed with 1."""
+    from data.problems import FailedError, InputError
 
     try:
         app()
     except InputError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
+    except FailedError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from data.config import WindowsConfig
 from data.dataset import Array
 from data.problems import InputError, Problem
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["TEMPLATE", "Prepared", "prepare"]
 
-_TEMPLATE = Path(__file__).with_name("nextbest.toml.in")
+TEMPLATE = Path(__file__).with_name("nextbest.toml.in")
+"""The config of a split; the windows are filled in."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Prepared:
     """How many customers the test has."""
 
 
-def prepare(source: Path, number: int, out: Path) -> Prepared:
+def prepare(source: Path, number: int, out: Path, template: Path = TEMPLATE) -> Prepared:
     """Write customers.csv, products.csv, interactions.csv, test_customers.txt and nextbest.toml.
 
     They are written in a folder beside `out` that is renamed when all are there.
@@ -44,6 +45,7 @@ def prepare(source: Path, number: int, out: Path) -> Prepared:
         source: A folder in the format of FAR-Trans with splits; see `read_split`.
         number: Which split.
         out: The folder to make; it may exist if it is empty.
+        template: The config to fill in.
 
     Raises:
         InputError: The source cannot be used, or `out` holds something already.
@@ -60,7 +62,7 @@ def prepare(source: Path, number: int, out: Path) -> Prepared:
         _write_csv(interaction_table(split), folder / "interactions.csv")
         testers = sorted(split.tests["customerID"].unique())
         _write_text(folder / "test_customers.txt", "\n".join([*testers, ""]))
-        toml = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(windows.model_dump())
+        toml = Template(template.read_text(encoding="utf-8")).substitute(windows.model_dump())
         _write_text(folder / "nextbest.toml", toml)
     return Prepared(
         toml=out / "nextbest.toml",

@@ -15,7 +15,7 @@ from data.problems import InputError, Problem
 from data.tables.columns import dates, ids, words
 from data.tables.reading import read_file
 
-__all__ = ["Split", "read_split"]
+__all__ = ["Split", "read_split", "split_numbers"]
 
 _PARSERS: dict[str, Callable[..., Array]] = {
     "id": ids,
@@ -72,6 +72,34 @@ class Split:
     """customerID, ISIN and day of the first purchases to predict; the day is the latest possible one in the test."""
 
 
+def split_numbers(folder: Path) -> list[int]:
+    """Return which splits a folder has, ascending.
+
+    Args:
+        folder: A folder in the format of FAR-Trans with splits; see `read_split`.
+
+    Raises:
+        InputError: The folder is not there, or its splits.csv is no such table.
+    """
+    _check_folder(folder)
+    problems: list[Problem] = []
+    path = folder / "splits.csv"
+    splits = _read(path, _FILES[path.name], problems)
+    if problems:
+        raise InputError(problems)
+    names = splits["split"].unique()
+    if wrong := [name for name in names if not (name.isascii() and name.isdigit())]:
+        what = f"{', '.join(map(repr, wrong))} is no number of a split"
+        raise InputError([Problem(str(path), "split", None, what, "number the splits 0, 1, 2, ...")])
+    return sorted(map(int, names))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        remedy = "give the folder that holds splits.csv and the other files of FAR-Trans"
+        raise InputError([Problem(str(folder), None, None, "there is no such folder", remedy)])
+
+
 def read_split(folder: Path, number: int) -> Split:
     """Read a split.
 
@@ -82,9 +110,7 @@ def read_split(folder: Path, number: int) -> Split:
     Raises:
         InputError: The folder or the split is not there, or a file is no such table; all problems are listed.
     """
-    if not folder.is_dir():
-        remedy = "give the folder that holds splits.csv and the other files of FAR-Trans"
-        raise InputError([Problem(str(folder), None, None, "there is no such folder", remedy)])
+    _check_folder(folder)
     problems: list[Problem] = []
     tables = {name: _read(folder / name, columns, problems) for name, columns in _FILES.items()}
     if problems:

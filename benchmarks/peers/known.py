@@ -1,0 +1,155 @@
+"""What a peer reads on a day: the statistics of products and of pairs of products, all from rows at or before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from benchmarks.peers.config import LambdaRankConfig
+from data.config import DataConfig
+from data.dataset import ALWAYS, Array, Dataset, Interactions
+from data.policy import SuitabilityPolicy
+from data.snapshot import Snapshot, holdings_at, new_acquisitions, take_snapshot
+from evaluation.item_item import EASE, ItemKNN
+from evaluation.popularity import RecentPopularity
+
+__all__ = ["Known"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything that is known at the end of a day."""
+
+    snapshot: Snapshot
+    """Holdings and features of the day."""
+    policy: SuitabilityPolicy
+    """Which products suit whom."""
+    ease: EASE
+    """The linear autoencoder."""
+    knn: ItemKNN
+    """Neighbours by cosine."""
+    recent: Array
+    """Decayed popularity by which candidates are taken, float32, [num_products]."""
+    held_with: Array
+    """P(holds the column | holds the row), shrunk, float32, [num_products, num_products]."""
+    bought_with: Array
+    """The same of the latest purchases: P(bought the column lately | held the row before), float32."""
+    of_product: dict[str, Array]
+    """Feature of a product -> values, float32, [num_products]."""
+    of_customer: dict[str, Array]
+    """Feature of a customer -> values, float32, [num_customers]."""
+    segment: Array
+    """Each customer's row of `segment_shares`, int, [num_customers]."""
+    segment_shares: Array
+    """A product's share of a segment's holdings over that of all holdings, float32, [num_segments, num_products]."""
+    category: Array
+    """Each product's category as a number, int, [num_products]."""
+
+    @classmethod
+    def at(cls, history: Dataset, day: int, data: DataConfig, config: LambdaRankConfig) -> Known:
+        """Compute the statistics at the end of a day; rows of `history` after it change nothing."""
+        snapshot = take_snapshot(history, day, data.windows)
+        segment = _codes(snapshot.customers[data.segment]) if data.segment else np.zeros(len(history.customers), int)
+        category_column = data.policy.category_column
+        category = (
+            _codes(snapshot.products[category_column]) if category_column else np.zeros(len(history.products), int)
+        )
+        return cls(
+            snapshot=snapshot,
+            policy=SuitabilityPolicy(data.policy, snapshot.products),
+            ease=EASE.fit(history, day, l2=config.ease_l2),
+            knn=ItemKNN.fit(history, day, shrinkage=config.knn_shrinkage),
+            recent=RecentPopularity.fit(history, day, half_life_days=config.half_life_days).scores,
+            held_with=_conditional(snapshot.holdings, snapshot.holdings, config.pair_prior),
+            bought_with=_bought_with(history, day, config),
+            of_product=_of_product(history, snapshot, data, config),
+            of_customer=_of_customer(history, snapshot, data, config),
+            segment=segment,
+            segment_shares=_segment_lift(snapshot.holdings, segment, config.segment_prior),
+            category=category,
+        )
+
+    def allowed(self, customers: Array) -> Array:
+        """Return which products may be recommended to customers by their positions, bool, [n, num_products]."""
+        suitable = self.policy.suitable_array(self.snapshot.customers, customers)
+        return np.asarray(suitable & self.snapshot.available & (self.snapshot.holdings[customers].toarray() == 0))
+
+
+def _codes(labels: Array) -> Array:
+    return np.unique(labels.astype(str), return_inverse=True)[1]
+
+
+def _conditional(given: sp.csr_matrix, taken: sp.csr_matrix, prior: float) -> Array:
+    """Return P(taken column | given row) among the customers of the rows, with `prior` customers who took nothing."""
+    together = (given.T @ taken).toarray()
+    np.fill_diagonal(together, 0)
+    holders = np.asarray(given.sum(axis=0)).ravel()
+    return (together / (holders + prior)[:, None]).astype(np.float32)
+
+
+def _matrix(events: Interactions, history: Dataset) -> sp.csr_matrix:
+    shape = (len(history.customers), len(history.products))
+    return sp.csr_matrix((np.ones(len(events), np.float32), (events.customer, events.product)), shape=shape)
+
+
+def _bought_with(history: Dataset, day: int, config: LambdaRankConfig) -> Array:
+    before = day - config.conditional_days
+    bought = _matrix(new_acquisitions(history, before, day), history)
+    buyers = np.unique(bought.nonzero()[0])
+    return _conditional(holdings_at(history, before)[buyers], bought[buyers], config.pair_prior)
+
+
+def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: LambdaRankConfig) -> dict[str, Array]:
+    day, num_products = snapshot.day, len(history.products)
+    past = history.interactions.between(ALWAYS, day).acquisitions
+
+    def share(weights: Array) -> Array:
+        counts = np.bincount(past.product, weights, minlength=num_products)
+        return (counts / max(counts.sum(), 1e-9)).astype(np.float32)
+
+    age = (day - past.day).astype(np.float64)
+    features = {f"decayed_share_{half_life:g}": share(0.5 ** (age / half_life)) for half_life in config.half_lives}
+    features |= {f"share_of_{days}_days": share(age < days) for days in config.share_days}
+    features["share"] = share(np.ones(len(past)))
+    last = np.full(num_products, ALWAYS, np.float64)
+    np.maximum.at(last, past.product, past.day)
+    features["days_since_last"] = np.where(last > ALWAYS, day - last, np.nan).astype(np.float32)
+    first_of_customer = np.full(len(history.customers), np.iinfo(np.int32).max)
+    np.minimum.at(first_of_customer, past.customer, past.day)
+    lately = age < max(config.share_days)
+    new = lately & (past.day == first_of_customer[past.customer])
+    count, count_new = (np.bincount(past.product[rows], minlength=num_products) for rows in (lately, new))
+    features["share_of_new_buyers"] = ((count_new + 1) / (count + 2)).astype(np.float32)
+    for name, column in data.products.columns.items():
+        if column.role == "category":
+            features[name] = _codes(snapshot.products[name]).astype(np.float32)
+    return features
+
+
+def _of_customer(history: Dataset, snapshot: Snapshot, data: DataConfig, config: LambdaRankConfig) -> dict[str, Array]:
+    day, num_customers = snapshot.day, len(history.customers)
+    past = history.interactions.between(ALWAYS, day).acquisitions
+    last = np.full(num_customers, ALWAYS, np.float64)
+    np.maximum.at(last, past.customer, past.day)
+    lately = past.customer[past.day > day - config.conditional_days]
+    features = {
+        "num_held": snapshot.num_held.astype(np.float32),
+        "days_since_own_last": np.where(last > ALWAYS, day - last, np.nan).astype(np.float32),
+        "num_bought_lately": np.bincount(lately, minlength=num_customers).astype(np.float32),
+    }
+    for name, column in data.customers.columns.items():
+        if column.role == "category":
+            features[name] = _codes(snapshot.customers[name]).astype(np.float32)
+    return features
+
+
+def _segment_lift(holdings: sp.csr_matrix, segment: Array, prior: float) -> Array:
+    """Return (share in the segment) / (overall share), the overall shares being worth `prior` holdings."""
+    rows = np.arange(len(segment))
+    member = sp.csr_matrix((np.ones(len(segment), np.float32), (segment, rows)))
+    counts = (member @ holdings).toarray().astype(np.float64)
+    overall = (counts.sum(axis=0) + 1) / (counts.sum() + counts.shape[1])
+    shares = (counts + prior * overall) / (counts.sum(axis=1, keepdims=True) + prior)
+    return (shares / overall).astype(np.float32)

@@ -1,0 +1,164 @@
+"""LightGBM's LambdaRank (Burges, *From RankNet to LambdaRank to LambdaMART*, 2010) over two baselines' candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.peers.config import LambdaRankConfig
+from benchmarks.peers.features import candidate_features, propose
+from benchmarks.peers.known import Known
+from data.config import DataConfig
+from data.dataset import ALWAYS, Array, Dataset
+from data.problems import InputError, Problem
+from data.snapshot import NO_PRODUCT, new_acquisitions
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["LambdaRank"]
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """One training window: the candidates of those who took at least one of them."""
+
+    cutoff: int
+    """The last day that the features know."""
+    until: int
+    """The last day of the labels."""
+    features: Array
+    """float32, [num_pairs, num_features]."""
+    labels: Array
+    """1 where the candidate was taken, int8, [num_pairs]."""
+    groups: Array
+    """How many candidates each customer has; their pairs follow one another, int64, [num_customers]."""
+
+
+@dataclass(frozen=True)
+class LambdaRank:
+    """Scores the candidates by gradient-boosted trees; other products are never recommended.
+
+    Where no window before the cutoff could be learnt from, the candidates stand in EASE's order.
+    """
+
+    known: Known
+    """What is known at the cutoff."""
+    booster: lightgbm.Booster | None
+    """The trees; none where nothing could be learnt."""
+    config: LambdaRankConfig
+    """Settings."""
+
+    @classmethod
+    def fit(
+        cls, history: Dataset, cutoff_day: int, data: DataConfig, config: LambdaRankConfig, seed: int
+    ) -> LambdaRank:
+        """Learn from windows that end at or before the cutoff, each with the features of the day before it.
+
+        The number of trees is chosen on the newest window, by trees of the windows that end before it begins; then all
+        windows are learnt from.
+
+        Args:
+            history: What was known at the cutoff.
+            cutoff_day: Days since 1970-01-01.
+            data: What the tables mean.
+            config: Settings.
+            seed: Seed of the feature sampling.
+
+        Raises:
+            InputError: LightGBM is not installed.
+        """
+        windows = [_examples(history, day, data, config) for day in _cutoffs(history, cutoff_day, config)]
+        windows = [window for window in windows if len(window.groups) >= config.min_customers]
+        booster = _boost(windows, config, seed) if windows else None
+        return cls(Known.at(history, cutoff_day, data, config), booster, config)
+
+    def score(self, customers: Array) -> Array:
+        """Score every product, float32, [n, num_products]."""
+        candidates = propose(self.known, customers, self.config)
+        if self.booster is None:
+            found = np.take_along_axis(self.known.ease.score(customers), np.maximum(candidates, 0), axis=1)
+        else:
+            _, features = candidate_features(self.known, customers, candidates)
+            flat = features.reshape(-1, features.shape[-1])
+            found = np.asarray(self.booster.predict(flat)).reshape(candidates.shape)
+        scores = np.full((len(customers), self.known.snapshot.holdings.shape[1] + 1), -np.inf, np.float32)
+        np.put_along_axis(scores, candidates, found.astype(np.float32), axis=1)  # the last column takes NO_PRODUCT
+        return scores[:, :-1]
+
+
+def _cutoffs(history: Dataset, cutoff_day: int, config: LambdaRankConfig) -> list[int]:
+    """Return the days before the training windows, the newest first; some history precedes each."""
+    newest = cutoff_day - config.horizon_days
+    days = [newest - config.stride_days * back for back in range(config.max_windows)]
+    first = int(history.interactions.between(ALWAYS, cutoff_day).day.min(initial=cutoff_day))
+    return [day for day in days if day >= first]
+
+
+def _examples(history: Dataset, day: int, data: DataConfig, config: LambdaRankConfig) -> _Examples:
+    known = Known.at(history, day, data, config)
+    taken = new_acquisitions(history, day, day + config.horizon_days)
+    held = np.flatnonzero(known.snapshot.num_held >= max(data.windows.min_holdings, 1))
+    customers = np.intersect1d(taken.customer, held)
+    candidates = propose(known, customers, config)
+    num_products = len(history.products)
+    pairs = taken.customer.astype(np.int64) * num_products + taken.product
+    labels = np.isin(customers[:, None] * num_products + candidates, pairs) & (candidates != NO_PRODUCT)
+    some = labels.any(axis=1)
+    candidates = candidates[some]
+    real = candidates != NO_PRODUCT
+    _, features = candidate_features(known, customers[some], candidates)
+    until = day + config.horizon_days
+    return _Examples(day, until, features[real], labels[some][real].astype(np.int8), real.sum(axis=1))
+
+
+def _boost(windows: list[_Examples], config: LambdaRankConfig, seed: int) -> lightgbm.Booster:
+    """Boost trees on the windows, the newest first."""
+    lightgbm = _import_lightgbm()
+    options = {
+        "objective": "lambdarank",
+        "metric": "ndcg",
+        "eval_at": [10],
+        "lambdarank_truncation_level": 20,
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.num_leaves,
+        "min_data_in_leaf": config.min_data_in_leaf,
+        "feature_fraction": config.feature_fraction,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": config.num_threads,
+        "verbosity": -1,
+    }
+    newest, rounds = windows[0], config.default_rounds
+    if older := [window for window in windows if window.until <= newest.cutoff]:
+        stop = lightgbm.early_stopping(config.patience, verbose=False)
+        chosen = lightgbm.train(
+            options,
+            _dataset(lightgbm, older),
+            config.max_rounds,
+            valid_sets=[_dataset(lightgbm, [newest])],
+            callbacks=[stop],
+        )
+        rounds = chosen.best_iteration
+    return lightgbm.train(options, _dataset(lightgbm, windows), rounds)
+
+
+def _dataset(lightgbm: Any, windows: list[_Examples]) -> Any:
+    features, labels, groups = (
+        np.concatenate([getattr(window, name) for window in windows]) for name in ("features", "labels", "groups")
+    )
+    return lightgbm.Dataset(features, labels, group=groups)
+
+
+def _import_lightgbm() -> Any:
+    try:
+        import lightgbm
+    except ImportError as error:
+        remedy = "install the extra: pip install nextbest[benchmarks], or leave the model out of --models"
+        raise InputError(
+            [Problem("lightgbm", None, None, f"the library cannot be imported ({error})", remedy)]
+        ) from None
+    return lightgbm
