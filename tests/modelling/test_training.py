@@ -14,7 +14,7 @@ import tensorflow_recommenders as tfrs
 from data.tensorflow import tf
 from modelling.batching import window_batches
 from modelling.layers import DenseBlocks, step_variable
-from modelling.training import Training, train
+from modelling.training import Training, restore, train
 
 EPOCHS = 4
 INPUTS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
@@ -221,6 +221,24 @@ class TestCheckpoints:
     def test_a_checkpoint_of_another_model_is_refused(self, folder: Path) -> None:
         with pytest.raises(ValueError, match="shape"):
             train(fresh_model(width=6), batches, EPOCHS, folder)
+
+
+class TestRestore:
+    @pytest.mark.parametrize("name", ["last", "last.old"])  # a crash between two renames leaves the older one
+    def test_a_model_that_will_not_train_gets_the_variables(
+        self, name: str, tmp_path: Path, undisturbed: tuple[list[Any], Training]
+    ) -> None:
+        train(fresh_model(), batches, EPOCHS, tmp_path)
+        (tmp_path / "last").rename(tmp_path / name)
+        model = Model()
+        model.compute_loss({"examples": tf.constant([0])})
+        restore(model, tmp_path)
+        for found, wanted in zip(model.variables, undisturbed[0], strict=False):  # then come the optimizer's
+            np.testing.assert_array_equal(found.numpy(), wanted)
+
+    def test_nothing_to_restore(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+            restore(fresh_model(), tmp_path)
 
 
 def test_progress_tells_people_how_far_it_is(tmp_path: Path) -> None:

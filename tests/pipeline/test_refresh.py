@@ -1,0 +1,206 @@
+"""A refreshed run has the trained run's weights and the world of its own cutoff, and is a run like any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import pipeline.refresh
+from data.problems import InputError
+from data.tensorflow import tf
+from pipeline.refresh import refresh, start_refresh
+from pipeline.run import Run, open_run
+from serving.recommender import Recommender
+from tests.commands import nextbest
+from tests.pipeline.test_leak import change_the_future
+from tests.trained import Trained
+
+
+class Killed(Exception):
+    """Stands for a process that is stopped."""
+
+
+def ignore(step: str) -> Callable[[str, float], None]:
+    return lambda what, share: None
+
+
+def start(trained: Path, config: Path, out: Path) -> Run:
+    return start_refresh(trained, config, out, ignore)
+
+
+def read(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    return found
+
+
+def kill_in(step: str) -> Any:
+    return mock.patch.object(pipeline.refresh, step, side_effect=Killed)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The TOML of the same bank with another future."""
+    folder = tmp_path_factory.mktemp("refresh") / "bank"
+    shutil.copytree(trained.config.parent, folder)
+    change_the_future(folder)
+    return folder / trained.config.name
+
+
+@pytest.fixture(scope="module")
+def refreshed(trained: Trained, elsewhere: Path) -> Path:
+    """The shared run refreshed onto its own cutoff, killed in two steps; a finished step must not be done again."""
+    out = elsewhere.parent.parent / "run"
+    with kill_in("write_ranking"), pytest.raises(Killed):
+        refresh(trained.run, start(trained.run, elsewhere, out))
+    with kill_in("write_retrieval"), kill_in("compose"), pytest.raises(Killed):
+        refresh(trained.run, start(trained.run, elsewhere, out))
+    with kill_in("write_retrieval"), kill_in("write_ranking"):
+        refresh(trained.run, start(trained.run, elsewhere, out))
+    return out
+
+
+class TestSameCutoff:
+    """Refreshed onto its own cutoff a run is what it was, whatever comes after that."""
+
+    def test_the_recommendations_are_the_same_to_the_bit(self, recommender: Recommender, refreshed: Path) -> None:
+        other = Recommender(refreshed / "recommender")
+        ours, theirs = other.customers(), recommender.customers()
+        np.testing.assert_array_equal(ours.ids, theirs.ids)
+        expected, found = recommender.recommend(theirs.columns, 40), other.recommend(ours.columns, 40)
+        for name, values in vars(expected).items():
+            np.testing.assert_array_equal(getattr(found, name), values)
+
+    def test_the_product_embeddings_are_the_same_to_the_bit(self, trained: Trained, refreshed: Path) -> None:
+        ours, theirs = (
+            tf.saved_model.load(str(run / "retrieval" / "saved_model")).product_embeddings.numpy()
+            for run in (refreshed, trained.run)
+        )
+        np.testing.assert_array_equal(ours, theirs)
+
+    def test_it_is_served_alike(self, trained: Trained, refreshed: Path) -> None:
+        for name in ("retrieval/saved_model", "retrieval/saved_model_scann", "ranking/saved_model", "recommender"):
+            ours, theirs = (
+                {str(path.relative_to(run / name)) for path in (run / name).rglob("*")}
+                for run in (refreshed, trained.run)
+            )
+            assert ours == theirs
+        assert (refreshed / "schema.pbtxt").read_text() == (trained.run / "schema.pbtxt").read_text()
+
+    def test_nothing_half_written_is_left(self, refreshed: Path) -> None:
+        assert [path for path in refreshed.rglob("*") if path.name.startswith(".")] == []
+
+
+class TestRunFolder:
+    def test_the_manifest_names_the_trained_run(self, trained: Trained, refreshed: Path) -> None:
+        ours, theirs = read(refreshed), read(trained.run)
+        assert theirs["refreshed_from"] is None
+        expected = {key: theirs[key] for key in ("config", "data", "git_revision", "seed", "version")}
+        assert ours["refreshed_from"] == expected | {"cutoff": "2024-09-27", "horizon_days": 91}  # as the TOML says
+        exported = refreshed / "recommender" / "assets.extra"
+        assert read(exported)["refreshed_from"] == ours["refreshed_from"]
+
+    def test_it_opens_as_any_run(self, refreshed: Path) -> None:
+        run = open_run(refreshed, ignore)
+        run.folder.check_trained()
+        assert run.horizon_days == 91
+
+    def test_a_refreshed_run_can_be_refreshed(self, elsewhere: Path, refreshed: Path, tmp_path: Path) -> None:
+        run = start(refreshed, elsewhere, tmp_path / "again")
+        assert run.folder.origin == read(refreshed)["refreshed_from"]
+
+    def test_a_probability_speaks_of_the_window_it_was_calibrated_on(
+        self, trained: Trained, elsewhere: Path, tmp_path: Path
+    ) -> None:
+        toml = edited(elsewhere, ("horizon_days = 91", "horizon_days = 60"))
+        assert start(trained.run, toml, tmp_path / "run").horizon_days == 91
+
+    def test_training_in_its_folder_is_refused(self, elsewhere: Path, refreshed: Path) -> None:
+        refused = nextbest("train", "--config", elsewhere, "--out", refreshed)
+        assert refused.code == 2
+        assert "was refreshed from the run of config" in refused.err and "2024-09-27" in refused.err
+
+    def test_the_trained_runs_own_folder_is_refused(self, trained: Trained) -> None:
+        with pytest.raises(InputError, match="a run that was trained, and now it would be refreshed"):
+            start(trained.run, trained.config, trained.run)
+
+
+def edited(toml: Path, *changes: tuple[str, str]) -> Path:
+    """Write a TOML beside another one that differs from it."""
+    text = toml.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    changed = toml.with_name("changed.toml")
+    changed.write_text(text, encoding="utf-8")
+    return changed
+
+
+class TestRefusals:
+    def problems(self, trained: Path, config: Path, out: Path) -> dict[str | None, str]:
+        """Return what is wrong, by the key that is to blame; nothing is written."""
+        with pytest.raises(InputError) as refused:
+            start(trained, config, out)
+        assert not out.exists()
+        return {problem.column: problem.what for problem in refused.value.problems}
+
+    def test_settings_under_which_the_weights_mean_something_else_are_named_all_at_once(
+        self, trained: Trained, elsewhere: Path, tmp_path: Path
+    ) -> None:
+        toml = edited(
+            elsewhere,
+            ("embedding_dim = 8", "embedding_dim = 16"),
+            ("cross_rank = 4", "cross_rank = 5"),
+            ('employment = { role = "category" }', 'employment = { role = "id" }'),
+            ('product = "min_age"', 'product = "min_deposit"'),
+            ("test_cutoff = 2024-09-27", "test_cutoff = 2024-09-20"),
+        )
+        found = self.problems(trained.run, toml, tmp_path / "run")
+        assert found.keys() == {
+            "data.windows.test_cutoff",
+            "data.customers.columns.employment",
+            "data.policy.rules",
+            "retrieval.embedding_dim",
+            "ranking.cross_rank",
+        }
+        assert found["retrieval.embedding_dim"] == "it is 16, and the run was trained with 8"
+        assert "2024-09-20 is before 2024-09-27" in found["data.windows.test_cutoff"]
+
+    def test_what_the_weights_do_not_depend_on_may_differ(
+        self, trained: Trained, elsewhere: Path, tmp_path: Path
+    ) -> None:
+        toml = edited(
+            elsewhere,
+            ("seed = 7", "seed = 8"),
+            ('credit_score = { role = "number" }', 'credit_score = { role = "number", optional = true }'),
+            ("test_cutoff = 2024-09-27", "test_cutoff = 2024-10-27"),
+            ('reason = "', 'reason = "now '),
+            ("default_k = 5", "default_k = 6"),
+        )
+        run = start(trained.run, toml, tmp_path / "run")
+        assert str(run.windows.test.dates[0]) == "2024-10-27"
+
+    def test_an_untrained_run(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
+        for name in ("manifest.json", "config.toml"):
+            (tmp_path / "begun").mkdir(exist_ok=True)
+            shutil.copy(trained.run / name, tmp_path / "begun")
+        found = self.problems(tmp_path / "begun", elsewhere, tmp_path / "run")
+        assert list(found) == [None]
+        assert "not trained to the end" in found[None] and "ranking/checkpoints/final" in found[None]
+
+    def test_no_run(self, elsewhere: Path, tmp_path: Path) -> None:
+        found = self.problems(tmp_path / "nothing", elsewhere, tmp_path / "run")
+        assert found == {None: "this is no run's folder"}
+
+    def test_another_version_of_the_program(
+        self, trained: Trained, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline.refresh.importlib.metadata, "version", lambda name: "99.0")
+        found = self.problems(trained.run, elsewhere, tmp_path / "run")
+        assert found == {None: f"it was trained by version {read(trained.run)['version']}, and this is 99.0"}
