@@ -11,6 +11,8 @@ from data.encoder_config import EncoderConfig
 from data.statistics_config import StatisticsConfig
 from data.toml import read_settings
 from evaluation.config import EvaluationConfig
+from pipeline.tune_config import TuneConfig
+from pipeline.tune_space import space_problems
 from ranking.config import RankingConfig
 from retrieval.config import RetrievalConfig
 from serving.config import ExportConfig
@@ -37,6 +39,8 @@ class RunConfig(StrictModel):
     """What is measured."""
     export: ExportConfig = ExportConfig()
     """What is exported."""
+    tune: TuneConfig = TuneConfig()
+    """How better settings are searched for; no part of a run."""
 
     @model_validator(mode="after")
     def _sections_agree(self) -> RunConfig:
@@ -52,6 +56,7 @@ class RunConfig(StrictModel):
             for column, table, columns in zip(pair, ("customers", "products"), (customers, products), strict=True)
             if column not in columns or columns[column].role != "category"
         ]
+        problems += space_problems(self, self.tune)
         if problems:
             raise ValueError("; ".join(problems))
         return self

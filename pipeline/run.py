@@ -24,8 +24,12 @@ from retrieval.training import RetrieverSettings
 
 __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
-_JUDGES = {"evaluation": {"blessing": True}, "export": {"keep_versions": True, "infra": True}}
-"""What says whether and how a run is pushed, and changes nothing in it: a run goes on when these change."""
+_JUDGES: dict[str, bool | dict[str, bool]] = {
+    "evaluation": {"blessing": True},
+    "export": {"keep_versions": True, "infra": True},
+    "tune": True,
+}
+"""What says how a run is pushed or its settings are found, and changes nothing in it: it goes on when these change."""
 _VERSIONED = ("nextbest", "tensorflow", "tensorflow-recommenders", "scann", "numpy", "pandas")
 
 

@@ -1,0 +1,160 @@
+"""What a search came to, and the files that tell it: best.toml and trials.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from data.atomic import write_text
+from data.config import TableConfig
+from pipeline.config import RunConfig
+from pipeline.tune_config import Stage
+from pipeline.tune_search import Trial
+
+__all__ = ["CAUTION", "StageResult", "TuneResult", "write_best", "write_trials"]
+
+_WIDTH = 116
+CAUTION = (
+    "The best score is optimistic: it was chosen for being the highest on this window. The test window was not read; "
+    "`nextbest run` with best.toml measures on it what the settings are worth."
+)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What the search of one stage came to."""
+
+    stage: Stage
+    metric: str
+    """What the scores are, for example ndcg@5."""
+    window: tuple[str, str]
+    """The validation window: cutoff and last day, ISO dates."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def given(self) -> Trial:
+        """The config's own settings."""
+        return self.trials[0]
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the highest score (of equals the first) of those that ran to their end."""
+        return max((trial for trial in self.trials if not trial.pruned), key=lambda trial: trial.score)
+
+    @property
+    def better(self) -> dict[str, Any]:
+        """The best settings that are not the given ones."""
+        own = self.given.settings
+        return {key: value for key, value in self.best.settings.items() if value != own[key]}
+
+    def __str__(self) -> str:
+        pruned = sum(trial.pruned for trial in self.trials)
+        return (
+            f"{self.stage}: {self.metric} on {self.window[0]} to {self.window[1]}, {len(self.trials)} trials "
+            f"({pruned} ended early): given settings {self.given.score:.4f}, best {self.best.score:.4f} "
+            f"(trial {self.best.number})"
+        )
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What a search came to."""
+
+    stages: tuple[StageResult, ...]
+    """Retrieval first; each later stage was searched with the best settings of the one before."""
+    best: Path
+    """The TOML with the best settings."""
+    trials: Path
+    """The CSV with all trials."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what machines read."""
+        return {
+            "stages": [
+                {
+                    "stage": stage.stage,
+                    "metric": stage.metric,
+                    "window": stage.window,
+                    "given": _as_json(stage.given),
+                    "best": _as_json(stage.best),
+                    "trials": [_as_json(trial) for trial in stage.trials],
+                }
+                for stage in self.stages
+            ],
+            "best": str(self.best),
+            "trials": str(self.trials),
+            "caution": CAUTION,
+        }
+
+
+def _as_json(trial: Trial) -> dict[str, Any]:
+    return vars(trial) | {"score": trial.score, "epochs": trial.epochs}
+
+
+def write_best(result: TuneResult, config: RunConfig, text: str, source: Path) -> None:
+    """Write the given TOML with the best settings in it; its comments stay.
+
+    Args:
+        result: The result; the file is its `best`.
+        config: What the given TOML says.
+        text: The given TOML.
+        source: The folder at which its relative paths start.
+    """
+    document = tomlkit.parse(text)
+    for key, path in _files(config):
+        _put(document, key, os.path.relpath(source / path, result.best.parent.resolve()))
+    for stage in result.stages:
+        for key, value in stage.better.items():
+            _put(document, key, value)
+    paragraphs = ("Written by `nextbest tune`.", *map(str, result.stages), CAUTION)
+    header = [f"# {line}" for paragraph in paragraphs for line in textwrap.wrap(paragraph, _WIDTH)]
+    write_text(result.best, "\n".join([*header, "", tomlkit.dumps(document)]))
+
+
+def _files(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Yield the keys of the config that name a file, with the path."""
+    for name in ("customers", "products", "interactions"):
+        table: TableConfig = getattr(config.data, name)
+        if table.query is None:
+            yield f"data.{name}.path", table.path
+    for name, path in (("customers", config.evaluation.customers), ("oracle", config.evaluation.oracle)):
+        if path is not None:
+            yield f"evaluation.{name}", path
+
+
+def _put(document: Any, key: str, value: Any) -> None:
+    *sections, field = key.split(".")
+    for name in sections:
+        document = document.setdefault(name, tomlkit.table())
+    document[field] = value
+
+
+def write_trials(result: TuneResult) -> None:
+    """Write a row per trial, with a column per setting."""
+    keys = list(dict.fromkeys(key for stage in result.stages for key in stage.given.settings))
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow(["stage", "number", "pruned", "metric", "score", "epochs", "seconds", *keys])
+    for stage in result.stages:
+        for trial in stage.trials:
+            about = [stage.stage, trial.number, _cell(trial.pruned), stage.metric]
+            measured = [trial.score, trial.epochs, f"{trial.seconds:.1f}"]
+            writer.writerow([*about, *measured, *_cells(trial.settings, keys)])
+    write_text(result.trials, rows.getvalue())
+
+
+def _cells(settings: Mapping[str, Any], keys: list[str]) -> list[str]:
+    return [_cell(settings[key]) if key in settings else "" for key in keys]
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
