@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -187,6 +187,50 @@ def evaluate(out: Out, as_json: Json = False) -> None:
     from pipeline.run import open_run
 
     _print_evaluation(_with_run(lambda progress: open_run(out, progress), as_json, evaluate_run), as_json)
+
+
+@app.command()
+def refresh(
+    trained: Annotated[Path, typer.Option("--run", help="The trained run whose weights are taken over.")],
+    config: Config,
+    out: Out,
+    models: Annotated[Path | None, typer.Option("--models", help="Push the refreshed models here.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a trained run up to newer tables without training: products, popularity, holdings, statistics."""
+    from pipeline.export import export_run
+    from pipeline.refresh import refresh, start_refresh
+
+    def job(begun: Run) -> int | None:
+        refresh(trained, begun)
+        return None if models is None else export_run(begun, models, force)
+
+    version = _with_run(lambda progress: start_refresh(trained, config, out, progress), as_json, job)
+    text = f"refreshed: {out}" if version is None else f"refreshed: {out}, pushed as version {version} to {models}"
+    _print_json({"run": str(out), "pushed": version}) if as_json else typer.echo(text)
+
+
+@app.command()
+def tune(
+    config: Config,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many settings to try per stage, in all.")],
+    out: Annotated[Path, typer.Option("--out", help="The search's folder; a killed search goes on in it.")],
+    stage: Annotated[Literal["retrieval", "ranking", "both"], typer.Option("--stage", help="What to tune.")] = "both",
+    as_json: Json = False,
+) -> None:
+    """Search better settings on the validation windows (the test window is not read) and write them as a TOML."""
+    from pipeline.tune import tune
+    from pipeline.tune_report import terminal_report
+    from ui.console import open_console
+
+    with _shown_progress(as_json) as progress:
+        result = tune(config, out, trials, stage, progress)
+    if as_json:
+        _print_json(result.as_json())
+        return
+    open_console().print(terminal_report(result))
+    typer.echo(f"settings: {result.best}, trials: {result.trials}")
 
 
 @app.command()
