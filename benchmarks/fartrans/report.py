@@ -1,4 +1,4 @@
-"""Write report.json and report.md, and show them on a terminal."""
+"""Write report.json and report.md, and show what matters most on a terminal."""
 
 from __future__ import annotations
 
@@ -65,12 +65,14 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def terminal(report: Report) -> Group:
-    """Return the report as a rich renderable."""
+    """Return the report without its details as a rich renderable."""
     from rich.console import Group
     from rich.table import Table
 
     shown = []
     for section in sections(report):
+        if section.detail:
+            continue
         table = Table(title=section.title, caption=section.text, title_justify="left", caption_justify="left")
         table.add_column(section.header[0])
         for heading in section.header[1:]:

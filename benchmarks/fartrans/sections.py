@@ -24,6 +24,8 @@ class Section:
     """The columns; the first holds names, the others figures."""
     rows: tuple[tuple[str, ...], ...]
     """The cells."""
+    detail: bool = False
+    """Whether it is for the file only, too long or too wide for a terminal."""
 
 
 def sections(report: Report) -> Iterator[Section]:
@@ -151,6 +153,7 @@ def _families(report: Report, part: Part, named: str) -> Section:
             )
             for splits, found in by_splits.items()
         ),
+        detail=True,
     )
 
 
@@ -190,4 +193,5 @@ def _splits(report: Report) -> Section:
             )
             for row in report.rows
         ),
+        detail=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ class _Examples:
     """The last day of the labels."""
     features: Array
     """float32, [num_pairs, num_features]."""
+    start: Array
+    """The score that boosting starts from, float64, [num_pairs]."""
     labels: Array
     """1 where the candidate was taken, int8, [num_pairs]."""
     groups: Array
@@ -81,9 +84,10 @@ class LambdaRank:
         if self.booster is None:
             found = np.take_along_axis(self.known.ease.score(customers), np.maximum(candidates, 0), axis=1)
         else:
-            _, features = candidate_features(self.known, customers, candidates)
+            names, features = candidate_features(self.known, customers, candidates)
             flat = features.reshape(-1, features.shape[-1])
             found = np.asarray(self.booster.predict(flat)).reshape(candidates.shape)
+            found += _start(names, features, self.config)
         scores = np.full((len(customers), self.known.snapshot.holdings.shape[1] + 1), -np.inf, np.float32)
         np.put_along_axis(scores, candidates, found.astype(np.float32), axis=1)  # the last column takes NO_PRODUCT
         return scores[:, :-1]
@@ -109,9 +113,16 @@ def _examples(history: Dataset, day: int, data: DataConfig, config: LambdaRankCo
     some = labels.any(axis=1)
     candidates = candidates[some]
     real = candidates != NO_PRODUCT
-    _, features = candidate_features(known, customers[some], candidates)
+    names, features = candidate_features(known, customers[some], candidates)
+    start = _start(names, features, config)
     until = day + config.horizon_days
-    return _Examples(day, until, features[real], labels[some][real].astype(np.int8), real.sum(axis=1))
+    return _Examples(day, until, features[real], start[real], labels[some][real].astype(np.int8), real.sum(axis=1))
+
+
+def _start(names: Sequence[str], features: Array, config: LambdaRankConfig) -> Array:
+    """Return the score that boosting starts from: the logarithm of EASE's share of the best candidate's."""
+    share = features[..., names.index("ease_of_best")].astype(np.float64)
+    return config.ease_weight * np.log(np.maximum(share, config.smallest_share))
 
 
 def _boost(windows: list[_Examples], config: LambdaRankConfig, seed: int) -> lightgbm.Booster:
@@ -147,10 +158,11 @@ def _boost(windows: list[_Examples], config: LambdaRankConfig, seed: int) -> lig
 
 
 def _dataset(lightgbm: Any, windows: list[_Examples]) -> Any:
-    features, labels, groups = (
-        np.concatenate([getattr(window, name) for window in windows]) for name in ("features", "labels", "groups")
+    features, start, labels, groups = (
+        np.concatenate([getattr(window, name) for window in windows])
+        for name in ("features", "start", "labels", "groups")
     )
-    return lightgbm.Dataset(features, labels, group=groups)
+    return lightgbm.Dataset(features, labels, group=groups, init_score=start)
 
 
 def _import_lightgbm() -> Any:
