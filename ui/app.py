@@ -13,6 +13,7 @@ from serving.backends import BackendError
 from serving.live import LiveRecommender
 from serving.recommender import Filters, Recommender
 from serving.requests import check_filters, requests_of_ids
+from serving.words import shown_value
 from ui.answers import answers
 
 if TYPE_CHECKING:
@@ -22,19 +23,6 @@ __all__ = ["build_page", "customer_view"]
 
 _MOST = 20
 _SCORES = ("rank", "product_id", "probability", "similarity", "before ranking")
-
-
-def _shown(value: Any, described: dict[str, Any]) -> str:
-    """Return a raw value as people read it: dates as dates, numbers with their unit, missing as a dash."""
-    if isinstance(value, str):
-        return value or "-"
-    if not np.isfinite(value):
-        return "-"
-    if described["role"] == "date":
-        return str(EPOCH + timedelta(days=int(value)))
-    if described["role"] == "boolean":
-        return "yes" if value else "no"
-    return f"{value:,.10g} {described['unit']}".strip()
 
 
 def customer_view(
@@ -60,7 +48,7 @@ def customer_view(
     ids = np.array([customer.strip()], object)
     request = requests_of_ids(recommender, ids)
     columns = recommender.manifest["customers"]["columns"]
-    attributes = [[name, _shown(request[name][0], columns[name])] for name in recommender.customer_columns]
+    attributes = [[name, shown_value(request[name][0], columns[name])] for name in recommender.customer_columns]
     held = [product for product in request["held_products"][0] if product]
     attributes.append(["holds", ", ".join(held) or "-"])
     (answer,) = answers(recommender, ids, request, top, filters, explain=True)
@@ -68,7 +56,7 @@ def customer_view(
     offers = []
     for offer in answer["products"]:
         (row,) = recommender.products.positions(np.array([offer["product_id"]], object))
-        details = [_shown(values[row], described[name]) for name, values in recommender.products.columns.items()]
+        details = [shown_value(values[row], described[name]) for name, values in recommender.products.columns.items()]
         scores = [f"{offer['probability']:.1%}", f"{offer['similarity']:.3f}", offer["retrieval_rank"]]
         offers.append([offer["rank"], offer["product_id"], *scores, *details])
     return attributes, offers, [list(pair) for pair in answer["refused"].items()]
