@@ -60,14 +60,11 @@ class Recommendations:
     """How many products were found, int32, [batch]."""
 
 
-def _kept_open(path: Path, owner: object) -> int | None:
-    """Open a file for as long as its owner lives, and return its number; None where there is no such file."""
-    try:
-        number = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
+def _kept_open(path: Path, owner: object) -> Path:
+    """Open a file for as long as its owner lives, and return by which path it is read even when it is removed."""
+    number = os.open(path, os.O_RDONLY)
     weakref.finalize(owner, os.close, number)
-    return number
+    return Path(f"/proc/self/fd/{number}")
 
 
 class Recommender:
@@ -96,7 +93,7 @@ class Recommender:
         self.products = Table.load(folder / ASSETS / PRODUCTS)
         self._backend = backend
         self._specs = backend.inputs("exclusions")
-        self._customers = _kept_open(folder / ASSETS / CUSTOMERS, self)
+        self._assets = {path.name: _kept_open(path, self) for path in (folder / ASSETS).iterdir() if path.is_file()}
         self._free = weakref.finalize(self, backend.close)
 
     @property
@@ -140,9 +137,12 @@ class Recommender:
 
     def customers(self) -> Table:
         """Return the customers as of the cutoff as raw requests; without a snapshot the table is empty."""
-        if self._customers is None:
-            return Table(np.zeros(0, object), self.complete({}, 0))
-        return Table.load(Path(f"/proc/self/fd/{self._customers}"))
+        snapshot = self.asset(CUSTOMERS)
+        return Table(np.zeros(0, object), self.complete({}, 0)) if snapshot is None else Table.load(snapshot)
+
+    def asset(self, name: str) -> Path | None:
+        """Return where a file of `assets.extra` is read while this lives; None where the export does not have it."""
+        return self._assets.get(name)
 
     def complete(self, request: Mapping[str, Array], batch: int) -> Features:
         """Fill up a request: a feature that it lacks is missing (NaN, '' or an empty list), the day is the cutoff.
@@ -190,6 +190,24 @@ class Recommender:
             ValueError: As for `recommend`.
         """
         return self._backend.predict("exclusions", self._inputs(request, filters))["reason"]
+
+    def predict(self, signature: str, request: Mapping[str, Array]) -> Features:
+        """Answer any of the composite's signatures.
+
+        Args:
+            signature: Its name.
+            request: Its inputs, [batch, ...]; one that it lacks is missing, and one that the signature does not take is
+                left out.
+
+        Raises:
+            BackendError: There is no such signature, or it is not answered.
+        """
+        specs = self._backend.inputs(signature)
+        batch = len(next(iter(request.values())))
+        inputs = {
+            name: request[name] if name in request else self._default(name, spec, batch) for name, spec in specs.items()
+        }
+        return self._backend.predict(signature, {name: inputs[name].astype(specs[name].dtype) for name in specs})
 
     def _inputs(self, request: Mapping[str, Array], filters: Filters | None) -> Features:
         """Return a request that was filled up, as the model's types."""
