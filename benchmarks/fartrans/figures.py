@@ -95,6 +95,8 @@ class SplitRow(StrictModel):
     """The split at which ours was trained; None where it was not measured."""
     seconds: dict[str, float]
     """Group of models -> how long training (or the refresh) took, the longest of the seeds."""
+    processor_seconds: dict[str, float]
+    """The same of the time of all processors together."""
     main_metric: dict[str, float]
     """Model -> the main metric."""
 

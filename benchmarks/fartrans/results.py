@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from time import perf_counter, process_time
 from typing import Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from data.atomic import new_folder
 from data.config import StrictModel
 from data.dataset import Array
 
-__all__ = ["Facts", "Metrics", "Result", "read_results", "result_folder"]
+__all__ = ["Facts", "Metrics", "Result", "Spent", "read_results", "result_folder"]
 
 Metrics = Mapping[str, Array]
 """Metric -> value of each customer, [n]."""
@@ -40,10 +41,29 @@ class Facts(StrictModel):
     """The split at which the models were trained; an earlier one if they were only refreshed."""
     seconds: float | None
     """How long training (or the refresh) took; unknown where it was broken off and went on."""
+    processor_seconds: float | None = None
+    """The time of all processors together, which does not depend on what else the machine does."""
     fallbacks: dict[str, str]
     """Model that could not be trained -> why, and what stood in for it."""
     revision: str | None = None
     """The revision of the code that trained the stages."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds, by the clock and of all processors together."""
+
+    wall: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return how both stand."""
+        return cls(perf_counter(), process_time())
+
+    def since(self, began: Spent) -> Self:
+        """Return what was spent since then."""
+        return type(self)(self.wall - began.wall, self.processor - began.processor)
 
 
 @dataclass(frozen=True)

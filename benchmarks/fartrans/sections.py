@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.fartrans.figures import Comparison, Family, Figure, ModelFigures, Part, Report
+from benchmarks.fartrans.figures import Comparison, Family, Figure, ModelFigures, Part, Report, SplitRow
 
 __all__ = ["Section", "sections"]
 
@@ -160,18 +160,16 @@ def _families(report: Report, part: Part, named: str) -> Section:
 def _splits(report: Report) -> Section:
     models = list(report.parts[0].models)
     groups = sorted({group for row in report.rows for group in row.seconds})
-    trained = [row.seconds["stages"] for row in report.rows if "stages" in row.seconds and row.trained_at == row.split]
-    refreshed = [
-        row.seconds["stages"] for row in report.rows if "stages" in row.seconds and row.trained_at != row.split
-    ]
+    rows = [row for row in report.rows if "stages" in row.seconds]
     told = [
-        f"{what} took {np.mean(seconds):.0f} s on average, {max(seconds):.0f} s at most."
-        for what, seconds in (("Training ours", trained), ("A refresh", refreshed))
-        if seconds
+        _durations("Training ours", [row for row in rows if row.trained_at == row.split]),
+        _durations("A refresh", [row for row in rows if row.trained_at != row.split]),
     ]
     return Section(
         title=f"Splits, {report.main_metric}",
-        text=" ".join(["Seconds: the longest of the seeds; not where training was broken off and went on.", *told]),
+        text=" ".join(
+            ["Seconds: the longest of the seeds; not where training was broken off and went on.", *filter(None, told)]
+        ),
         header=(
             "split",
             "time point",
@@ -194,4 +192,17 @@ def _splits(report: Report) -> Section:
             for row in report.rows
         ),
         detail=True,
+    )
+
+
+def _durations(what: str, rows: Sequence[SplitRow]) -> str:
+    if not rows:
+        return ""
+    wall = [row.seconds["stages"] for row in rows]
+    processors = [row.processor_seconds["stages"] for row in rows if "stages" in row.processor_seconds]
+    text = f"{what} took {np.mean(wall):.0f} s on average, {max(wall):.0f} s at most"
+    return (
+        f"{text}; processors together {np.mean(processors):.0f} s and {max(processors):.0f} s."
+        if processors
+        else f"{text}."
     )

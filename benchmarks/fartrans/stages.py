@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from shutil import rmtree
-from time import perf_counter
 
+from benchmarks.fartrans.results import Spent
 from benchmarks.fartrans.tasks import Task
 from benchmarks.fartrans.trial import Trial
 from benchmarks.fartrans.windows import windows_have_purchases
@@ -31,7 +31,7 @@ def measure_stages(task: Task) -> None:
     """
     first = task.splits[0]
     trained = start_run(_config(task, first), task.run(first), _silent)
-    began, resumed = perf_counter(), trained.folder.path("retrieval").exists()
+    began, resumed = Spent.now(), trained.folder.path("retrieval").exists()
     try:
         train_and_compose(trained)
         reason = None
@@ -39,12 +39,12 @@ def measure_stages(task: Task) -> None:
         if _trainable(trained):
             raise
         reason = str(error)
-    seconds = None if resumed else perf_counter() - began
+    spent = None if resumed else Spent.now().since(began)
     for split in task.missing:
         if reason is not None:
             _measure_stand_in(task, split, reason)
         elif split == first:
-            _measure(task, Trial.of(split, trained), seconds)
+            _measure(task, Trial.of(split, trained), spent)
         else:
             _refresh_and_measure(task, trained, split)
     if not task.settings.keep_runs:
@@ -71,15 +71,15 @@ def _trainable(run: Run) -> bool:
 
 
 def _refresh_and_measure(task: Task, trained: Run, split: int) -> None:
-    began, folder = perf_counter(), task.run(split)
+    began, folder = Spent.now(), task.run(split)
     run = start_refresh(trained.folder.root, _config(task, split), folder, _silent)
     refresh(trained.folder.root, run)
-    _measure(task, Trial.of(split, run), perf_counter() - began)
+    _measure(task, Trial.of(split, run), Spent.now().since(began))
     if not task.settings.keep_runs:
         rmtree(folder)
 
 
-def _measure(task: Task, trial: Trial, seconds: float | None) -> None:
+def _measure(task: Task, trial: Trial, spent: Spent | None) -> None:
     """Measure what was exported, as `pipeline.evaluate` does."""
     folder, history = trial.run.folder, trial.run.history
     recommender = Recommender(folder.path("recommender"))
@@ -89,7 +89,7 @@ def _measure(task: Task, trial: Trial, seconds: float | None) -> None:
         "retrieval": ExportedRetrieval(folder.path("retrieval", "saved_model"), requests),
         "ranking": ExportedRecommender(recommender, requests, history.products, candidates),
     }
-    trial.measure(task, scorers, seconds, revision=folder.manifest()["git_revision"])
+    trial.measure(task, scorers, spent, revision=folder.manifest()["git_revision"])
 
 
 def _measure_stand_in(task: Task, split: int, reason: str) -> None:

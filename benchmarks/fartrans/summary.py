@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,16 +127,22 @@ def _figures(table: Table, model: str) -> ModelFigures:
 def _row(table: Table, split: int, facts: Sequence[Facts]) -> SplitRow:
     cutoff, until = table.windows[split]
     main = {model: values[split] for model in table.measured if split in (values := table.values(model, _MAIN_METRIC))}
-    timed = [fact for fact in facts if fact.seconds is not None]
     return SplitRow(
         split=split,
         cutoff=cutoff,
         until=until,
         customers=len(next(iter(main.values()))),
         trained_at=next((fact.trained_at for fact in facts if fact.group == "stages"), None),
-        seconds={
-            group: max(fact.seconds or 0.0 for fact in timed if fact.group == group)
-            for group in sorted({fact.group for fact in timed})
-        },
+        seconds=_longest((fact.group, fact.seconds) for fact in facts),
+        processor_seconds=_longest((fact.group, fact.processor_seconds) for fact in facts),
         main_metric={model: float(values.mean()) for model, values in main.items()},
     )
+
+
+def _longest(seconds: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    """Return group -> the greatest of its known seconds."""
+    longest: dict[str, float] = {}
+    for group, spent in seconds:
+        if spent is not None:
+            longest[group] = max(spent, longest.get(group, 0.0))
+    return longest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.fartrans.results import Facts, Result
+from benchmarks.fartrans.results import Facts, Result, Spent
 from benchmarks.fartrans.tasks import Settings, Task
 from data.dataset import Array
 from data.snapshot import Snapshot
@@ -65,7 +65,7 @@ class Trial:
         self,
         task: Task,
         scorers: Mapping[str, Scorer],
-        seconds: float | None,
+        spent: Spent | None,
         *,
         fallbacks: Mapping[str, str] | None = None,
         revision: str | None = None,
@@ -75,7 +75,7 @@ class Trial:
         Args:
             task: The task.
             scorers: Model -> scorer.
-            seconds: How long it took to make them, if that is known.
+            spent: How long it took to make them, if that is known.
             fallbacks: Model that could not be trained -> why, and what stands in for it.
             revision: The revision of the code that trained them.
         """
@@ -89,7 +89,8 @@ class Trial:
             cutoff=cutoff,
             until=until,
             trained_at=task.splits[0],
-            seconds=seconds,
+            seconds=spent and spent.wall,
+            processor_seconds=spent and spent.processor,
             fallbacks=dict(fallbacks or {}),
             revision=revision,
         )

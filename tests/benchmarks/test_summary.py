@@ -37,6 +37,7 @@ def result(
         until=until,
         trained_at=split if trained_at is None else trained_at,
         seconds=seconds,
+        processor_seconds=seconds and 2 * seconds,
         fallbacks=dict(fallbacks or {}),
         revision="abc" if group == "stages" else None,
     )
@@ -97,6 +98,7 @@ def test_rows_tell_of_each_split() -> None:
     report = Summary().report(RESULTS)
     assert [(row.split, row.customers, row.trained_at) for row in report.rows] == [(0, 2, 0), (1, 2, 0), (2, 2, 2)]
     assert report.rows[0].seconds == {"baselines": 1.0, "stages": 90.0}
+    assert report.rows[0].processor_seconds == {"baselines": 2.0, "stages": 180.0}
     assert report.rows[0].main_metric == pytest.approx({"ease": 0.2, "ranking": 0.4})
     assert report.fallbacks == {"ranking, split 2, seed 1": "too short: EASE stands in"}
 
@@ -122,7 +124,8 @@ def test_what_was_saved_is_reported(tmp_path: Path) -> None:
     assert text == markdown(report)
     assert "| ease | 3 | 0.4000 ± 0.1155 |" in text
     assert "| ranking | 3 (1 not trained) | 0.5667 ± 0.1667 |" in text
-    assert "Training ours took 46 s on average, 90 s at most. A refresh took 5 s on average, 5 s at most." in text
+    assert "Training ours took 46 s on average, 90 s at most; processors together 91 s and 180 s." in text
+    assert "A refresh took 5 s on average, 5 s at most; processors together 10 s and 10 s." in text
     assert "Models, splits 2\n" in text
 
 
