@@ -143,8 +143,9 @@ class WindowsConfig(StrictModel):
     """Length of the test window; by default the horizon."""
     test_cutoff: date | None = None
     """The cutoff of the test window; by default the last interaction's day less the test window's length."""
-    ranking_windows: int = Field(4, ge=2)
-    """How many windows before the test train the ranker; the last of them validates and calibrates it first."""
+    ranking_windows: int = Field(4, ge=1)
+    """How many windows before the test train the ranker; the last of them validates and calibrates it first. With one
+    alone, a part of its customers does."""
     stride_days: int = Field(30, ge=1)
     """Spacing of the retriever's training snapshots: an acquisition is predicted from the snapshot before it."""
     min_holdings: int = Field(0, ge=0)

@@ -22,9 +22,10 @@ __all__ = [
     "ease_weights",
     "popularity_features",
     "product_statistics",
+    "shrunk_cosines",
 ]
 
-PAIR_STATISTICS = ("co_holding", "next_after", "ease")
+PAIR_STATISTICS = ("co_holding", "next_after", "ease", "cosine")
 """The matrices of `ProductStatistics.pairs`, in order."""
 
 
@@ -40,7 +41,8 @@ class ProductStatistics:
     [num_segments, num_products]."""
     pairs: Array
     """`PAIR_STATISTICS`: for a held product (row) the log lift of another product (column) among its holders, the same
-    for what its holders acquire next, and EASE's weights; float32 [3, num_products, num_products], or [3, 0, 0]."""
+    for what its holders acquire next, EASE's weights, and the shrunk cosines; float32 [4, num_products, num_products],
+    or [4, 0, 0]."""
 
 
 def _log_shares(counts: Array, prior: float) -> Array:
@@ -128,6 +130,23 @@ def ease_weights(holdings: sp.csr_matrix, l2: float) -> Array:
     return weights
 
 
+def shrunk_cosines(holdings: sp.csr_matrix, shrinkage: float) -> Array:
+    """Return item-kNN's weights, float64 [num_products, num_products], 0 on the diagonal.
+
+    Common holders / (sqrt(holders_i * holders_j) + shrinkage): the cosine (Sarwar et al., WWW 2001), where few common
+    holders count for little (Bell and Koren, ICDM 2007).
+
+    Args:
+        holdings: 1 where held, [num_customers, num_products].
+        shrinkage: Holders.
+    """
+    common = np.asarray((holdings.T @ holdings).todense(), np.float64)
+    holders = np.diag(common)
+    cosines = common / (np.sqrt(np.outer(holders, holders)) + shrinkage)
+    np.fill_diagonal(cosines, 0.0)
+    return cosines
+
+
 def product_statistics(
     dataset: Dataset,
     snapshot: Snapshot,
@@ -155,6 +174,7 @@ def product_statistics(
                 _co_holding(snapshot.holdings, config),
                 _next_after(dataset, day, windows, config),
                 ease_weights(snapshot.holdings, config.ease_l2),
+                shrunk_cosines(snapshot.holdings, config.cosine_shrinkage),
             ]
         )
     return ProductStatistics(

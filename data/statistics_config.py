@@ -26,6 +26,8 @@ class StatisticsConfig(StrictModel):
     """Days before the cutoff in which acquisitions count towards what is taken next."""
     ease_l2: float = Field(300.0, gt=0)
     """Regularisation of EASE (Steck 2019)."""
+    cosine_shrinkage: float = Field(50.0, gt=0)
+    """Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
     max_products: int = Field(5000, ge=1)
     """Catalogues above this size get no pair statistics: they are dense [num_products, num_products] matrices."""
 

@@ -51,13 +51,15 @@ class Windows:
         }
 
 
-def cut_windows(config: WindowsConfig, first_day: int, last_day: int) -> Windows:
+def cut_windows(config: WindowsConfig, first_day: int, last_day: int, selection: bool = True) -> Windows:
     """Cut time.
 
     Args:
         config: How.
         first_day: Day of the first interaction.
         last_day: Day of the last interaction.
+        selection: Whether the time before the ranking windows must have room for one that chooses the retriever's
+            epochs, and for a stride before that.
 
     Raises:
         ValueError: The interactions do not reach far enough.
@@ -71,13 +73,12 @@ def cut_windows(config: WindowsConfig, first_day: int, last_day: int) -> Windows
             f"{EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}; mend windows.test_cutoff"
         )
     cutoffs = [test - horizon * back for back in range(config.ranking_windows, 0, -1)]
-    # The oldest ranking window's retriever needs a window of its own to choose its epochs, and history before that.
-    needed = cutoffs[0] - horizon - config.stride_days
+    needed = cutoffs[0] - (horizon + config.stride_days if selection else 0)
     if needed < first_day:
         raise ValueError(
             f"{config.ranking_windows} ranking windows of {horizon} days before {EPOCH + timedelta(test)} need "
             f"interactions from {EPOCH + timedelta(needed)} on, but they begin on {EPOCH + timedelta(first_day)}; "
-            "lower windows.ranking_windows, windows.horizon_days or windows.stride_days"
+            "lower windows.ranking_windows, windows.horizon_days or windows.stride_days, or set retrieval.patience = 0"
         )
     return Windows(tuple(Window(cutoff, cutoff + horizon) for cutoff in cutoffs), Window(test, test + test_days))
 

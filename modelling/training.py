@@ -12,7 +12,7 @@ from typing import Any
 
 from data.tensorflow import tf
 
-__all__ = ["Progress", "Training", "restore", "train", "training_so_far"]
+__all__ = ["Progress", "Training", "adam", "restore", "train", "training_so_far"]
 
 Progress = Callable[[str, float], None]
 """Called with what goes on (for people) and the share that is done, 0 to 1."""
@@ -29,12 +29,23 @@ class Training:
 
     @property
     def best_epochs(self) -> int:
-        """After how many epochs the validation score was highest (of equals the first)."""
-        return self.scores.index(max(self.scores)) + 1
+        """After how many epochs the validation score was highest (of equals the first); without validation the last."""
+        return self.scores.index(max(self.scores)) + 1 if self.scores else len(self.losses)
 
     def exhausted(self, patience: int) -> bool:
         """Whether the last `patience` epochs brought nothing better."""
         return bool(self.scores) and len(self.scores) - self.best_epochs >= patience
+
+
+def adam(learning_rate: float, averaging: float) -> Any:
+    """Return Adam, which leaves after each epoch the weights' average over its steps.
+
+    Args:
+        learning_rate: Step size.
+        averaging: Momentum of the average (Polyak and Juditsky, "Acceleration of stochastic approximation by
+            averaging", 1992); 0 for none.
+    """
+    return tf.keras.optimizers.Adam(learning_rate, use_ema=averaging > 0, ema_momentum=averaging)
 
 
 class _Checkpoints:

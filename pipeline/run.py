@@ -53,7 +53,8 @@ class Run:
     def windows(self) -> Windows:
         """How time is cut."""
         days = self.dataset.interactions.day
-        return cut_windows(self.config.data.windows, int(days[0]), int(days[-1]))
+        selection = self.config.retrieval.patience > 0
+        return cut_windows(self.config.data.windows, int(days[0]), int(days[-1]), selection)
 
     @cached_property
     def history(self) -> Dataset:

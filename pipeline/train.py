@@ -34,6 +34,8 @@ def train(run: Run) -> None:
 
 def _retrieval_epochs(run: Run) -> int:
     """Choose how long a retriever trains, on the window before all others."""
+    if run.config.retrieval.patience == 0:
+        return run.config.retrieval.epochs
     chosen = run.folder.read_json("retrieval", "selection.json")
     if chosen is None:
         window = run.selection_window
@@ -109,7 +111,7 @@ def _ranker(run: Run) -> None:
     if chosen is None:
         progress = run.progress(f"ranking: how many epochs, on the window from {run.windows.ranking[-1].dates[0]}")
         checkpoints = ranker_checkpoints(run.folder, "selection")
-        training, calibration = select_ranker(examples[:-1], examples[-1], encoders, settings, checkpoints, progress)
+        training, calibration = select_ranker(examples, encoders, settings, checkpoints, progress)
         chosen = {
             "epochs": training.best_epochs,
             "losses": training.losses,

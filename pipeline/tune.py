@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.catalogue import Encoders
+from data.problems import InputError, Problem
 from data.tensorflow import make_deterministic, tf
 from data.windows import Window
 from modelling.training import Progress, Training
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, load_config
 from pipeline.run import Run, start_run
 from pipeline.run_folder import RunFolder
 from pipeline.train import ranking_examples, window_candidates
@@ -58,6 +59,7 @@ def tune(
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.
         FailedError: A trial has no validation score.
     """
+    _check_validates(load_config(config), config)
     run = start_run(config, out, progress)
     make_deterministic(run.config.seed)
     found = [_tune_retrieval(run, 1 if stage == "ranking" else trials)]
@@ -68,6 +70,13 @@ def tune(
     write_trials(result)
     write_best(result, run.config, config.read_text(encoding="utf-8"), run.source)
     return result
+
+
+def _check_validates(settings: RunConfig, config: Path) -> None:
+    what, remedy = "with 0 there is no validation score to search by", "set it to 1 or more for the search"
+    patience = {"retrieval": settings.retrieval.patience, "ranking": settings.ranking.patience}
+    if silent := [f"{stage}.patience" for stage, epochs in patience.items() if not epochs]:
+        raise InputError([Problem(str(config), key, None, what, remedy) for key in silent])
 
 
 def _tune_retrieval(run: Run, trials: int) -> StageResult:
@@ -96,7 +105,7 @@ def _tune_ranking(run: Run, epochs: int, trials: int) -> StageResult:
     def objective(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         tried = _with_settings(run, settings)
         windows, encoders = examples(tried)
-        return select_ranker(windows[:-1], windows[-1], encoders, tried.ranker_settings(), checkpoints, progress)[0]
+        return select_ranker(windows, encoders, tried.ranker_settings(), checkpoints, progress)[0]
 
     metric = f"ndcg@{run.config.ranking.validation_k}"
     basis = [_dump(run.config, _RETRIEVER | {"ranking"}), epochs]

@@ -30,6 +30,13 @@ class RankingConfig(StrictModel):
     """Categorical crosses are hashed into so many buckets each, where they have more."""
     recency_days: float = Field(60.0, gt=0)
     """What was acquired or seen counts 1/e of its weight after so many days in the recency features."""
+    similarity_prior: float = Field(5.0, ge=0)
+    """Weight of retrieval's cosine in the logit before training: the ranker starts from retrieval's order and learns to
+    correct it, so that few windows are enough. Half of 1 / retrieval.temperature suits, as the votes say the rest."""
+    votes_prior: float = Field(0.5, ge=0)
+    """Weight, before training, of the logarithm of what the holdings vote for by EASE and by item-kNN, each."""
+    least_votes: float = Field(1e-4, gt=0)
+    """Votes below it count as so many: the logarithm of none must not outweigh all else."""
     cross_layers: int = Field(2, ge=1)
     """DCN cross layers (Wang et al., WWW 2021)."""
     cross_rank: int = Field(32, ge=1)
@@ -46,9 +53,14 @@ class RankingConfig(StrictModel):
     """Customers per step."""
     learning_rate: float = Field(6e-4, gt=0)
     """Adam's step size."""
+    averaging: float = Field(0.0, ge=0, lt=1)
+    """Weights are averaged over the steps with this momentum (Polyak and Juditsky, 1992); 0 takes the last step's."""
     epochs: int = Field(8, ge=1)
     """Epochs at most; early stopping on the last ranking window chooses how many."""
-    patience: int = Field(2, ge=1)
-    """Epochs without a better validation score before training stops."""
+    patience: int = Field(2, ge=0)
+    """Epochs without a better validation score before training stops. With 0, all `epochs` are trained, and the last
+    window calibrates alone: where it holds more than all before it, less than the whole says little of how long."""
+    validation_share: float = Field(0.3, gt=0, lt=1)
+    """Share of the customers who validate where there is but one ranking window."""
     validation_k: int = Field(5, ge=1)
     """Early stopping maximises nDCG at this k."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -17,7 +17,14 @@ from data.statistics_config import StatisticsConfig
 from data.windows import Window
 from ranking.config import RankingConfig
 
-__all__ = ["CatalogueState", "WindowExamples", "catalogue_state", "sample_customers", "window_examples"]
+__all__ = [
+    "CatalogueState",
+    "WindowExamples",
+    "catalogue_state",
+    "sample_customers",
+    "split_customers",
+    "window_examples",
+]
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,24 @@ def sample_customers(taken: Interactions, eligible: Array, config: RankingConfig
     wanted = max(int(config.silent_share * len(active)), 1)
     drawn = random.choice(silent, min(wanted, limit - len(active), len(silent)), replace=False)
     return np.sort(np.concatenate([active, drawn]))
+
+
+def split_customers(examples: WindowExamples, share: float, seed: int) -> tuple[WindowExamples, WindowExamples]:
+    """Draw `share` of a window's examples; return the others and the drawn."""
+    drawn = np.zeros(len(examples.weight), bool)
+    drawn[np.random.default_rng(seed).permutation(len(drawn))[: round(share * len(drawn))]] = True
+    others, validation = (_rows(examples, rows) for rows in (~drawn, drawn))
+    return others, validation
+
+
+def _rows(examples: WindowExamples, rows: Array) -> WindowExamples:
+    per_example = {
+        field.name: getattr(examples, field.name)[rows]
+        for field in fields(examples)
+        if field.name not in ("queries", "state")
+    }
+    queries = {name: values[rows] for name, values in examples.queries.items()}
+    return replace(examples, queries=queries, **per_example)
 
 
 def catalogue_state(

@@ -15,6 +15,9 @@ from ranking.crosses import CategoryCrosses, NumericCrosses
 
 __all__ = ["RankingNetwork"]
 
+_VOTES = ("ease", "cosine")
+"""The pair statistics whose sum over the holdings is a recommender of its own: EASE and item-kNN."""
+
 
 class RankingNetwork(tf.keras.layers.Layer):
     """Cross layers (Wang et al., "DCN V2", WWW 2021) and dense blocks over customer, candidate and cross features.
@@ -50,7 +53,14 @@ class RankingNetwork(tf.keras.layers.Layer):
             for _ in range(config.cross_layers)
         ]
         self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step)
-        self._logit = tf.keras.layers.Dense(1)
+        # It starts at 0, and the logit at the prior.
+        self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        self._prior = self.add_weight(
+            name="prior",
+            shape=[1 + len(_VOTES)],
+            initializer=tf.constant_initializer([config.similarity_prior, *[config.votes_prior] * len(_VOTES)]),
+        )
+        self._least_votes = config.least_votes
         self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step)
         self._offset = tf.keras.layers.Dense(1)
 
@@ -59,9 +69,9 @@ class RankingNetwork(tf.keras.layers.Layer):
         """The variables with a row per product; they exist after the first call."""
         return [] if self._product_id is None else [self._product_id.embeddings]
 
-    def start_from(self, base_rate: float) -> None:
-        """Let training begin at the share of candidates that are taken, instead of at one half."""
-        self._offset.bias.assign([math.log(base_rate / (1.0 - base_rate))])
+    def start_from(self, odds: float) -> None:
+        """Let training begin with offsets of these odds of a purchase, instead of 1."""
+        self._offset.bias.assign([math.log(odds)])
 
     def call(
         self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
@@ -79,24 +89,49 @@ class RankingNetwork(tf.keras.layers.Layer):
             The candidates' logits [batch, num_candidates] and the customers' offsets [batch]; the logit of a purchase
             is their sum.
         """
+        parts = self.features(query, candidates, scores, state, training=training)
+        return self.logits(parts, training=training), self.customers_offset(parts, training=training)
+
+    def features(
+        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
+    ) -> dict[str, Any]:
+        """Return what the logits are a function of, by part: float32 [batch, num_candidates, any] each.
+
+        Parts: customer and product (numbers, then embedded categories and words, see `FeatureEmbedding`), crosses (in
+        the order of `numeric.names`, not normalised), category_crosses, and product_id where ids are embedded.
+        """
         candidates = tf.maximum(candidates, 0)
         customer = self._customer(query, training=training)
         product = {name: tf.gather(state[name], candidates) for name in ("floats", "categories", "tokens")}
-        crosses = self.numeric(query, candidates, scores, state)
-        num_candidates = tf.shape(candidates)[1]
-        parts = [
-            tf.repeat(customer[:, None, :], num_candidates, axis=1),
-            self._product(product, training=training),
-            self._normalise(crosses, training=training),
-            self._categorical(query["categories"], product["categories"]),
-        ]
+        parts = {
+            "customer": tf.repeat(customer[:, None, :], tf.shape(candidates)[1], axis=1),
+            "product": self._product(product, training=training),
+            "crosses": self.numeric(query, candidates, scores, state),
+            "category_crosses": self._categorical(query["categories"], product["categories"]),
+        }
         if self._product_id is not None:
-            parts.append(self._product_id(candidates))
-        inputs = tf.concat(parts, axis=2)
+            parts["product_id"] = self._product_id(candidates)
+        return parts
+
+    def logits(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+        """Return the logits of `features`, [batch, num_candidates]."""
+        crosses = self._normalise(parts["crosses"], training=training)
+        inputs = tf.concat(list((dict(parts) | {"crosses": crosses}).values()), axis=2)
         crossed = inputs
         for layer in self._cross:
             crossed = layer(inputs, crossed)
-        logits = self._logit(self._deep(crossed, training=training))[:, :, 0]
-        count = crosses[:, :1, self.numeric.names.index("held_count")]
-        activity = self._activity(tf.concat([customer, count], axis=1), training=training)
-        return logits, self._offset(activity)[:, 0]
+        return self._prior_logits(parts["crosses"]) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+
+    def _prior_logits(self, crosses: Any) -> Any:
+        """Retrieval's cosine and the logarithms of the holdings' votes, weighted: what is known before training."""
+        names = self.numeric.names
+        similarity = crosses[:, :, names.index("retrieval_score")]
+        votes = [crosses[:, :, names.index(f"{name}_sum")] for name in _VOTES]
+        logs = [tf.math.log(tf.maximum(vote, self._least_votes)) for vote in votes]
+        return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs], axis=2), self._prior)
+
+    def customers_offset(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+        """Return the customers' offsets of `features`, [batch]."""
+        count = parts["crosses"][:, 0, self.numeric.names.index("held_count")]
+        activity = tf.concat([parts["customer"][:, 0], count[:, None]], axis=1)
+        return self._offset(self._activity(activity, training=training))[:, 0]

@@ -17,11 +17,11 @@ from data.snapshot import NO_PRODUCT
 from data.statistics_config import StatisticsConfig
 from data.tensorflow import tf
 from modelling.batching import window_batches
-from modelling.training import Progress, Training, train
+from modelling.training import Progress, Training, adam, train
 from modelling.weights import blank, carried_over
 from ranking.calibration import Calibration, fit_calibration
 from ranking.config import RankingConfig
-from ranking.examples import CatalogueState, WindowExamples
+from ranking.examples import CatalogueState, WindowExamples, split_customers
 from ranking.model import RankingModel
 
 __all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
@@ -52,17 +52,24 @@ def _build(encoders: Encoders, state: CatalogueState, settings: RankerSettings) 
 def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: RankerSettings) -> RankingModel:
     model = _build(encoders, windows[0].state, settings)
     model.bind(windows)
-    model.compile(optimizer=tf.keras.optimizers.Adam(settings.ranking.learning_rate))
-    model.network.start_from(_base_rate(windows))
+    model.compile(optimizer=adam(settings.ranking.learning_rate, settings.ranking.averaging))
+    model.network.start_from(_base_rate(windows) / _odds(model, windows[-1]))
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _base_rate(windows: Sequence[WindowExamples]) -> float:
-    """Return the share of candidates that were taken, by whom the examples stand for, strictly within 0 and 1."""
+    """Return the share of candidates that were taken, by whom the examples stand for, above 0."""
     taken = sum(float(window.weight @ window.labels.sum(axis=1)) for window in windows)
     offered = sum(float(window.weight @ (window.candidates != NO_PRODUCT).sum(axis=1)) for window in windows)
     return (taken + 1.0) / (offered + 2.0)
+
+
+def _odds(model: RankingModel, examples: WindowExamples) -> float:
+    """Return the mean of the odds that the candidates' logits alone say, by whom the examples stand for."""
+    real = examples.candidates != NO_PRODUCT
+    odds = np.exp(_scores(model, examples)[0].astype(np.float64)) * real
+    return float(examples.weight @ odds.sum(axis=1)) / max(float(examples.weight @ real.sum(axis=1)), 1.0)
 
 
 def _train(
@@ -108,7 +115,6 @@ def _ndcg(logits: Array, examples: WindowExamples, k: int) -> float:
 
 def select_ranker(
     windows: Sequence[WindowExamples],
-    validation: WindowExamples,
     encoders: Encoders,
     settings: RankerSettings,
     checkpoints: Path,
@@ -116,9 +122,12 @@ def select_ranker(
 ) -> tuple[Training, Calibration]:
     """Find after how many epochs a ranker orders a window best that it was not trained on, and calibrate it there.
 
+    Where `patience` is 0, nothing is chosen: the ranker trains for all epochs, and is calibrated.
+
+    The last window validates. Where it is the only one, `validation_share` of its customers do.
+
     Args:
-        windows: Training windows, older than the validation window.
-        validation: The last ranking window.
+        windows: The ranking windows, the oldest first.
         encoders: Encoders.
         settings: Settings.
         checkpoints: A folder of this training's own.
@@ -127,6 +136,9 @@ def select_ranker(
     Raises:
         ValueError: Nothing was acquired in the validation window.
     """
+    if len(windows) == 1:
+        windows = split_customers(windows[0], settings.ranking.validation_share, settings.seed)
+    *windows, validation = windows
     if not validation.num_relevant.any():
         raise ValueError(
             "nothing was acquired in the last ranking window, so that no ranker can be chosen on it; raise "
@@ -134,16 +146,12 @@ def select_ranker(
         )
     model = _prepare(windows, encoders, settings)
     config = settings.ranking
-    training = _train(
-        model,
-        windows,
-        settings,
-        config.epochs,
-        checkpoints,
-        progress,
-        validate=lambda: _ndcg(_scores(model, validation)[0], validation, config.validation_k),
-        patience=config.patience,
-    )
+
+    def validate() -> float:
+        return _ndcg(_scores(model, validation)[0], validation, config.validation_k)
+
+    stopping = {"validate": validate, "patience": config.patience} if config.patience else {}
+    training = _train(model, windows, settings, config.epochs, checkpoints, progress, **stopping)
     logits, offsets = _scores(model, validation)
     real = validation.candidates != NO_PRODUCT
     weight = np.broadcast_to(validation.weight[:, None], real.shape)

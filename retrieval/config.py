@@ -71,10 +71,13 @@ class RetrievalConfig(StrictModel):
     """Examples per step."""
     learning_rate: float = Field(2e-3, gt=0)
     """Adam's step size."""
+    averaging: float = Field(0.98, ge=0, lt=1)
+    """Weights are averaged over the steps with this momentum (Polyak and Juditsky, 1992); 0 takes the last step's."""
     epochs: int = Field(20, ge=1)
     """Epochs at most; early stopping chooses how many."""
-    patience: int = Field(3, ge=1)
-    """Epochs without a better validation score before training stops."""
+    patience: int = Field(3, ge=0)
+    """Epochs without a better validation score before training stops. With 0, all `epochs` are trained and no window is
+    spent on choosing: for histories that are too short for one."""
     validation_k: int = Field(10, ge=1)
     """Early stopping maximises FactorizedTopK's accuracy at this k (at most the catalogue's size)."""
     training_windows: int = Field(18, ge=1)

@@ -20,7 +20,7 @@ from data.statistics_config import StatisticsConfig
 from data.tensorflow import tf
 from data.windows import Window, labels
 from modelling.batching import window_batches
-from modelling.training import Progress, Training, train
+from modelling.training import Progress, Training, adam, train
 from modelling.weights import blank, carried_over
 from retrieval.config import RetrievalConfig
 from retrieval.examples import Queries, TrainingSet, queries_of, training_set
@@ -108,7 +108,7 @@ def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _Run:
     examples = training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
     model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
     model.bind(examples)
-    model.compile(optimizer=tf.keras.optimizers.Adam(config.learning_rate))
+    model.compile(optimizer=adam(config.learning_rate, config.averaging))
     model.optimizer.build(model.trainable_variables)
     return _Run(model, encoders, examples, settings)
 

@@ -13,7 +13,14 @@ from pydantic import ValidationError
 
 from data.dataset import ACQUIRE, Array
 from data.snapshot import take_snapshot
-from data.statistics import PAIR_STATISTICS, ProductStatistics, ease_weights, popularity_features, product_statistics
+from data.statistics import (
+    PAIR_STATISTICS,
+    ProductStatistics,
+    ease_weights,
+    popularity_features,
+    product_statistics,
+    shrunk_cosines,
+)
 from data.statistics_config import StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
 
@@ -153,12 +160,24 @@ def test_ease_minimises_what_it_says() -> None:
             assert loss(moved) > loss(best)
 
 
-def test_pairs_include_ease() -> None:
-    computed = statistics(ease_l2=3)
-    expected = ease_weights(take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings, 3)
+def test_shrunk_cosines_by_hand() -> None:
+    """Of X's products 3, 3 and 2 have holders; 2 hold the first two, 2 the first and last, 1 the last two."""
+    weights = shrunk_cosines(sp.csr_matrix(X, dtype=np.float32), 1)
+    a, b, c = 2 / (3 + 1), 2 / (6**0.5 + 1), 1 / (6**0.5 + 1)
+    np.testing.assert_allclose(weights, [[0, a, b], [a, 0, c], [b, c, 0]], rtol=1e-12)
+
+
+def test_what_nobody_holds_has_no_cosine() -> None:
+    assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 1).any()
+
+
+def test_pairs_include_ease_and_cosines() -> None:
+    computed = statistics(ease_l2=3, cosine_shrinkage=7)
+    holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
     assert computed.pairs.shape == (len(PAIR_STATISTICS), 5, 5)
     assert computed.pairs.dtype == np.float32
-    np.testing.assert_allclose(computed.pairs[PAIR_STATISTICS.index("ease")], expected, rtol=1e-6)
+    for name, expected in (("ease", ease_weights(holdings, 3)), ("cosine", shrunk_cosines(holdings, 7))):
+        np.testing.assert_allclose(computed.pairs[PAIR_STATISTICS.index(name)], expected, rtol=1e-6)
 
 
 def test_a_large_catalogue_has_no_pairs() -> None:

@@ -51,7 +51,15 @@ def test_too_short_a_history_is_refused() -> None:
         cut_windows(config, 54, 100)
 
 
-@given(st.integers(1, 50), st.integers(1, 50), st.integers(2, 6), st.integers(1, 40), st.integers(-1000, 20_000))
+def test_without_a_window_for_the_retrievers_epochs_less_history_will_do() -> None:
+    """The same windows, which begin on day 70."""
+    config = WindowsConfig(horizon_days=10, ranking_windows=2, stride_days=7)
+    assert cut_windows(config, 70, 100, selection=False).ranking[0].cutoff == 70
+    with pytest.raises(ValueError, match="need interactions from 1970-03-12 on"):
+        cut_windows(config, 71, 100, selection=False)
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 6), st.integers(1, 40), st.integers(-1000, 20_000))
 def test_windows_never_overlap(horizon: int, test_days: int, number: int, stride: int, first: int) -> None:
     config = WindowsConfig(horizon_days=horizon, test_days=test_days, ranking_windows=number, stride_days=stride)
     windows = cut_windows(config, first, first + (number + 1) * horizon + stride + test_days)

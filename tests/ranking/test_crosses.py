@@ -56,7 +56,7 @@ STATE = {
     "floats": tf.constant([[-1.0, -2.0, 9.0], [0.0, 0.0, 9.0], [1.0, 2.0, 9.0]]),  # the last stands for popularity
     "categories": tf.constant([[1], [1], [2]]),
     "segments": tf.constant([[0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [9.0, 9.0, 9.0]]),
-    "pairs": tf.constant(np.stack([LIFT, 10 * LIFT, 100 * LIFT])),
+    "pairs": tf.constant(np.stack([LIFT, 10 * LIFT, 100 * LIFT, 1000 * LIFT])),
 }
 CANDIDATES = tf.constant([[1, 2], [0, 2]])
 SCORES = tf.constant([[0.6, 0.4], [0.3, 0.2]])
@@ -85,6 +85,7 @@ GOLDEN = {
     # A saw product 1 today, B product 2 sixty days ago.
     "co_holding_seen_sum": [[0.0, 1.0], [-1.0 * FADED, 0.0]],
     "next_after_sum": [[-2.5, -20.0], [0.0, 0.0]],
+    "cosine_max": [[500.0, 0.0], [0.0, 0.0]],
     "ease_seen_sum": [[0.0, 100.0], [-100.0 * FADED, 0.0]],
     # The candidate itself among what was seen: A's first, B's second.
     "seen": [[1.0, 0.0], [0.0, FADED]],
@@ -141,7 +142,7 @@ def test_lists_of_no_length_are_empty_lists() -> None:
 
 
 def test_without_pair_statistics_their_features_are_0() -> None:
-    features = crosses(state={"pairs": tf.zeros([3, 0, 0])})
+    features = crosses(state={"pairs": tf.zeros([len(PAIR_STATISTICS), 0, 0])})
     for name, values in features.items():
         if any(pair in name for pair in PAIR_STATISTICS):
             assert not values.any(), name

@@ -16,7 +16,7 @@ from data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
 from data.statistics import popularity_features
 from data.statistics_config import StatisticsConfig
 from data.windows import Window
-from ranking.examples import WindowExamples, sample_customers, window_examples
+from ranking.examples import WindowExamples, sample_customers, split_customers, window_examples
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import WINDOWS, examples_of, shuffled_candidates, small_config
 from tests.worlds import ANN, CAT, CONFIG, FUND, LOAN, TINY, VAULT
@@ -89,7 +89,7 @@ def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, 
     popularity = popularity_features(tiny, WINDOW.cutoff, StatisticsConfig())
     np.testing.assert_array_equal(examples.state.products["floats"][:, -popularity.shape[1] :], popularity)
     assert examples.state.segments.shape == (3, 5)  # unknown, retail, private
-    assert examples.state.pairs.shape == (3, 5, 5)
+    assert examples.state.pairs.shape == (4, 5, 5)
 
 
 @pytest.mark.parametrize("limit", [20, 120, 10_000])
@@ -160,4 +160,16 @@ class TestSampleCustomers:
 
 def test_large_catalogues_have_no_pairs(bank: Dataset, encoders: Encoders) -> None:
     examples = examples_of(bank, encoders, WINDOWS[0], StatisticsConfig(max_products=10))
-    assert examples.state.pairs.shape == (3, 0, 0)
+    assert examples.state.pairs.shape == (4, 0, 0)
+
+
+def test_a_window_is_split_by_customer(windows: list[WindowExamples]) -> None:
+    whole = windows[0]
+    others, drawn = split_customers(whole, 0.25, seed=3)
+    assert len(drawn.weight) == round(0.25 * len(whole.weight))
+    both = np.concatenate([others.candidates, drawn.candidates])
+    assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, whole.candidates.tolist()))
+    assert len(others.queries["held"]) == len(others.labels) == len(others.weight)
+    assert others.state is whole.state
+    again, _ = split_customers(whole, 0.25, seed=3)
+    np.testing.assert_array_equal(again.candidates, others.candidates)

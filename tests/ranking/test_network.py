@@ -17,13 +17,15 @@ ROWS = slice(0, 12)
 
 
 class Scorer:
-    """A ranker that has seen one training batch, so that nothing in it is 0 or 1 any more."""
+    """A ranker in which nothing is 0 or 1, as after training."""
 
     def __init__(self, encoders: Encoders, examples: WindowExamples) -> None:
         tf.keras.utils.set_random_seed(1)
         self.model = RankingModel(encoders, 8, BANK, small_config(dropout=0.5), seed=1)
         self.model.bind([examples])
         self.model.compute_loss({"window": tf.constant(0), "examples": tf.range(40)}, training=True)
+        for variable in self.model.network.trainable_variables:  # the correction starts at 0
+            variable.assign_add(tf.random.stateless_normal(variable.shape, [3, 4], stddev=0.1))
         self.state = {name: tf.constant(values) for name, values in examples.state.arrays().items()}
         self.query = {name: values[ROWS] for name, values in examples.queries.items()}
         self.candidates, self.scores = examples.candidates[ROWS], examples.scores[ROWS]
@@ -111,6 +113,28 @@ def test_every_input_counts(scorer: Scorer, name: str) -> None:
 
 def test_the_retrieval_score_counts(scorer: Scorer) -> None:
     assert np.abs(scorer.score(scores=-scorer.scores)[0] - scorer.score()[0]).max() > 1e-3
+
+
+def test_before_training_the_logit_is_the_prior(encoders: Encoders, windows: list[WindowExamples]) -> None:
+    """5 times the cosine and half of the logarithm of each vote, here 2 and 8, and none for the second candidate."""
+    network = RankingModel(encoders, 8, BANK, small_config(similarity_prior=5, votes_prior=0.5), seed=1).network
+    state = {name: tf.constant(values) for name, values in windows[0].state.arrays().items()}
+    query = {name: tf.constant(values[:1]) for name, values in windows[0].queries.items()}
+    parts = network.features(query, tf.constant([[0, 1]]), tf.constant([[0.3, -0.2]]), state)
+    names = network.numeric.names
+    crosses = np.zeros((1, 2, len(names)), np.float32)
+    for name, values in {"retrieval_score": [0.3, -0.2], "ease_sum": [2, -1], "cosine_sum": [8, 0]}.items():
+        crosses[0, :, names.index(name)] = values
+    logits = network.logits({**parts, "crosses": tf.constant(crosses)})
+    expected = [5 * 0.3 + 0.5 * np.log(2) + 0.5 * np.log(8), 5 * -0.2 + np.log(1e-4)]
+    np.testing.assert_allclose(logits, [expected], rtol=1e-5)
+
+
+def test_the_parts_are_what_is_scored(scorer: Scorer) -> None:
+    network = scorer.model.network
+    query = {name: tf.constant(values) for name, values in scorer.query.items()}
+    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.state)
+    np.testing.assert_array_equal(network.logits(parts), scorer.score()[0])
 
 
 def test_inference_is_repeatable(scorer: Scorer) -> None:

@@ -15,7 +15,7 @@ from data.snapshot import NO_PRODUCT
 from data.tensorflow import tf
 from modelling.training import Progress, Training
 from ranking.calibration import Calibration
-from ranking.examples import WindowExamples
+from ranking.examples import WindowExamples, split_customers
 from ranking.model import RankingModel
 from ranking.training import select_ranker, train_ranker
 from tests.modelling.worlds import BANK
@@ -98,7 +98,7 @@ class TestSelectRanker:
         cls, windows: list[WindowExamples], encoders: Encoders, tmp_path_factory: pytest.TempPathFactory
     ) -> tuple[Training, Calibration]:
         folder = tmp_path_factory.mktemp("select")
-        return select_ranker(windows[:2], windows[2], encoders, settings(epochs=3, patience=3), folder, ignore)
+        return select_ranker(windows[:3], encoders, settings(epochs=3, patience=3), folder, ignore)
 
     def test_the_best_epoch_is_better_than_retrieval(
         self, selected: tuple[Training, Calibration], windows: list[WindowExamples]
@@ -130,7 +130,24 @@ class TestSelectRanker:
     ) -> None:
         silent = dataclasses.replace(windows[2], num_relevant=np.zeros_like(windows[2].num_relevant))
         with pytest.raises(ValueError, match=r"nothing was acquired.*interactions\.acquire"):
-            select_ranker(windows[:2], silent, encoders, settings(), tmp_path, ignore)
+            select_ranker([*windows[:2], silent], encoders, settings(), tmp_path, ignore)
+
+    def test_of_a_single_window_a_share_of_the_customers_validates(
+        self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
+    ) -> None:
+        few = settings(epochs=1, validation_share=0.25)
+        training, calibration = select_ranker(windows[:1], encoders, few, tmp_path, ignore)
+        _, validation = split_customers(windows[0], 0.25, few.seed)
+        assert len(training.scores) == 1
+        assert training.scores[0] > ndcg(validation.scores, validation)
+        assert calibration.slope > 0
+
+    def test_without_patience_all_epochs_are_trained_and_calibrated(
+        self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
+    ) -> None:
+        training, calibration = select_ranker(windows, encoders, settings(epochs=2, patience=0), tmp_path, ignore)
+        assert (len(training.losses), training.scores, training.best_epochs) == (2, [], 2)
+        assert calibration.slope > 0
 
 
 class TestModel:
