@@ -71,6 +71,8 @@ def _manifest(run: Run) -> dict[str, object]:
         "horizon_days": run.horizon_days,
         "index": run.folder.read_json("retrieval", "index.json"),
         "customers": run.config.data.customers.model_dump(),
+        "customer_order": list(run.config.data.customers.columns),  # which the keys of a JSON file lose
+        "segment": run.config.data.segment,
         "products": run.config.data.products.model_dump(),
         "policy": run.config.data.policy.model_dump(),
     }
