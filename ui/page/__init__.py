@@ -1,0 +1,1 @@
+"""The Gradio page: a file per tab; what it shows is computed in `serving`."""

@@ -1,0 +1,153 @@
+"""Choosing a customer: by a search that sends a few ids to the browser, or from an uploaded file."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.components import Component
+from markupsafe import Markup
+
+from data.problems import InputError, Problem
+from serving.requests import requests_from_file
+from serving.words import shown_name, shown_value
+from ui.page.config import PageConfig
+from ui.page.desk import Desk, Person
+from ui.page.markup import definitions, empty, join, notice
+from ui.page.offers import sentence_case
+from ui.page.tab import Shown
+from ui.page.uploads import upload_of
+
+__all__ = ["CustomerPanel", "card", "people_of", "template_link"]
+
+_SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
+_COMBOBOX = """
+<label for="customer-input">Customer</label>
+<input id="customer-input" type="text" role="combobox" aria-expanded="false" aria-controls="customer-list"
+  aria-autocomplete="list" autocomplete="off" spellcheck="false" placeholder="Type a part of an id">
+<ul id="customer-list" role="listbox" aria-label="Customers found" hidden></ul>
+"""
+_UPLOAD = "Upload a profile"
+_NO_ONE_YET = empty("No customer is chosen", "Search by id, or upload a profile below.")
+
+
+def card(desk: Desk, person: Person) -> Markup:
+    """Return who a person is, in a few lines: the segment, and what the suitability rules look at."""
+    if not person:
+        return _NO_ONE_YET
+    request = desk.request(person)
+    described = desk.recommender.manifest["customers"]["columns"]
+    ruled = [rule["customer"] for rule in desk.recommender.manifest["policy"]["rules"] if rule["customer"]]
+    segment = desk.recommender.manifest.get("segment")
+    names = dict.fromkeys([*([segment] if segment else []), *ruled])
+    held = sum(1 for product in request["held_products"][0] if product)
+    facts = [(sentence_case(name), shown_value(request[name][0], described[name])) for name in names]
+    chips = []
+    if person.uploaded:
+        chips.append("uploaded")
+    if person.edited:
+        chips.append(f"edited: {', '.join(map(shown_name, person.edited))}")
+    marks = join(Markup('<span class="chip">{}</span>').format(chip) for chip in chips)
+    return Markup('<section class="card" aria-label="The chosen customer"><h2>{}</h2>{}{}</section>').format(
+        person.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
+    )
+
+
+def people_of(desk: Desk, path: Path, most: int) -> dict[str, Person]:
+    """Read an uploaded file of customers: id -> person.
+
+    Raises:
+        InputError: With all problems of the file, or it has too many rows.
+    """
+    ids, features = requests_from_file(desk.recommender, path)
+    if len(ids) > most:
+        what = f"it has {len(ids):,} customers, and at most {most:,} can be looked at one by one"
+        raise InputError([Problem(path.name, None, None, what, "score it on the tab Batch, or upload a part")])
+    columns = desk.recommender.customer_columns
+    rows = enumerate(ids)
+    return {
+        str(customer): Person(str(customer), {name: features[name][row] for name in columns}, uploaded=True)
+        for row, customer in rows
+    }
+
+
+def template_link(desk: Desk) -> Markup:
+    """Return a link that saves a CSV with all columns and an example row; it needs no file and no request."""
+    described = desk.recommender.manifest["customers"]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([described["id"], *described["columns"]])
+    rows.writerow(["new-customer", *(_example(desk, name, column) for name, column in described["columns"].items())])
+    content = base64.b64encode(text.getvalue().encode()).decode()
+    return Markup(
+        '<a class="download" download="customers.csv" href="data:text/csv;charset=utf-8;base64,{}">'
+        "Download a template (CSV)</a>"
+    ).format(content)
+
+
+def _example(desk: Desk, name: str, column: dict[str, Any]) -> str:
+    typical = desk.fields[name].typical if name in desk.fields else None
+    if typical is None:
+        return ""
+    if isinstance(typical, str):
+        return typical
+    if column["role"] == "date":
+        return str(np.datetime64(int(typical), "D"))
+    if column["role"] == "boolean":
+        return "true" if typical else "false"
+    return f"{typical:.10g}"
+
+
+class CustomerPanel:
+    """The controls that choose a customer; they stand beside all tabs."""
+
+    def __init__(self, search: Callable[[str], list[str]], template: Callable[[], Markup], config: PageConfig) -> None:
+        def find(typed: str) -> list[str]:  # gradio marks the function, and wants its name
+            return search(typed)
+
+        self.search = gr.HTML(
+            "", html_template=_COMBOBOX, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
+        )
+        self.card = gr.HTML(_NO_ONE_YET, elem_id="customer-card")
+        with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
+            self.file = upload_of(
+                label=f"CSV or Parquet, a row per customer, up to {config.upload_megabytes} MB",
+                file_types=[".csv", ".gz", ".parquet"],
+                height=120,
+                elem_id="profile-file",
+            )
+            self.template = gr.HTML(template, elem_id="template")
+            self.report = gr.HTML("", elem_id="upload-report")
+            self.row = gr.Dropdown([], label="Customer of the file", visible=False, elem_id="profile-row")
+        self.uploaded: gr.State = gr.State({})
+
+    @property
+    def outputs(self) -> list[Component]:
+        """What an upload changes."""
+        return [self.report, self.row, self.uploaded]
+
+    def read(self, desk: Desk, path: str | None, config: PageConfig) -> tuple[dict[str, Person], Markup]:
+        """Return the customers of an uploaded file, and what to tell of it.
+
+        Raises:
+            InputError: See `people_of`.
+        """
+        if path is None:
+            return {}, Markup("")
+        people = people_of(desk, Path(path), config.max_profiles)
+        count = f"{len(people):,} customer{'s' if len(people) != 1 else ''} read."
+        unknown = desk.unknown(list(people))
+        note = f"{unknown:,} not known before: they hold nothing." if unknown else "What they hold is known."
+        return people, notice("good", count, note)
+
+    def shown(self, people: Mapping[str, Person], report: Markup) -> Shown:
+        """Return what an upload changes: the report, and the choice among the file's customers."""
+        ids = list(people)
+        row = gr.Dropdown(ids, value=ids[0] if ids else None, visible=len(ids) > 1)
+        return {self.report: report, self.row: row, self.uploaded: dict(people)}

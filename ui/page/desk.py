@@ -1,0 +1,150 @@
+"""What the page asks of one version. Each part is made when it is first needed, and goes with its version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from data.dataset import Array, Features
+from data.problems import InputError, Problem
+from serving.assets import Table
+from serving.catalogue import product_categories, product_names
+from serving.fields import Field
+from serving.live import LiveRecommender
+from serving.profiles import Profiles
+from serving.recommender import Recommender
+from serving.requests import take
+
+__all__ = ["Desk", "Desks", "Person"]
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom the page is about: a customer of the export, one of an uploaded file, or either with edited attributes."""
+
+    id: str = ""
+    """'' is nobody."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """Raw values that take the place of what the export knows: all of an uploaded row, or those edited."""
+    uploaded: bool = False
+    edited: tuple[str, ...] = ()
+    """The columns that were edited on the page."""
+
+    def __bool__(self) -> bool:
+        return bool(self.id)
+
+    def changed(self, columns: Mapping[str, Any]) -> Person:
+        """Return the same person with other values of some attributes."""
+        edited = dict.fromkeys((*self.edited, *columns))
+        return replace(self, columns={**self.columns, **columns}, edited=tuple(edited))
+
+
+class Desk:
+    """One version's recommender, and what is made from it for the page."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        self.recommender = recommender
+
+    @cached_property
+    def customers(self) -> Table:
+        """The export's snapshot."""
+        return self.recommender.customers()
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Describes customers."""
+        return Profiles(self.recommender)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """Column -> what a form needs of it."""
+        return {found.name: found for found in self.profiles.fields()}
+
+    @cached_property
+    def product_rows(self) -> dict[str, int]:
+        """Product id -> its row in the catalogue."""
+        return {product: row for row, product in enumerate(self.recommender.products.ids)}
+
+    @cached_property
+    def product_names(self) -> Array:
+        """As people call the products, [num_products]."""
+        return product_names(self.recommender)
+
+    @cached_property
+    def product_categories(self) -> Array:
+        """The products' categories, [num_products]."""
+        return product_categories(self.recommender)
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The categories of the catalogue, sorted."""
+        return sorted(set(self.product_categories) - {""})
+
+    @cached_property
+    def risks(self) -> tuple[float, float] | None:
+        """The catalogue's lowest and highest risk; None where products have no risk."""
+        column = self.recommender.manifest["policy"]["risk_column"]
+        if column is None or np.isnan(self.recommender.products.columns[column]).all():
+            return None
+        values = self.recommender.products.columns[column]
+        return float(np.nanmin(values)), float(np.nanmax(values))
+
+    @cached_property
+    def _searched(self) -> Array:
+        return np.strings.upper(self.customers.ids.astype(str))
+
+    def unknown(self, ids: Sequence[str]) -> int:
+        """Return how many of some customers the export does not know."""
+        return int((self.customers.positions(np.array(ids, object)) < 0).sum())
+
+    def find(self, typed: str, most: int) -> list[str]:
+        """Return customers whose id has what was typed, first those that begin with it."""
+        places = np.strings.find(self._searched, typed.strip().upper())
+        found = np.flatnonzero(places >= 0)
+        return self.customers.ids[found[np.argsort(places[found], kind="stable")[:most]]].tolist()
+
+    def request(self, person: Person) -> Features:
+        """Return a person's raw request, one row.
+
+        Raises:
+            InputError: The export does not know the customer, and nothing was uploaded.
+        """
+        (row,) = self.customers.positions(np.array([person.id], object))
+        if row < 0 and not person.uploaded:
+            count = f"{len(self.customers.ids):,}"
+            remedy = f"type a part of an id to search the {count} customers, or upload a profile"
+            raise InputError([Problem("customers", None, None, f"there is no customer {person.id!r}", remedy)])
+        known = take(self.customers.columns, slice(row, row + 1)) if row >= 0 else self.recommender.complete({}, 1)
+        given = {name: np.array([value], known[name].dtype) for name, value in person.columns.items() if name in known}
+        return {**known, **given}
+
+
+class Desks:
+    """The desk of the version that is asked now; the one before goes when its last answer is given."""
+
+    def __init__(self, live: LiveRecommender) -> None:
+        self._live = live
+        self._making = threading.Lock()
+        self._desk: Desk | None = None
+
+    @property
+    def version(self) -> int:
+        """The number of the version that is asked."""
+        return self._live.version
+
+    def ask(self, question: Callable[[Desk], Answer]) -> Answer:
+        """Ask the current version; see `LiveRecommender.ask`."""
+        return self._live.ask(lambda recommender: question(self._of(recommender)))
+
+    def _of(self, recommender: Recommender) -> Desk:
+        with self._making:
+            if self._desk is None or self._desk.recommender is not recommender:
+                self._desk = Desk(recommender)
+            return self._desk

@@ -1,0 +1,71 @@
+// A combobox after the ARIA pattern: ids are found by the server, a few at a time.
+const input = element.querySelector("input");
+const list = element.querySelector("ul");
+let asked = 0;
+let active = -1;
+
+function close() {
+  asked += 1; // an answer on its way is for what was typed before
+  active = -1;
+  list.hidden = true;
+  list.replaceChildren();
+  input.setAttribute("aria-expanded", "false");
+  input.removeAttribute("aria-activedescendant");
+}
+
+function choose(id) {
+  close();
+  input.value = id;
+  trigger("select", { value: id });
+}
+
+function mark(place) {
+  const options = [...list.querySelectorAll("[role=option]")];
+  if (!options.length) return;
+  active = (place + options.length) % options.length;
+  options.forEach((option, at) => option.setAttribute("aria-selected", String(at === active)));
+  input.setAttribute("aria-activedescendant", options[active].id);
+  options[active].scrollIntoView({ block: "nearest" });
+}
+
+function show(ids) {
+  active = -1;
+  list.replaceChildren(
+    ...(ids.length ? ids : [null]).map((id, place) => {
+      const option = document.createElement("li");
+      option.textContent = id ?? "No customer has this in the id";
+      if (id !== null) {
+        option.id = `${input.id}-${place}`;
+        option.setAttribute("role", "option");
+        option.setAttribute("aria-selected", "false");
+      }
+      return option;
+    }),
+  );
+  list.hidden = false;
+  input.setAttribute("aria-expanded", "true");
+}
+
+async function propose() {
+  const mine = ++asked;
+  const ids = await server.find(input.value);
+  if (mine === asked) show(ids);
+}
+
+input.addEventListener("input", propose);
+input.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" && list.hidden) propose();
+  else if (event.key === "ArrowDown") mark(active + 1);
+  else if (event.key === "ArrowUp") mark(active - 1);
+  else if (event.key === "Escape") close();
+  else if (event.key === "Enter" && input.value.trim())
+    choose(active >= 0 ? list.querySelectorAll("[role=option]")[active].textContent : input.value.trim());
+  else return;
+  event.preventDefault();
+});
+input.addEventListener("blur", close);
+list.addEventListener("mousedown", (event) => {
+  event.preventDefault(); // the input keeps the focus
+  const option = event.target.closest("[role=option]");
+  if (option) choose(option.textContent);
+});

@@ -1,0 +1,131 @@
+"""The page's web server: this machine alone, its own folder of uploads, and nothing that leaves."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from serving.live import LiveRecommender
+from ui.page.config import PageConfig, accounts_of
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Shield", "open_page"]
+
+_HEADERS = {
+    # Gradio's own scripts and styles are inline and are compiled in the browser; nothing comes from another server.
+    b"content-security-policy": b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    b"connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    b"form-action 'self'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+}
+
+
+class Shield:
+    """Forbids the browser all other servers, and the server to fetch addresses for a client."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        # Gradio streams `file=https://...` from that server to the client.
+        if "=http:" in scope["path"] or "=https:" in scope["path"]:
+            await _refuse(with_headers)
+        else:
+            await self._app(scope, receive, with_headers)
+
+
+async def _refuse(send: Callable[[Message], Any]) -> None:
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"files of other servers are not fetched"})
+
+
+def _checks(accounts: Sequence[tuple[str, str]]) -> Callable[[str, str], bool]:
+    """Return what checks a user and a password, in a time that does not tell how near they are."""
+    known = [f"{user}:{password}".encode() for user, password in accounts]
+
+    def is_known(user: str, password: str) -> bool:
+        given = f"{user}:{password}".encode()
+        return any([hmac.compare_digest(given, account) for account in known])
+
+    return is_known
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """Give uploads and answers a folder that only this user may read, and remove it with all of them at the end."""
+    variable = "GRADIO_TEMP_DIR"
+    before = os.environ.get(variable)
+    with tempfile.TemporaryDirectory(prefix="nextbest-page-") as folder:
+        os.environ[variable] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = before
+
+
+@contextmanager
+def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
+    """Serve the page until the block ends, and yield its address.
+
+    Args:
+        live: Whom the page asks.
+        config: Where and for whom.
+
+    Raises:
+        InputError: The accounts cannot be read.
+        OSError: The port is taken.
+    """
+    accounts = accounts_of(config)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
+    from starlette.middleware import Middleware
+
+    from ui.page.app import build_page
+    from ui.page.theme import CSS, make_theme
+
+    with _own_folder():
+        page = build_page(live, config)
+        try:
+            _, address, _ = page.launch(
+                server_name=config.host,
+                server_port=config.port,
+                auth=_checks(accounts) if accounts else None,
+                max_file_size=f"{config.upload_megabytes}mb",
+                allowed_paths=[],
+                blocked_paths=[],
+                share=False,
+                run_history=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                ssr_mode=False,
+                pwa=False,
+                footer_links=[],
+                theme=make_theme(),
+                css=CSS,
+                app_kwargs={"middleware": [Middleware(Shield)]},
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+            yield address
+        finally:
+            page.close(verbose=False)

@@ -1,0 +1,98 @@
+"""What a tab of the page is: it is computed when it is looked at, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gradio as gr
+from gradio.components import Component
+from markupsafe import Markup
+
+from serving.recommender import Filters
+from ui.page.config import PageConfig
+from ui.page.controls import Controls, filters_of
+from ui.page.desk import Desk, Desks, Person
+from ui.page.errors import told
+from ui.page.markup import empty
+
+__all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen"]
+
+NOBODY: Markup = empty("No customer is chosen", "Search a customer by id, or upload a profile.")
+"""What a tab about a customer shows without one."""
+
+Shown = dict[Component, Any]
+"""Component -> what it shows from now on."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the controls of the page say."""
+
+    person: Person
+    top: int
+    filters: Filters
+    chosen: str
+    """The id of the chosen product; '' or one that is not among the offers means the first of them."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all tabs share."""
+
+    desks: Desks
+    config: PageConfig
+    controls: Controls
+    tabs: gr.Tabs
+    visible: gr.State
+    """The id of the tab that is looked at."""
+    person: gr.State
+    """A Person."""
+    chosen: gr.State
+    """The id of the chosen product."""
+
+    @property
+    def inputs(self) -> list[Component]:
+        """What `asked` is made of."""
+        return [self.person, self.chosen, *self.controls.inputs]
+
+    def asked(self, desk: Desk, person: Person, chosen: str, top: float, *filters: Any) -> Asked:
+        """Return what the controls say.
+
+        Raises:
+            InputError: They name what the version does not have.
+        """
+        return Asked(person, int(top), filters_of(desk, self.config, *filters), chosen)
+
+
+class Tab(Protocol):
+    """One tab. Its constructor lays out its components."""
+
+    id: str
+    tab: gr.Tab
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """The components that `content` fills."""
+
+    def content(self, desk: Desk, asked: Asked) -> Shown:
+        """Compute what the tab shows.
+
+        Raises:
+            InputError: What was asked cannot be answered.
+        """
+
+    def connect(self, shared: Shared) -> None:
+        """Say what happens when the tab's own controls are used."""
+
+
+def listen(
+    triggers: Callable[..., Any] | Sequence[Callable[..., Any]],
+    function: Callable[..., Any],
+    inputs: Sequence[Component],
+    outputs: Sequence[Component],
+    **more: Any,
+) -> None:
+    """Call a function when something is used; what the user can mend is told. It is no endpoint of the service."""
+    gr.on(triggers, told(function), inputs, outputs, **{"api_visibility": "private", "show_progress": "minimal"} | more)
