@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from data.problems import FailedError
+from evaluation.blessing import Blessing
 from pipeline.bless import bless_run
+from pipeline.evaluate import evaluate_run
+from pipeline.model_card import model_card
 from pipeline.run import Run
-from serving.infra import infra_validate
+from serving.infra import InfraBlessing, infra_validate
 from serving.push import push
+from serving.report import CARD, METRICS
+from serving.versions import COMPOSITE
 
 __all__ = ["NotBlessedError", "export_run"]
 
@@ -33,14 +38,20 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
     pushed: dict[str, int] = run.folder.manifest().get("pushed", {})
     target = str(models.resolve())
     if target not in pushed or not (models / "recommender" / str(pushed[target])).exists():
-        verdict = _verdict(run, models, force)
-        pushed[target] = push(run.folder.servables(), models, verdict, keep=run.config.export.keep_versions)
+        blessing, infra = _judge(run, models, force)
+        keep = run.config.export.keep_versions
+        assets = {COMPOSITE: _report(run, blessing, infra)}
+        pushed[target] = push(run.folder.servables(), models, _verdict(blessing, infra), keep, assets)
         run.folder.add_to_manifest(pushed=pushed)
     return pushed[target]
 
 
-def _verdict(run: Run, models: Path, force: bool) -> dict[str, object]:
-    """Return what the version's manifest says of its blessings."""
+def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, InfraBlessing]:
+    """Return both blessings, of which the first may be refused where it is forced.
+
+    Raises:
+        NotBlessedError: As for `export_run`.
+    """
     blessing = bless_run(run, models)
     show = run.progress("load and ask the models in fresh processes")
     infra = infra_validate(run.folder.servables(), run.config.export.infra)
@@ -51,8 +62,22 @@ def _verdict(run: Run, models: Path, force: bool) -> dict[str, object]:
     if not blessing.blessed and not force:
         remedy = "train a better model, change [evaluation.blessing], or push it all the same with --force"
         raise NotBlessedError(f"{run.folder.root} was not pushed: {'; '.join(blessing.reasons)}; {remedy}")
+    return blessing, infra
+
+
+def _verdict(blessing: Blessing, infra: InfraBlessing) -> dict[str, object]:
+    """Return what the version's manifest says of its blessings."""
     return {
         "blessing": {"blessed": blessing.blessed, "reasons": blessing.reasons},
         "infra_blessing": {"blessed": infra.blessed, "reasons": infra.reasons},
         "forced": not blessing.blessed,
+    }
+
+
+def _report(run: Run, blessing: Blessing, infra: InfraBlessing) -> dict[str, str]:
+    """Return the files from which `serving.report` tells how good the version is."""
+    evaluation = evaluate_run(run)
+    return {
+        METRICS: evaluation.model_dump_json(indent=2) + "\n",
+        CARD: model_card(run, evaluation, blessing, infra),
     }

@@ -34,7 +34,11 @@ __all__ = ["prune", "push", "rollback"]
 
 
 def push(
-    models: Mapping[str, Path], target: Path, manifest: Mapping[str, Any] | None = None, keep: int | None = None
+    models: Mapping[str, Path],
+    target: Path,
+    manifest: Mapping[str, Any] | None = None,
+    keep: int | None = None,
+    assets: Mapping[str, Mapping[str, str]] | None = None,
 ) -> int:
     """Copy models below `target/NAME/VERSION`, all with one new version number, and return it.
 
@@ -46,6 +50,7 @@ def push(
         target: Where models are served from, on a file system with locks (flock) and renames.
         manifest: Entries for each model's manifest, beside its `model_version` and `pushed_at`.
         keep: Prune to so many versions afterwards.
+        assets: Name -> file's name -> text that is added to the model's `assets.extra`.
 
     Raises:
         ValueError: `keep` is below 1.
@@ -58,7 +63,8 @@ def push(
         try:
             for name in models:
                 make_folder(target / name)
-                _stage(models[name], target / name / f"{STAGING}-{version}", version, manifest or {})
+                staging = target / name / f"{STAGING}-{version}"
+                _stage(models[name], staging, version, manifest or {}, (assets or {}).get(name, {}))
             for name in commit_order(models):
                 _rename(target / name / f"{STAGING}-{version}", str(version))
         except BaseException:
@@ -122,9 +128,11 @@ def _check_whole(target: Path, version: int) -> None:
         raise InputError([Problem(str(target), None, None, what, remedy)])
 
 
-def _stage(source: Path, staging: Path, version: int, entries: Mapping[str, Any]) -> None:
-    """Copy a model, say in its manifest what it is, and bring it to the disk."""
+def _stage(source: Path, staging: Path, version: int, entries: Mapping[str, Any], assets: Mapping[str, str]) -> None:
+    """Copy a model, say in its manifest what it is, add files to it, and bring it to the disk."""
     shutil.copytree(source, staging)
+    for name, text in assets.items():
+        write_text(staging / ASSETS / name, text)
     path = staging / ASSETS / MANIFEST
     if path.exists() or entries:
         manifest = read_manifest(staging) if path.exists() else {}

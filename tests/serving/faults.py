@@ -17,8 +17,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Operation:
     """The versions that it is meant to remove."""
     prepare: Callable[[Path], None] = lambda served: None
     """What happened before."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Files that it adds to the composite's assets."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class Outcome:
     """What is staged, being removed, damaged or torn after that push."""
 
 
+CARD = {"model_card.md": "how good it is"}
+
+
 def killed_push(served: Path) -> None:
     """Leave what a push leaves that is killed between its renames."""
     for name in ("retrieval", "recommender"):
@@ -96,7 +101,12 @@ def killed_prune(served: Path) -> None:
 
 
 OPERATIONS = (
-    Operation("push", 2, lambda run, served: push(sources(run), served, {"forced": True})),
+    Operation(
+        "push",
+        2,
+        lambda run, served: push(sources(run), served, {"forced": True}, assets={"recommender": CARD}),
+        added=CARD,
+    ),
     Operation("push, keep 2", 3, lambda run, served: push(sources(run), served, keep=2), removed=(1, 2)),
     Operation("push after a killed push", 2, lambda run, served: push(sources(run), served), (3,), killed_push),
     Operation("rollback", 2, lambda run, served: rollback(served, 1)),
@@ -121,12 +131,12 @@ def make_run(folder: Path, content: str) -> Path:
     return folder
 
 
-def digest(model: Path, manifest: bool) -> str:
-    """Return a digest of a model's files, with the manifest or without."""
-    files = sorted(path for path in model.rglob("*") if path.is_file() and (manifest or path.name != "manifest.json"))
-    return hashlib.sha256(
-        repr([(str(path.relative_to(model)), path.read_bytes()) for path in files]).encode()
-    ).hexdigest()
+def digest(model: Path, manifest: bool, added: Mapping[str, str] | None = None) -> str:
+    """Return a digest of a model's files, with the manifest or without, as if files had been added to its assets."""
+    paths = [path for path in model.rglob("*") if path.is_file() and (manifest or path.name != "manifest.json")]
+    files = {str(path.relative_to(model)): path.read_bytes() for path in paths}
+    files |= {f"assets.extra/{name}": text.encode() for name, text in (added or {}).items()}
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
 
 
 def watch_steps(report: Callable[[str, str], None]) -> None:
@@ -215,6 +225,7 @@ def _observe(operation: Operation, number: int, kill: bool, template: Path, scra
     known = {folder: digest(folder, manifest=True) for folder in folders}
     pushed = served.with_name("old") if operation.name == "rollback" else run
     new = {name: digest(pushed / name, manifest=False) for name in MODELS}
+    new["recommender"] = digest(pushed / "recommender", manifest=False, added=operation.added)
 
     def damaged() -> list[str]:
         present = [served / name / str(version) for name, found in _present(served).items() for version in found]

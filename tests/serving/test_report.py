@@ -1,0 +1,70 @@
+"""What a version tells of itself lies in MODELS alone, and can be read as long as it is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from evaluation.results import Evaluation
+from serving.push import rollback
+from serving.recommender import Recommender
+from serving.report import CARD, METRICS, report
+from tests.serving.tiny import export
+from tests.trained import Trained
+
+
+def test_a_run_leaves_its_metrics_and_card_in_models(trained: Trained, recommender: Recommender) -> None:
+    told = report(recommender)
+    assert told is not None
+    measured = (trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8")
+    assert Evaluation.model_validate(told.metrics) == Evaluation.model_validate_json(measured)
+    assert told.card.startswith(f"# Model card: next best products, as of {told.as_of}\n")
+    assert (told.version, told.rollback_of, told.forced, told.blessed, told.infra_blessed) == (
+        1,
+        None,
+        False,
+        True,
+        True,
+    )
+    assert told.reasons and told.infra_reasons == ()
+    assert (told.index, told.index_reason.split()[0]) == ("exact", "40")
+    assert told.horizon_days == 91
+    assert abs((datetime.now(UTC) - told.pushed_at).total_seconds()) < 24 * 3600
+    ((cutoff, until),) = told.windows["test"]
+    assert (cutoff, (until - cutoff).days) == (told.as_of, 91)
+    assert [window[1] for window in told.windows["ranking"]][-1] == cutoff
+
+
+def test_only_the_composite_carries_them(trained: Trained) -> None:
+    found = {path.parts[-4] for name in (METRICS, CARD) for path in trained.models.glob(f"*/1/assets.extra/{name}")}
+    assert found == {"recommender"}
+
+
+def test_a_rollback_takes_them_along(trained: Trained, recommender: Recommender, tmp_path: Path) -> None:
+    shutil.copytree(trained.models, tmp_path / "models")
+    rollback(tmp_path / "models", 1)
+    told, before = report(Recommender.load(tmp_path / "models")), report(recommender)
+    assert told is not None and before is not None
+    assert (told.version, told.rollback_of, told.card) == (2, 1, before.card)
+
+
+def test_they_are_read_though_the_version_was_removed(
+    trained: Trained, recommender: Recommender, tmp_path: Path
+) -> None:
+    folder = tmp_path / "1"
+    shutil.copytree(trained.models / "recommender" / "1", folder)
+    loaded = Recommender(folder)
+    shutil.rmtree(folder)
+    assert report(loaded) == report(recommender)
+
+
+@pytest.mark.parametrize("missing", [(METRICS,), (CARD,), (METRICS, CARD)])
+def test_older_exports_have_none(tmp_path: Path, missing: tuple[str, ...]) -> None:
+    folder = export(tmp_path / "1", warmup=False)
+    for name in {METRICS, CARD} - set(missing):
+        (folder / "assets.extra" / name).write_text(json.dumps({}))
+    assert report(Recommender(folder)) is None
