@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -92,15 +92,38 @@ def masked_mean(vectors: Any, weights: Any) -> Any:
     return tf.einsum("...ld,...l->...d", vectors, weights) / tf.maximum(total, 1.0)
 
 
-class DenseBlocks(tf.keras.layers.Layer):
-    """Dense -> batch normalisation -> ReLU -> dropout, once per entry of `units`; [..., units[-1]]."""
+_NORMALISATIONS = {
+    "batch": lambda: tf.keras.layers.BatchNormalization(momentum=0.95),
+    "layer": tf.keras.layers.LayerNormalization,
+}
 
-    def __init__(self, units: Sequence[int], rate: float, seed: int, step: Any) -> None:
+
+class DenseBlocks(tf.keras.layers.Layer):
+    """Dense -> normalisation -> ReLU -> dropout, once per entry of `units`; [..., units[-1]]."""
+
+    def __init__(
+        self,
+        units: Sequence[int],
+        rate: float,
+        seed: int,
+        step: Any,
+        normalisation: Literal["batch", "layer"] = "batch",
+    ) -> None:
+        """Build the blocks.
+
+        Args:
+            units: Widths.
+            rate: Dropout.
+            seed: Seed of the dropouts.
+            step: Counter of training steps.
+            normalisation: Over the batch, or over the units of each row, which is the same in training as later: over
+                a batch of one window all that this window's rows share would be lost, and be back when serving.
+        """
         super().__init__()
         self._blocks = [
             (
                 tf.keras.layers.Dense(width, use_bias=False),
-                tf.keras.layers.BatchNormalization(momentum=0.95),
+                _NORMALISATIONS[normalisation](),
                 SeededDropout(rate, seed + position, step),
             )
             for position, width in enumerate(units)

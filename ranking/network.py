@@ -52,7 +52,7 @@ class RankingNetwork(tf.keras.layers.Layer):
             tfrs.layers.dcn.Cross(projection_dim=config.cross_rank, kernel_initializer="glorot_uniform")
             for _ in range(config.cross_layers)
         ]
-        self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step)
+        self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step, "layer")
         # It starts at 0, and the logit at the prior.
         self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         self._prior = self.add_weight(
@@ -61,7 +61,7 @@ class RankingNetwork(tf.keras.layers.Layer):
             initializer=tf.constant_initializer([config.similarity_prior, *[config.votes_prior] * len(_VOTES)]),
         )
         self._least_votes = config.least_votes
-        self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step)
+        self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step, "layer")
         self._offset = tf.keras.layers.Dense(1)
 
     @property

@@ -12,7 +12,7 @@ from data.windows import EPOCH
 
 __all__ = ["choose_windows", "windows_have_purchases"]
 
-_HORIZON_DAYS = 122
+_HORIZON_DAYS = 100
 """Long enough for purchases to learn from in the quiet first year, short enough to follow a drift."""
 _MOST = 6
 """More windows would only add older ones."""
