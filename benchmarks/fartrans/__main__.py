@@ -39,12 +39,6 @@ def prepare_split(
         f"wrote {done.toml}: {done.test_customers:,} test customers after {windows.test_cutoff}, "
         f"{windows.ranking_windows} ranking windows of {windows.horizon_days} days before"
     )
-    if not done.trainable:
-        typer.echo(
-            f"beware: before split {split} the history is so short that some training windows hold no purchase; "
-            "its baselines can be measured, but no model can be trained on it",
-            err=True,
-        )
 
 
 @app.command("run")

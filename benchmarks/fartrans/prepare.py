@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.fartrans.source import Split, read_split
 from benchmarks.fartrans.tables import customer_table, interaction_table, product_table
-from benchmarks.fartrans.windows import choose_windows, windows_have_purchases
+from benchmarks.fartrans.windows import choose_windows
 from data.atomic import new_folder
 from data.config import WindowsConfig
 from data.dataset import Array
@@ -30,8 +30,6 @@ class Prepared:
     """The config for `nextbest run`."""
     windows: WindowsConfig
     """How time is cut."""
-    trainable: bool
-    """Whether there are purchases in each training window; without them `nextbest run` cannot train."""
     test_customers: int
     """How many customers the test has."""
 
@@ -67,7 +65,6 @@ def prepare(source: Path, number: int, out: Path, template: Path = TEMPLATE) -> 
     return Prepared(
         toml=out / "nextbest.toml",
         windows=windows,
-        trainable=windows_have_purchases(windows, days, split.time_point),
         test_customers=len(testers),
     )
 

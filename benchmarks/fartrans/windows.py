@@ -10,7 +10,7 @@ from data.config import WindowsConfig
 from data.dataset import Array
 from data.windows import EPOCH
 
-__all__ = ["choose_windows", "windows_have_purchases"]
+__all__ = ["choose_windows"]
 
 _HORIZON_DAYS = 100
 """Long enough for purchases to learn from in the quiet first year, short enough to follow a drift."""
@@ -39,10 +39,10 @@ def choose_windows(training_days: Array, time_point: int, test_end: int) -> Wind
     most = int(np.clip(round(span / _HORIZON_DAYS), 1, _MOST))
     choices = (_windows(count, min(span // count, _HORIZON_DAYS), time_point, test_end) for count in range(most, 1, -1))
     whole = _windows(1, span, time_point, test_end)
-    return next((windows for windows in choices if windows_have_purchases(windows, training_days, time_point)), whole)
+    return next((windows for windows in choices if _have_purchases(windows, training_days, time_point)), whole)
 
 
-def windows_have_purchases(windows: WindowsConfig, training_days: Array, time_point: int) -> bool:
+def _have_purchases(windows: WindowsConfig, training_days: Array, time_point: int) -> bool:
     """Return whether each ranking window holds purchases to learn from."""
     edges = time_point - windows.horizon_days * np.arange(windows.ranking_windows, -1, -1)
     return bool((np.diff(np.searchsorted(training_days, edges, side="right")) > 0).all())

@@ -1,6 +1,7 @@
 import math
 from collections import Counter, defaultdict
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.fartrans import prepare as prepare_module
 from benchmarks.fartrans.prepare import prepare
 from benchmarks.fartrans.source import read_split
-from benchmarks.fartrans.windows import choose_windows, windows_have_purchases
+from benchmarks.fartrans.windows import choose_windows
 from data.dataset import Dataset
 from data.problems import InputError
 from data.snapshot import take_snapshot
@@ -89,14 +90,11 @@ def test_the_config_describes_the_tables_and_the_window(miniature: Path, tmp_pat
     assert config.data.windows == prepared.windows
     assert config.evaluation.main_metric == "ndcg@10"
     days = dataset.interactions.day
-    windows = cut_windows(config.data.windows, int(days[0]), int(days[-1]))
+    windows = cut_windows(config.data.windows, int(days[0]), int(days[-1]), selection=False)
     assert windows.test.dates == (date(2020, 6, 30), date(2020, 12, 31))
-    # From the first dated purchase, 2019-08-01, there are 334 days: four parts of 83, and no more of them all hold one.
-    assert [window.dates for window in windows.ranking] == [
-        (date(2020, 1, 16), date(2020, 4, 8)),
-        (date(2020, 4, 8), date(2020, 6, 30)),
-    ]
-    assert prepared.trainable  # the windows hold 2019-11-15, 2020-02-14 and 2020-06-30; 2019-08-01 precedes them
+    # The 456 days since 2019-04-01 would make five windows of 91, but the first would hold no purchase: four of 100 do.
+    cutoffs = [date(2019, 5, 27), date(2019, 9, 4), date(2019, 12, 13), date(2020, 3, 22), date(2020, 6, 30)]
+    assert [window.dates for window in windows.ranking] == list(pairwise(cutoffs))
 
 
 def test_only_what_is_offered_and_not_held_may_be_recommended(miniature: Path, tmp_path: Path) -> None:
@@ -130,7 +128,7 @@ def test_the_command_writes_a_split_and_says_what(
     assert command(monkeypatch, "prepare", miniature, "--split", 7, "--out", out) == 0
     said = capsys.readouterr()
     assert said.out == (
-        f"wrote {out / 'nextbest.toml'}: 2 test customers after 2020-06-30, 2 ranking windows of 83 days before\n"
+        f"wrote {out / 'nextbest.toml'}: 2 test customers after 2020-06-30, 4 ranking windows of 100 days before\n"
     )
     assert said.err == ""
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
@@ -147,7 +145,7 @@ def test_the_command_writes_a_split_and_says_what(
     ("mend", "split", "said"),
     [
         ({}, 5, "splits.csv, column 'split': there is no split 5; it has 6, 7"),
-        ({}, 6, "split 6: the history of 30 days before the test is too short; 33 are needed"),
+        ({}, 6, "split 6: no purchase is known after the first day of the history, 2019-04-01; choose a later split"),
         ({"tests.csv.gz": TESTS.replace("7,", "8,")}, 7, "tests.csv.gz, column 'split': there is no split 7"),
         ({"eligible_assets.csv.gz": "split,ISIN\n6,STOCK\n"}, 7, "eligible_assets.csv.gz, column 'split': there is no"),
         ({"splits.csv": SPLITS + "7,2020-06-30,2020-12-31\n"}, 7, "split 7 occurs 2 times"),
@@ -222,25 +220,24 @@ def test_windows_fit_into_any_history_or_it_is_refused(days: list[int], rest: in
     try:
         windows = choose_windows(known, time_point, time_point + test)
     except ValueError:
-        assert time_point - days[0] < 33  # three windows of a day after a stride of 30
+        assert days[-1] == days[0]  # the first day stands for all that is older
         return
-    cut = cut_windows(windows, days[0], time_point + test)  # raises if they do not fit
+    cut = cut_windows(windows, days[0], time_point + test, selection=False)  # raises if they do not fit
     assert (cut.test.cutoff, cut.test.until) == (time_point, time_point + test)
+    assert all(any(window.cutoff < day <= window.until for day in days) for window in cut.ranking)
 
 
-def test_windows_without_purchases_are_seen() -> None:
-    # Three windows of 30 days before day 122, as of days 32, 62 and 92; nothing happened between day 0 and day 122.
-    days = np.array([0, 0, 122])
-    windows = choose_windows(days, 122, 150)
-    assert (windows.ranking_windows, windows.horizon_days) == (2, 30)
-    assert not windows_have_purchases(windows, days, 122)
-    assert windows_have_purchases(windows, np.array([0, 32, 62, 92, 122]), 122)
+def test_every_window_holds_purchases() -> None:
+    # Of three windows of 100 days, or the last two, one holds nothing: days 101 to 200.
+    windows = choose_windows(np.array([0, 50, 250, 300]), 300, 450)
+    assert (windows.ranking_windows, windows.horizon_days) == (1, 300)
+    windows = choose_windows(np.array([0, 50, 150, 300]), 300, 450)
+    assert (windows.ranking_windows, windows.horizon_days) == (3, 100)
 
 
-def test_a_long_history_gets_more_windows() -> None:
-    # 399 days less a stride of 30 in 8 parts of 46: six ranking windows, the one before them, and one to learn from.
-    windows = choose_windows(np.arange(400), 399, 500)
-    assert (windows.ranking_windows, windows.horizon_days) == (6, 46)
+def test_a_long_history_gets_no_more_than_six_windows() -> None:
+    windows = choose_windows(np.arange(1200), 1199, 1300)
+    assert (windows.ranking_windows, windows.horizon_days) == (6, 100)
 
 
 # --- The real data
@@ -298,14 +295,8 @@ def test_the_prepared_tables_reproduce_the_protocol(fartrans: Path, tmp_path: Pa
 def test_windows_fit_into_every_split(fartrans: Path) -> None:
     splits = pd.read_csv(fartrans / "splits.csv", parse_dates=["time_point", "test_end"])
     known = np.sort(read_split(fartrans, int(splits["split"].iloc[-1])).training["day"].to_numpy())
-    short = []
-    for split, *dates in splits.itertuples(index=False):
+    for _, *dates in splits.itertuples(index=False):
         time_point, test_end = (day_of(when.date()) for when in dates)
         days = known[known <= time_point]
         windows = choose_windows(days, time_point, test_end)
-        cut_windows(windows, int(days[0]), test_end)  # raises if they do not fit
-        if not windows_have_purchases(windows, days, time_point):
-            short.append(split)
-    # After 2019-04-01 the first purchase is dated 2019-08-01, the time point of split 0; the next three dates are the
-    # time points of splits 1 to 3, and three windows need three of them.
-    assert short == [0, 1, 2]
+        cut_windows(windows, int(days[0]), test_end, selection=False)  # raises if they do not fit
