@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,14 @@ from ui.page.desk import Desk, Desks, Person
 from ui.page.endpoints import add_endpoints
 from ui.page.errors import readable
 from ui.page.markup import notice, problem_table
+from ui.page.models import ModelsTab
+from ui.page.neighbourhood import NeighbourhoodTab
 from ui.page.products import ProductsTab
 from ui.page.profile import ProfileTab
+from ui.page.service import ServiceTab
 from ui.page.tab import Shared, Shown, Tab, listen
+from ui.page.whatif import WhatIfTab
+from ui.page.why import WhyTab
 
 if TYPE_CHECKING:
     pass
@@ -42,7 +48,7 @@ def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Bl
     config = config or PageConfig()
     kept = config.keep_files_seconds
     with gr.Blocks(title="nextbest", analytics_enabled=False, fill_width=True, delete_cache=(kept, kept)) as page:
-        _Page(Desks(live), config).connect(page)
+        _Page(Desks(live), config).connect()
     page.queue(max_size=config.queue_size, api_open=False, default_concurrency_limit=config.concurrency)
     return page
 
@@ -58,15 +64,23 @@ class _Page:
                 self.panel = CustomerPanel(self._find, self._template, config)
                 controls = desks.ask(lambda desk: Controls(desk, config))
             with gr.Column(scale=3, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
-                self.tabs: dict[str, Tab] = {
-                    tab.id: tab for tab in (ProductsTab(), ProfileTab(), BatchTab(self._template, config))
-                }
+                self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
         visible, person, chosen = gr.State(ProductsTab.id), gr.State(Person()), gr.State("")
         self.version = gr.State(desks.version)
-        self.shared = Shared(desks, config, controls, tabs, visible, person, chosen)
+        self.shared = Shared(desks, config, controls, tabs, self.panel.card, visible, person, chosen)
         add_endpoints(desks, config)
 
-    def connect(self, page: gr.Blocks) -> None:
+    def _lay_out(self) -> Iterator[Tab]:
+        yield ProductsTab()
+        yield ProfileTab()
+        yield WhyTab(self.config)
+        yield NeighbourhoodTab()
+        yield self.desks.ask(WhatIfTab)
+        yield ModelsTab()
+        yield BatchTab(self._template, self.config)
+        yield ServiceTab(self.config.host, self.config.port)
+
+    def connect(self) -> None:
         """Say what happens when something is used."""
         shared, panel = self.shared, self.panel
         inputs = [shared.visible, *shared.inputs]
@@ -100,13 +114,15 @@ class _Page:
     def _content(self, desk: Desk, visible: str, *given: Any) -> Shown:
         return self.tabs[visible].content(desk, self.shared.asked(desk, *given))
 
-    def _renew(self, visible: str, *given: Any) -> Shown:
-        """Compute the tab that is looked at."""
+    def _renew(self, visible: str, *given: Any) -> Shown | Any:
+        """Compute the tab that is looked at, if it depends on the controls."""
+        if not self.tabs[visible].follows:
+            return gr.skip()
         return self.desks.ask(lambda desk: self._content(desk, visible, *given))
 
     def _look(self, tab: str, _: str, *given: Any) -> Shown:
         """Look at another tab."""
-        return {self.shared.visible: tab} | self._renew(tab, *given)
+        return {self.shared.visible: tab} | self.desks.ask(lambda desk: self._content(desk, tab, *given))
 
     def _about(self, person: Person, visible: str, _: Person, *given: Any) -> Shown:
         """Make the page about a person, or say why it cannot be."""

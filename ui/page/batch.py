@@ -111,6 +111,7 @@ class BatchTab:
     """Scores a file of customers."""
 
     id = "batch"
+    follows = False
 
     def __init__(self, template: Callable[[], Markup], config: PageConfig) -> None:
         with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:

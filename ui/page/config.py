@@ -47,6 +47,10 @@ class PageConfig(StrictModel):
     """The highest risk of a cautious choice, as a share of the way from the catalogue's lowest risk to its highest."""
     balanced_risk: float = Field(0.5, ge=0, le=1)
     """The same of a balanced choice."""
+    contributions: int = Field(10, ge=1)
+    """How many features of an explanation are shown one by one; the others are added up."""
+    important_features: int = Field(15, ge=1)
+    """How many features of the global importance are shown."""
     matches: int = Field(8, ge=1)
     """How many customers the search proposes."""
     preview_rows: int = Field(20, ge=1)

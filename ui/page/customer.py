@@ -72,8 +72,7 @@ def people_of(desk: Desk, path: Path, most: int) -> dict[str, Person]:
     columns = desk.recommender.customer_columns
     rows = enumerate(ids)
     return {
-        str(customer): Person(str(customer), {name: features[name][row] for name in columns}, uploaded=True)
-        for row, customer in rows
+        str(customer): Person(str(customer), {name: features[name][row] for name in columns}) for row, customer in rows
     }
 
 

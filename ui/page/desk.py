@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,10 +14,14 @@ from data.dataset import Array, Features
 from data.problems import InputError, Problem
 from serving.assets import Table
 from serving.catalogue import product_categories, product_names
+from serving.explanation_assets import STAGES, Stage
+from serving.explanations import Explainer, Importance, importance
 from serving.fields import Field
 from serving.live import LiveRecommender
+from serving.neighbourhood import Neighbourhood
 from serving.profiles import Profiles
 from serving.recommender import Recommender
+from serving.report import Report, report
 from serving.requests import take
 
 __all__ = ["Desk", "Desks", "Person"]
@@ -31,19 +35,13 @@ class Person:
 
     id: str = ""
     """'' is nobody."""
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    """Raw values that take the place of what the export knows: all of an uploaded row, or those edited."""
-    uploaded: bool = False
-    edited: tuple[str, ...] = ()
-    """The columns that were edited on the page."""
+    uploaded: Mapping[str, Any] = field(default_factory=dict)
+    """The raw values of an uploaded row, which take the place of what the export knows."""
+    edited: Mapping[str, Any] = field(default_factory=dict)
+    """The raw values that were edited on the page, which take the place of both."""
 
     def __bool__(self) -> bool:
         return bool(self.id)
-
-    def changed(self, columns: Mapping[str, Any]) -> Person:
-        """Return the same person with other values of some attributes."""
-        edited = dict.fromkeys((*self.edited, *columns))
-        return replace(self, columns={**self.columns, **columns}, edited=tuple(edited))
 
 
 class Desk:
@@ -61,6 +59,30 @@ class Desk:
     def profiles(self) -> Profiles:
         """Describes customers."""
         return Profiles(self.recommender)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Explains scores.
+
+        Raises:
+            FailedError: The version holds nothing to explain them with.
+        """
+        return Explainer(self.recommender)
+
+    @cached_property
+    def importance(self) -> Mapping[Stage, Importance | None]:
+        """Which features matter over all, by stage."""
+        return {stage: importance(self.recommender, stage) for stage in STAGES}
+
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """Finds what is near."""
+        return Neighbourhood(self.recommender)
+
+    @cached_property
+    def report(self) -> Report | None:
+        """What the version tells of itself."""
+        return report(self.recommender)
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -122,8 +144,9 @@ class Desk:
             remedy = f"type a part of an id to search the {count} customers, or upload a profile"
             raise InputError([Problem("customers", None, None, f"there is no customer {person.id!r}", remedy)])
         known = take(self.customers.columns, slice(row, row + 1)) if row >= 0 else self.recommender.complete({}, 1)
-        given = {name: np.array([value], known[name].dtype) for name, value in person.columns.items() if name in known}
-        return {**known, **given}
+        given = {**person.uploaded, **person.edited}
+        columns = {name: np.array([value], known[name].dtype) for name, value in given.items() if name in known}
+        return {**known, **columns}
 
 
 class Desks:

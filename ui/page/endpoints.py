@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 
 from data.problems import InputError, Problem
+from serving.explanation_assets import STAGES, Stage
 from serving.recommender import Filters
 from serving.requests import check_filters
 from ui.answers import answers
@@ -27,6 +28,13 @@ def _checked_top(top: int, most: int) -> int:
     if not 1 <= top <= most:
         raise InputError([Problem("top", None, None, f"{top} products cannot be asked for", f"ask for 1 to {most}")])
     return top
+
+
+def _checked_stage(stage: str) -> Stage:
+    for known in STAGES:
+        if stage == known:
+            return known
+    raise InputError([Problem("stage", None, None, f"there is no stage {stage!r}", f"ask for {' or '.join(STAGES)}")])
 
 
 def _plain(content: Any) -> Any:
@@ -64,12 +72,22 @@ def add_endpoints(desks: Desks, config: PageConfig) -> None:
         return desks.ask(lambda desk: _plain(desk.profiles.profile(desk.request(Person(customer_id)))))
 
     @told
+    def explain(customer_id: str, product_id: str, stage: str = "ranking") -> dict[str, Any]:
+        """Tell what leads to a product's score ('ranking') or similarity ('retrieval') for a customer."""
+
+        def question(desk: Desk) -> dict[str, Any]:
+            request = desk.request(Person(customer_id))
+            return _plain(desk.explainer.explain(request, product_id, _checked_stage(stage)))
+
+        return desks.ask(question)
+
+    @told
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
         most = _checked_top(int(top), config.most_products)
         return desks.ask(lambda desk: str(score_file(desk, Path(customers), most, FORMATS[format])[0]))
 
-    for function in (recommend, profile):
+    for function in (recommend, profile, explain):
         gr.api(function, api_name=function.__name__)
     file = upload_of(visible=False, label="customers")
     number = gr.Number(config.default_products, precision=0, visible=False, label="top")

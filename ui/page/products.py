@@ -28,6 +28,7 @@ class ProductsTab:
     """The next best products of the customer."""
 
     id = "products"
+    follows = True
 
     def __init__(self) -> None:
         with gr.Tab("Top products", id=self.id, elem_id="tab-products") as self.tab:
@@ -63,3 +64,5 @@ class ProductsTab:
             return {shared.chosen: product, self.details: shared.desks.ask(lambda desk: details(desk, product))}
 
         listen(self.offers.select, pick, [], [shared.chosen, self.details])
+        # Choosing a tab is an event of that tab, which computes what it shows.
+        listen(self.why.click, lambda: gr.Tabs(selected="why"), [], [shared.tabs], show_progress="hidden")

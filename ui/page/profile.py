@@ -97,6 +97,7 @@ class ProfileTab:
     """The customer against the segment."""
 
     id = "profile"
+    follows = False
 
     def __init__(self) -> None:
         with gr.Tab("Profile", id=self.id, elem_id="tab-profile") as self.tab:

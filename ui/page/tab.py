@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
-from markupsafe import Markup
 
 from serving.recommender import Filters
 from ui.page.config import PageConfig
@@ -19,7 +18,7 @@ from ui.page.markup import empty
 
 __all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen"]
 
-NOBODY: Markup = empty("No customer is chosen", "Search a customer by id, or upload a profile.")
+NOBODY = empty("No customer is chosen", "Search a customer by id, or upload a profile.")
 """What a tab about a customer shows without one."""
 
 Shown = dict[Component, Any]
@@ -45,6 +44,8 @@ class Shared:
     config: PageConfig
     controls: Controls
     tabs: gr.Tabs
+    card: gr.HTML
+    """Who the customer is."""
     visible: gr.State
     """The id of the tab that is looked at."""
     person: gr.State
@@ -71,6 +72,8 @@ class Tab(Protocol):
 
     id: str
     tab: gr.Tab
+    follows: bool
+    """Whether what it shows depends on the controls, and not on the customer alone."""
 
     @property
     def outputs(self) -> Sequence[Component]:
