@@ -59,10 +59,12 @@ def readable_range(low: float, high: float, steps: int, whole: bool = False) -> 
     power = 10.0 ** math.floor(math.log10(rough))
     step = max(factor * power for factor in _READABLE if factor * power <= rough)
     step = max(step, 1.0) if whole else step
-    # Divided where it can be, since 3 * 0.1 is not 0.3.
-    inverse = 1 / step
-    scale = (lambda count: count / round(inverse)) if step < 1 else (lambda count: count * step)
-    return float(scale(math.floor(low / step))), float(scale(math.ceil(high / step)))
+    return _multiple(math.floor(low / step), step), _multiple(math.ceil(high / step), step)
+
+
+def _multiple(count: int, step: float) -> float:
+    """Return so many steps; of small ones by a division, since 3 * 0.1 is not 0.3."""
+    return count / round(1 / step) if step < 1 else count * step
 
 
 def fields_of_snapshot(
