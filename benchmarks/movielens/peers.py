@@ -36,7 +36,7 @@ class PeerGrid(StrictModel):
     """How many products each held product votes for; None is all."""
     ials_factors: tuple[int, ...] = (16, 32, 64, 128)
     """Dimension of iALS's factors."""
-    ials_regularization: tuple[float, ...] = (1, 3, 10, 20)
+    ials_regularization: tuple[float, ...] = (0.1, 0.3, 1, 3, 10, 20)
     """iALS's ridge penalty."""
     ials_alpha: tuple[float, ...] = (1, 2, 4, 8)
     """iALS's confidence of what is held."""

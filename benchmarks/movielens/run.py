@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +72,10 @@ def _train(data: Path, out: Path, seed: int, progress: Callable[[str], Progress]
 
 
 def validation_of(run: Run) -> Run:
-    """Return the run a day earlier: its history ends before everyone's last film but one, which is its test."""
-    cutoff, _ = run.windows.test.dates
+    """Return the run one test earlier: its history ends before everyone's last film but one, which is its test."""
+    cutoff, until = run.windows.test.dates
     data = run.config.data
-    windows = data.windows.model_copy(update={"test_cutoff": cutoff - timedelta(days=data.windows.horizon_days)})
+    windows = data.windows.model_copy(update={"test_cutoff": cutoff - (until - cutoff)})
     data = data.model_copy(update={"windows": windows})
     return replace(run, config=run.config.model_copy(update={"data": data}))
 
