@@ -38,6 +38,7 @@ REQUEST_INPUTS = (
     "exclude",
     "candidates",
     "similarity",
+    "product_id",
     "words",
     "numbers",
     "examples",

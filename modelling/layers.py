@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -56,8 +57,13 @@ class FeatureEmbedding(tf.keras.layers.Layer):
         self._categories = tf.keras.layers.Embedding(sum(sizes), category_dim) if sizes else None
         buckets = state.config.text_buckets
         self._tokens = tf.keras.layers.Embedding(buckets, category_dim) if state.texts else None
-        self.output_dim = state.num_floats + num_extra_floats
-        self.output_dim += category_dim * (len(sizes) + bool(state.texts))
+        self._layout = state, category_dim, num_extra_floats
+        self.output_dim = sum(map(len, self.places.values()))
+
+    @property
+    def places(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """The columns that fill some places of the output -> these places; () for the extra floats."""
+        return _places(*self._layout)
 
     def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
         """Embed categories and words, and put them beside the numbers.
@@ -79,6 +85,21 @@ class FeatureEmbedding(tf.keras.layers.Layer):
             parts.append(masked_mean(self._tokens(tokens), tf.cast(tokens > 0, tf.float32)))
         joined = tf.concat(parts, axis=-1)
         return tf.ensure_shape(joined, [*joined.shape[:-1], self.output_dim])
+
+
+def _places(state: EncoderState, category_dim: int, num_extra_floats: int) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Return what `FeatureEmbedding.places` says: a number's place and its flag's, a category's whole embedding."""
+    flags = count(len(state.numbers))
+    places: dict[tuple[str, ...], tuple[int, ...]] = {
+        (name,): (place, next(flags)) if number.flag_missing else (place,)
+        for place, (name, number) in enumerate(state.numbers.items())
+    }
+    places[()] = tuple(range(state.num_floats, state.num_floats + num_extra_floats))
+    words = [(name,) for name in state.categories] + ([state.texts] if state.texts else [])
+    first = state.num_floats + num_extra_floats
+    for number, columns in enumerate(words):
+        places[columns] = tuple(range(first + number * category_dim, first + (number + 1) * category_dim))
+    return places
 
 
 def masked_mean(vectors: Any, weights: Any) -> Any:

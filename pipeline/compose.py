@@ -11,6 +11,7 @@ from data.dataset import Features
 from data.query import raw_request
 from data.snapshot import take_snapshot
 from data.tables.tf_metadata import schema_proto, write_schema
+from pipeline.explain import write_explanations
 from pipeline.run import Run
 from serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, SCHEMA, Table
 from serving.composite import RecommenderServable, save_recommender
@@ -50,6 +51,7 @@ def compose(run: Run) -> None:
             write_schema(schema, folder / SCHEMA)
         manifest = _manifest(run) | {"packed": servable.packed_columns()}
         run.folder.write_json(manifest, *(staging / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
+        write_explanations(run, staging, requests)
         _warm_up(run, run.folder.servables() | {"recommender": staging}, requests)
 
 

@@ -5,10 +5,12 @@ What is no weight is computed here, from what is known at the cutoff: the indexe
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from data.atomic import write_text
 from data.catalogue import Encoders
 from data.snapshot import take_snapshot
 from data.tables.tf_metadata import schema_proto, write_schema
@@ -20,7 +22,7 @@ from ranking.model import RankingModel
 from retrieval.export import RetrievalServable, save_retrieval
 from retrieval.indexes import ExactIndex, ScannIndex, choose_index
 from retrieval.training import Retriever
-from serving.assets import ASSETS, SCHEMA
+from serving.assets import ASSETS, FEATURES, SCHEMA
 
 __all__ = ["catalogue_at_cutoff", "write_ranking", "write_retrieval"]
 
@@ -35,7 +37,7 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
         with run.folder.staged("retrieval", name) as staging:
             servable = RetrievalServable(retriever, index, default_k)
             save_retrieval(servable, staging)
-            _write_schema(run, servable, staging)
+            _describe(run, servable, staging)
     snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
     sample = np.arange(min(len(run.history.customers), 1024))
     large = len(retriever.product_embeddings) >= config.scann_from
@@ -57,10 +59,12 @@ def write_ranking(
     with run.folder.staged("ranking", "saved_model") as staging:
         servable = RankingServable(model, encoders, state, calibration, run.windows.test.cutoff)
         save_ranking(servable, staging)
-        _write_schema(run, servable, staging)
+        _describe(run, servable, staging)
 
 
-def _write_schema(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
-    """Describe the tf.Examples that a servable takes, beside its SavedModel."""
+def _describe(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
+    """Describe the tf.Examples that a servable takes and its feature vectors, beside its SavedModel."""
     schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
     write_schema(schema, folder / ASSETS / SCHEMA)
+    named = [feature.model_dump() for feature in servable.named_features()]
+    write_text(folder / ASSETS / FEATURES, json.dumps(named, indent=1) + "\n")

@@ -9,12 +9,16 @@ import numpy as np
 
 from data.config import DataConfig
 from data.encoders import EncoderState, NumberState
+from data.named_features import FeatureKind, NamedFeature
 from data.snapshot import NO_PRODUCT
 from data.statistics import PAIR_STATISTICS
 from data.tensorflow import tf
 from ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "NumericCrosses", "gap_columns"]
+
+_LIFTS = ("co_holding", "next_after")
+"""Of these logarithms people understand the largest, of the other pair statistics the sum."""
 
 
 def gap_columns(data: DataConfig, customers: EncoderState, products: EncoderState) -> list[tuple[str, str]]:
@@ -53,7 +57,8 @@ class NumericCrosses(tf.keras.layers.Layer):
         self._segment = list(customers.categories).index(data.segment) if data.segment else None
         self._groups = list(products.categories)
         self._gaps = []
-        for left, right in gap_columns(data, customers, products):
+        self._compared = gap_columns(data, customers, products)
+        for left, right in self._compared:
             of_customer = list(customers.numbers).index(left), customers.numbers[left]
             of_product = list(products.numbers).index(right), products.numbers[right]
             self._gaps.append((*of_customer, *of_product))
@@ -64,7 +69,25 @@ class NumericCrosses(tf.keras.layers.Layer):
         for group in self._groups:
             self.names += [f"held_in_{group}", f"newly_held_in_{group}", f"seen_in_{group}"]
         self.names += ["segment_popularity"]
-        self.names += [f"{left}_minus_{right}" for left, right in gap_columns(data, customers, products)]
+        self.names += [f"{left}_minus_{right}" for left, right in self._compared]
+
+    def named_features(self, first: int) -> list[NamedFeature]:
+        """Return what people call the features, which stand in a vector from place `first` on."""
+
+        def named(name: str, *members: str, columns: tuple[str, ...] = (), kind: FeatureKind = "cross") -> NamedFeature:
+            places = tuple(first + self.names.index(member) for member in members or (name,))
+            return NamedFeature(kind=kind, name=name, columns=columns, places=places)
+
+        found = [named("retrieval_score")]
+        for pair in PAIR_STATISTICS:
+            leading = ("max", "sum") if pair in _LIFTS else ("sum", "max")
+            found.append(named(pair, *(f"{pair}_{part}" for part in (*leading, "recent_sum", "seen_sum"))))
+        found += [named("seen"), named("held_count", kind="customer")]
+        for group in self._groups:
+            members = (f"held_in_{group}", f"newly_held_in_{group}", f"seen_in_{group}")
+            found.append(named("same_group", *members, columns=(group,)))
+        found.append(named("segment_popularity"))
+        return found + [named("gap", f"{left}_minus_{right}", columns=(left, right)) for left, right in self._compared]
 
     def call(self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any]) -> Any:
         """Compute the features.
@@ -168,6 +191,7 @@ class CategoryCrosses(tf.keras.layers.Layer):
                 f"ranking.category_crosses has {unknown}, but the category columns are {left} of customers and {right} "
                 "of products; mend the pairs"
             )
+        self.pairs = list(pairs)
         self._columns = [(left.index(customer), right.index(product)) for customer, product in pairs]
         sizes = [customers.category_sizes[a] * products.category_sizes[b] for a, b in self._columns]
         self._buckets = [min(size, config.cross_buckets) for size in sizes]
@@ -176,6 +200,14 @@ class CategoryCrosses(tf.keras.layers.Layer):
         self.output_dim = len(self._columns) * config.category_dim
         if self._columns:
             self._embedding = tf.keras.layers.Embedding(sum(self._buckets), config.category_dim)
+
+    def named_features(self, first: int) -> list[NamedFeature]:
+        """Return what people call the embeddings, from place `first` of a vector on: one feature, or none."""
+        if not self.pairs:
+            return []
+        columns = tuple(dict.fromkeys(column for side in zip(*self.pairs, strict=True) for column in side))
+        places = tuple(range(first, first + self.output_dim))
+        return [NamedFeature(kind="cross", name="category_crosses", columns=columns, places=places)]
 
     def call(self, customer: Any, product: Any) -> Any:
         """Embed the crosses.

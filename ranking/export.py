@@ -8,6 +8,7 @@ from typing import Any
 
 from data.assertions import require
 from data.catalogue import Encoders
+from data.named_features import NamedFeature, feature_width
 from data.query import encoded_spec
 from data.signatures import examples_signature, signature
 from data.snapshot import NO_PRODUCT
@@ -20,8 +21,9 @@ __all__ = ["RankingServable", "save_ranking"]
 
 
 class RankingServable(tf.Module):
-    """What `tf.saved_model.load` gives back: `score` for the composite, and `product_ids`.
+    """What `tf.saved_model.load` gives back.
 
+    The composite calls `score`, for explanations `features` and `score_features`, and reads `product_ids`.
     Signatures: `rank` (a raw customer, candidates and their similarities), `serving_default` (the same in tf.Examples,
     with the lists `candidates` and `similarity`) and `transform_features` (tf.Examples to encoded queries, see
     `data.query`).
@@ -47,13 +49,21 @@ class RankingServable(tf.Module):
         # The network is called through a closure and only its variables are tracked: a SavedModel needs no Keras layer.
         network = model.network
         self._network: Callable[..., tuple[Any, Any]] = lambda *inputs: network(*inputs, training=False)
+        self._parts: Callable[..., dict[str, Any]] = lambda *inputs: network.features(*inputs)
+        self._of_parts: Callable[..., tuple[Any, Any]] = lambda parts: (
+            network.logits(parts),
+            network.customers_offset(parts),
+        )
+        self._named = network.named_features
         self._tracked = network.variables
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         candidates = tf.TensorSpec([None, None], tf.int32, name="candidates")
         similarity = tf.TensorSpec([None, None], tf.float32, name="similarity")
-        self.score = tf.function(
-            self._score, input_signature=[encoded_spec(encoders.customers), candidates, similarity]
-        )
+        scored = [encoded_spec(encoders.customers), candidates, similarity]
+        self.score = tf.function(self._score, input_signature=scored)
+        self.features = tf.function(self._features, input_signature=scored)
+        vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
+        self.score_features = tf.function(self._score_features, input_signature=[vectors])
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
@@ -71,12 +81,33 @@ class RankingServable(tf.Module):
             "similarity": tf.TensorSpec([None, None], tf.float32, name="similarity"),
         }
 
+    def named_features(self) -> list[NamedFeature]:
+        """Return what people call the places of `features`."""
+        return [feature for part in self._named().values() for feature in part]
+
     def _score(self, encoded: Mapping[str, Any], candidates: Any, similarity: Any) -> tuple[Any, Any]:
         """Return the logits that order a customer's candidates, and the probabilities, [batch, num_candidates]."""
-        state = {name: tf.convert_to_tensor(values) for name, values in self._state.items()}
-        logits, offset = self._network(encoded, candidates, similarity, state)
-        purchase = logits + offset[:, None]
-        return logits, tf.sigmoid(self._calibration.slope * purchase + self._calibration.intercept)
+        logits, offset = self._network(encoded, candidates, similarity, self._catalogue())
+        return logits, tf.sigmoid(self._calibrated(logits, offset))
+
+    def _features(self, encoded: Mapping[str, Any], candidates: Any, similarity: Any) -> Any:
+        """Return what the probabilities are a function of, [batch, num_candidates, any]."""
+        return tf.concat(list(self._parts(encoded, candidates, similarity, self._catalogue()).values()), axis=2)
+
+    def _score_features(self, vectors: Any) -> Any:
+        """Return the log-odds of the probabilities for `features`, [num] for [num, any]."""
+        named = self._named()
+        widths = [feature_width(part) for part in named.values()]
+        parts = dict(zip(named, tf.split(vectors[:, None, :], widths, axis=2), strict=True))
+        logits, offset = self._of_parts(parts)
+        return self._calibrated(logits, offset)[:, 0]
+
+    def _catalogue(self) -> dict[str, Any]:
+        return {name: tf.convert_to_tensor(values) for name, values in self._state.items()}
+
+    def _calibrated(self, logits: Any, offset: Any) -> Any:
+        """Return the log-odds of the probabilities, [batch, num_candidates]."""
+        return self._calibration.slope * (logits + offset[:, None]) + self._calibration.intercept
 
     def _rank(self, request: Mapping[str, Any]) -> dict[str, Any]:
         widths = [tf.shape(request[name])[1] for name in ("candidates", "similarity")]

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.catalogue import Encoders
 from data.config import DataConfig
+from data.named_features import FeatureKind, NamedFeature
 from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
 from modelling.recommenders import tf, tfrs
 from ranking.config import RankingConfig
@@ -121,6 +122,30 @@ class RankingNetwork(tf.keras.layers.Layer):
         for layer in self._cross:
             crossed = layer(inputs, crossed)
         return self._prior_logits(parts["crosses"]) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+
+    def named_features(self) -> dict[str, list[NamedFeature]]:
+        """Return what people call the places of `features`, by part; in a vector the parts follow one another."""
+        kinds: dict[str, tuple[FeatureKind, FeatureEmbedding]] = {
+            "customer": ("customer", self._customer),
+            "product": ("product", self._product),
+        }
+        named: dict[str, list[NamedFeature]] = {}
+        first = 0
+        for part, (kind, embedding) in kinds.items():
+            named[part] = [
+                NamedFeature.of_columns(kind, columns, tuple(first + place for place in places))
+                for columns, places in embedding.places.items()
+                if places
+            ]
+            first += embedding.output_dim
+        named["crosses"] = self.numeric.named_features(first)
+        first += len(self.numeric.names)
+        named["category_crosses"] = self._categorical.named_features(first)
+        first += self._categorical.output_dim
+        if self._product_id is not None:
+            places = tuple(range(first, first + self._product_id.output_dim))
+            named["product_id"] = [NamedFeature(kind="product", name="product_id", places=places)]
+        return named
 
     def _prior_logits(self, crosses: Any) -> Any:
         """Retrieval's cosine and the logarithms of the holdings' votes, weighted: what is known before training."""

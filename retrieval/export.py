@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.assertions import listing, require
+from data.named_features import feature_width
 from data.query import encoded_spec
 from data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
 from data.snapshot import NO_PRODUCT
@@ -20,7 +21,8 @@ __all__ = ["RetrievalServable", "save_retrieval"]
 class RetrievalServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
-    The composite calls `encode`, `embed`, `embed_products` and `similarities` and reads `product_ids`. Signatures:
+    The composite calls `encode`, `embed`, `embed_products` and `similarities`, for explanations `features` and
+    `embed_features`, whose composition is `embed`, and reads `product_ids`. Signatures:
     `retrieve` and `serving_default` (raw customers, the latter in tf.Examples, to products that they do not hold),
     `embed_customer` and `embed_product` (raw customers and product ids to embeddings, whose dot product is the
     similarity), `transform_features` (tf.Examples to encoded queries, see `data.query`).
@@ -40,6 +42,10 @@ class RetrievalServable(tf.Module):
         # Layers are called through closures and only their variables are tracked: a SavedModel needs no Keras layer.
         tower, search = retriever.customer_tower, index.search
         self._embed: Callable[[Any], Any] = lambda encoded: tower(encoded, training=False)
+        features, embed = tower.features, tower.embed
+        self._features: Callable[[Any], Any] = lambda encoded: features(encoded)
+        self._embed_features: Callable[[Any], Any] = lambda vectors: embed(vectors)
+        self.named_features = tower.named_features
         self._search: Callable[[Any, Any, Any], tuple[Any, Any]] = lambda queries, exclude, k: search(
             queries, exclude, k
         )
@@ -52,6 +58,9 @@ class RetrievalServable(tf.Module):
         self.encode = tf.function(self._encode, input_signature=[self.request_spec])
         self.embed = tf.function(self._embed, input_signature=[encoded_spec(encoders.customers)])
         self.embed_products = tf.function(self._embed_products, input_signature=[product_spec()["product_id"]])
+        self.features = tf.function(self._features, input_signature=[encoded_spec(encoders.customers)])
+        vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
+        self.embed_features = tf.function(self._embed_features, input_signature=[vectors])
         embedding = tf.TensorSpec([None, retriever.product_embeddings.shape[1]], tf.float32)
         self.similarities = tf.function(self._similarities, input_signature=[embedding])
 

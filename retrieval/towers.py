@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.encoders import EncoderState
+from data.named_features import NamedFeature
 from data.snapshot import NO_PRODUCT
 from data.tensorflow import tf
 from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
@@ -92,16 +93,33 @@ class CustomerTower(tf.keras.layers.Layer):
 
     def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
-        pools = tf.concat(
+        return self.embed(self.features(encoded, training=training), training=training)
+
+    def features(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
+        """Return what the embedding is a function of: columns, and what is held and recent, pooled; [batch, any]."""
+        return tf.concat(
             [
+                self._features(encoded, training=training),
                 self._pool(self._held, encoded["held"], encoded["held_age"], training),
                 self._pool(self._recent, encoded["recent"], encoded["recent_age"], training),
             ],
             axis=1,
         )
-        inputs = tf.concat([self._features(encoded, training=training), pools], axis=1)
-        deep = self._project(self._blocks(inputs, training=training))
+
+    def embed(self, features: Any, training: bool = False) -> Any:
+        """Embed what `features` returned, [batch, embedding_dim]."""
+        deep = self._project(self._blocks(features, training=training))
+        pools = features[:, self._features.output_dim :]
         return tf.math.l2_normalize(deep + self._from_products(pools), axis=1)
+
+    def named_features(self) -> list[NamedFeature]:
+        """Return what people call the places of `features`: the columns, the holdings and the recent products."""
+        named = [NamedFeature.of_columns("customer", *found) for found in self._features.places.items() if found[1]]
+        first, width = self._features.output_dim, 2 * self._product_embedding.output_dim + 1
+        for number, name in enumerate(("held", "recent")):
+            places = tuple(range(first + number * width, first + (number + 1) * width))
+            named.append(NamedFeature(kind="customer", name=name, places=places))
+        return named
 
     def _pool(self, pooling: _RecencyPooling, products: Any, age: Any, training: bool) -> Any:
         vectors = self._product_embedding(tf.maximum(products, 0))

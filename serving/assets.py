@@ -12,10 +12,23 @@ import numpy as np
 
 from data.dataset import Array, Features, positions_of
 
-__all__ = ["ASSETS", "CUSTOMERS", "MANIFEST", "PRODUCTS", "SCHEMA", "Table", "read_manifest"]
+__all__ = [
+    "ASSETS",
+    "CUSTOMERS",
+    "EXPLANATIONS",
+    "FEATURES",
+    "MANIFEST",
+    "PRODUCTS",
+    "SCHEMA",
+    "Table",
+    "read_manifest",
+]
 
 ASSETS = "assets.extra"
 MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "products.npz", "customers.npz"
+EXPLANATIONS = "explanations.npz"
+FEATURES = "features.json"
+"""What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -39,10 +39,10 @@ class RecommenderServable(tf.Module):
     Signatures: `recommend` (a raw request with `k`, `max_risk`, `categories` and `exclude`), `recommend_packed` (the
     same with all columns of one value in two inputs, which costs a client less), `serving_default` (the same in
     tf.Examples, where a k that is left out is the export's), `exclusions` (a raw request with the filters to the reason
-    why each product must not be shown, '' where it may), and, as the retrieval stage has them, `embed_customer`,
-    `embed_product` and `transform_features`. Every input and output has a row per customer, k too, so that a server may
-    join requests. The former three return, best first and padded with '' and 0 to the largest k of the batch (to the
-    catalogue's size where that is smaller):
+    why each product must not be shown, '' where it may), for explanations `feature_vectors`, `score_ranking` and
+    `score_retrieval`, and, as the retrieval stage has them, `embed_customer`, `embed_product` and `transform_features`.
+    Every input and output has a row per customer, k too, so that a server may join requests. The first three return,
+    best first and padded with '' and 0 to the largest k of the batch (to the catalogue's size where that is smaller):
 
         product_id      string  [batch, k]
         probability     float32 [batch, k]  calibrated probability of a purchase within the horizon
@@ -130,6 +130,9 @@ class RecommenderServable(tf.Module):
             "recommend": signature(self.recommend, self.example_spec()),
             "recommend_packed": signature(self._recommend_packed, self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
+            "feature_vectors": signature(self._feature_vectors, self._query_spec() | product_spec()),
+            "score_ranking": signature(self._score_ranking, self._vector_spec("ranking")),
+            "score_retrieval": signature(self._score_retrieval, self._vector_spec("retrieval") | product_spec()),
             "embed_customer": signature(self._embed_customer, self._query_spec()),
             "embed_product": signature(self._embed_product, product_spec()),
         }
@@ -194,6 +197,42 @@ class RecommenderServable(tf.Module):
             values = tf.unstack(request.pop(name), num=len(columns), axis=1)
             request |= dict(zip(columns, values, strict=True))
         return self.recommend(request)
+
+    def _vector_spec(self, stage: str) -> dict[str, Any]:
+        score = {"ranking": self._ranking.score_features, "retrieval": self._retrieval.embed_features}[stage]
+        (vectors,), _ = score.concrete_functions[0].structured_input_signature
+        name = f"{stage}_features"
+        return {name: tf.TensorSpec(vectors.shape, vectors.dtype, name=name)}
+
+    def _feature_vectors(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what each stage's score of one product per customer is a function of, and the scores.
+
+        Returns:
+            ranking_features [batch, any] and log_odds [batch], those of the probability; retrieval_features
+            [batch, any] and similarity [batch].
+        """
+        encoded = self._retrieval.encode({name: request[name] for name in self._query_spec()})
+        of_retrieval = {
+            "retrieval_features": self._retrieval.features(encoded),
+            "product_id": request["product_id"],
+        }
+        similarity = self._score_retrieval(of_retrieval)["similarity"]
+        candidates = self._positions.lookup(request["product_id"])[:, None]
+        vectors = self._ranking.features(encoded, candidates, similarity[:, None])[:, 0]
+        return {
+            "ranking_features": vectors,
+            "log_odds": self._ranking.score_features(vectors),
+            "retrieval_features": of_retrieval["retrieval_features"],
+            "similarity": similarity,
+        }
+
+    def _score_ranking(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
+        return {"log_odds": self._ranking.score_features(vectors["ranking_features"])}
+
+    def _score_retrieval(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
+        customers = self._retrieval.embed_features(vectors["retrieval_features"])
+        products = self._retrieval.embed_products(vectors["product_id"])
+        return {"similarity": tf.einsum("bd,bd->b", customers, products)}
 
     def _embed_customer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"embedding": self._retrieval.embed(self._retrieval.encode(request))}

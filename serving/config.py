@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from data.config import StrictModel
+from serving.explanation_config import ExplanationConfig
 from serving.infra_config import InfraConfig
 
 __all__ = ["ExportConfig"]
@@ -22,5 +23,7 @@ class ExportConfig(StrictModel):
     customer_snapshot: bool = True
     """Whether the recommender's assets hold the customers as of the cutoff, so that they can be asked for by id;
     without it the warmup requests hold nobody's data either."""
+    explanations: ExplanationConfig = ExplanationConfig()
+    """How recommendations are explained."""
     infra: InfraConfig = InfraConfig()
     """How the models are proven to work elsewhere before they are pushed."""

@@ -150,6 +150,8 @@ class _Asked:
                 return self._products(batch, width)
             case "similarity":
                 return np.tile(np.linspace(1, 0, width, endpoint=False), (batch, 1))
+            case "ranking_features" | "retrieval_features":
+                return np.zeros((batch, spec.shape[1]))
         missing = {tf.string: "", tf.float32: np.nan}.get(spec.dtype, 0)
         return np.full((batch, 0) if spec.shape.rank == 2 else batch, missing, spec.dtype.as_numpy_dtype)
 
@@ -160,7 +162,8 @@ class _Asked:
     def _examples(self, batch: int) -> Array:
         """Return tf.Examples of all inputs that a signature of the model takes, [batch]; a model ignores others."""
         specs = {name: spec for signature in self.functions for name, spec in self._specs(signature).items()}
-        named = specs.keys() - {"examples"} - self.packed.keys()
+        # Packed columns and feature vectors, whose width is fixed, are made of what is there already.
+        named = {name for name, spec in specs.items() if spec.shape.rank == 1 or spec.shape[1] is None} - {"examples"}
         features = {name: self._tensor(name, specs[name], batch).numpy() for name in sorted(named)}
         rows = [
             _example({name: values[row : row + 1].ravel() for name, values in features.items()}) for row in range(batch)

@@ -110,7 +110,7 @@ def test_a_customers_column_has_a_name_that_a_graph_can_keep(name: str) -> None:
 def test_the_inputs_are_all_there() -> None:
     lists = {f"{name}_{part}" for name in ("held", "recent") for part in ("products", "days")}
     of_retrieval, of_ranking = {"as_of_day", "k", "examples"}, {"candidates", "similarity"}
-    of_the_recommender = {"max_risk", "categories", "exclude", "words", "numbers"}
+    of_the_recommender = {"max_risk", "categories", "exclude", "words", "numbers", "product_id"}
     assert set(REQUEST_INPUTS) == lists | of_retrieval | of_ranking | of_the_recommender
 
 

@@ -36,8 +36,10 @@ def inputs(recommender: Recommender) -> Features:
         "similarity": np.linspace(-1, 1, BATCH * 5, dtype=np.float32).reshape(BATCH, 5),
         "product_id": recommender.products.ids[:BATCH],
     }
+    vectors = recommender.predict("feature_vectors", request)
     packed = {
         name: np.stack([request[column] for column in columns], axis=1)
         for name, columns in recommender.manifest["packed"].items()
     }
-    return request | packed | {"examples": examples(request).numpy()}
+    named = {name: vectors[name] for name in ("ranking_features", "retrieval_features")}
+    return request | packed | named | {"examples": examples(request).numpy()}

@@ -40,6 +40,15 @@ EMBEDDING: Tensors = {"embedding": ("float32", (None, EMBEDDING_DIM))}
 RETRIEVED: Tensors = {"product_id": ("string", MANY), "similarity": ("float32", MANY), "count": ("int32", ONE)}
 RANKED: Tensors = {"logit": ("float32", MANY), "probability": ("float32", MANY)}
 RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval_rank": ("int32", MANY)}
+# The bank's columns, with categories, words and crosses of categories in 2 dimensions, as the TOML says.
+CUSTOMER = 12 + 2 * 7
+PRODUCTS = 11 + 8 + 2 * 5 + 2  # with 8 numbers of popularity, and a text
+CROSSES = 1 + 4 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
+VECTORS: dict[str, Tensors] = {
+    "ranking": {"ranking_features": ("float32", (None, CUSTOMER + PRODUCTS + CROSSES + 2 * 7 + 4))},  # product_dim = 4
+    "retrieval": {"retrieval_features": ("float32", (None, CUSTOMER + 2 * (2 * EMBEDDING_DIM + 1)))},
+}
+SCORES: dict[str, Tensors] = {"ranking": {"log_odds": ("float32", ONE)}, "retrieval": {"similarity": ("float32", ONE)}}
 REASONS: Tensors = {"product_id": ("string", (None, NUM_PRODUCTS)), "reason": ("string", (None, NUM_PRODUCTS))}
 
 
@@ -66,6 +75,12 @@ def contract(columns: Tensors, packed: Tensors, encoded: Tensors) -> dict[str, d
             "recommend": (query | FILTERS | K, RECOMMENDED),
             "recommend_packed": (packed | HISTORY | K | FILTERS_OF_LISTS, RECOMMENDED),
             "exclusions": (query | FILTERS, REASONS),
+            "feature_vectors": (
+                query | PRODUCT,
+                VECTORS["ranking"] | SCORES["ranking"] | VECTORS["retrieval"] | SCORES["retrieval"],
+            ),
+            "score_ranking": (VECTORS["ranking"], SCORES["ranking"]),
+            "score_retrieval": (VECTORS["retrieval"] | PRODUCT, SCORES["retrieval"]),
         },
     }
 

@@ -13,13 +13,14 @@ from data.tensorflow import tf
 from tests.serving.serialized import serialize
 from tests.serving.servables import SERVABLES, Served
 
+EXPLAINING = ("feature_vectors", "score_retrieval")
 RAW = [
     (servable, signature)
     for servable, signatures in {
         "retrieval": ("retrieve", "embed_customer"),
         "retrieval_scann": ("retrieve", "embed_customer"),
         "ranking": ("rank",),
-        "recommender": ("recommend", "recommend_packed", "exclusions", "embed_customer"),
+        "recommender": ("recommend", "recommend_packed", "exclusions", "embed_customer", *EXPLAINING),
     }.items()
     for signature in signatures
 ]
@@ -93,6 +94,12 @@ def test_a_product_that_the_catalogue_lacks(served: dict[str, Served], servable:
     assert "product_id: the catalogue has no product P9999, ]" in text
     many = np.array([f"X{number}" for number in range(9)], object)
     assert "no product X0, X1, X2, X3, X4]" in refusal(served[servable], "embed_product", {"product_id": many})
+
+
+@pytest.mark.parametrize("signature", EXPLAINING)
+def test_a_product_that_cannot_be_explained(served: dict[str, Served], inputs: Features, signature: str) -> None:
+    wrong = inputs | {"product_id": np.array(["P0001"] * 6 + ["P9999"], object)}
+    assert "product_id: the catalogue has no product P9999]" in refusal(served["recommender"], signature, wrong)
 
 
 def test_each_candidate_has_one_similarity(served: dict[str, Served], inputs: Features) -> None:

@@ -1,0 +1,35 @@
+"""What people call the places of a feature vector: explanations speak of columns and crosses, not of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from data.config import StrictModel
+
+__all__ = ["FeatureKind", "NamedFeature", "feature_width"]
+
+FeatureKind = Literal["customer", "product", "cross"]
+
+
+class NamedFeature(StrictModel):
+    """A feature that is explained as one: the places of the vector that change together."""
+
+    kind: FeatureKind
+    """Whether it says something of the customer, of the product, or of both together."""
+    name: str
+    """'column', or what it is computed from columns; `serving.reasons` has the words for it."""
+    columns: tuple[str, ...] = ()
+    """The raw columns that it is made of, the customer's before the product's."""
+    places: tuple[int, ...]
+    """Where it stands in the vector; where one number says how much there is of it, that comes first."""
+
+    @classmethod
+    def of_columns(cls, kind: FeatureKind, columns: tuple[str, ...], places: tuple[int, ...]) -> NamedFeature:
+        """Return raw columns as a feature; of products, no columns are their popularity."""
+        return cls(kind=kind, name="column" if columns else "popularity", columns=columns, places=places)
+
+
+def feature_width(named: Sequence[NamedFeature]) -> int:
+    """Return the width of the vector, of which every place has one name."""
+    return sum(len(feature.places) for feature in named)
