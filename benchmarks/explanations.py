@@ -1,0 +1,203 @@
+"""Measure explainers on an export: faithfulness by deletion, error, and seconds.
+
+python -m benchmarks.explanations --models MODELS [--customers N] --out DIR
+
+For each stage, customers of the export's snapshot and one of their top products are explained by every explainer. The
+features are then replaced by the background's, the largest absolute contribution first (Petsiuk et al., "RISE", BMVC
+2018), and the area is the mean distance of the score from the base over all steps: the smaller, the sooner an explainer
+has named what the score comes from. It is compared with random orders, and with the order of the absolute weights of
+the score's linearisation at the explained vector (gradient times standard deviation). The error is that of the
+contributions against sampling with very many orders, as root mean square per feature; the gap that of local accuracy.
+Seconds are those of the clock and of the processor for one explanation, once its feature vector is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.atomic import write_text
+from data.dataset import Array
+from data.tensorflow import tf
+from serving.assets import EXPLANATIONS
+from serving.explainers import EXPLAINERS, Game
+from serving.explanation_assets import STAGES, ExplanationAssets, Stage
+from serving.explanation_config import ExplanationConfig
+from serving.explanations import Explainer
+from serving.recommender import Recommender
+from serving.requests import take
+from serving.versions import latest_version
+
+TOP = 5
+REFERENCE = ExplanationConfig(orders=2000)
+RANDOM_ORDERS = 10
+SETTINGS: Mapping[str, ExplanationConfig] = {
+    **{f"sampling, {orders} orders": ExplanationConfig(orders=orders) for orders in (50, 100, 200)},
+    **{
+        f"shap permutation, {orders} orders": ExplanationConfig(explainer="permutation", orders=orders)
+        for orders in (1, 4, 10)
+    },
+    **{
+        f"shap partition, {evaluations} sets": ExplanationConfig(explainer="partition", evaluations=evaluations)
+        for evaluations in (200, 500)
+    },
+}
+GRADIENT_SAMPLES = (200, 2000)
+
+Explain = Callable[[Game, Array], tuple[float, Array]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one explainer came to in one stage; means over the explained pairs, medians of the seconds."""
+
+    stage: str
+    explainer: str
+    area: float
+    """In the unit of the score."""
+    of_random: float
+    """The area over that of random orders."""
+    error: float | None = None
+    gap: float | None = None
+    seconds: float | None = None
+    processor_seconds: float | None = None
+
+
+class Gradients:
+    """The gradients of a stage's score, of the model in this process."""
+
+    def __init__(self, signatures: Mapping[str, Any], stage: Stage, product_id: str) -> None:
+        self._score, self._stage, self._product_id = signatures[f"score_{stage}"], stage, product_id
+
+    def __call__(self, vectors: Array) -> Array:
+        """Return the gradients at vectors, float32 [num, width]."""
+        features = tf.constant(vectors, tf.float32)
+        inputs = {f"{self._stage}_features": features}
+        if self._stage == "retrieval":
+            inputs["product_id"] = tf.fill([len(vectors)], self._product_id)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            (scores,) = self._score(**inputs).values()
+        return tape.gradient(scores, features).numpy()
+
+
+def expected_gradients(game: Game, vector: Array, gradients: Gradients, samples: int) -> tuple[float, Array]:
+    """Explain by expected gradients (Erion et al., Nature Machine Intelligence 2021), as shap's GradientExplainer."""
+    random = np.random.default_rng(game.config.seed)
+    start = game.background[np.arange(samples) % len(game.background)]
+    share = random.uniform(size=(samples, 1)).astype(np.float32)
+    steps = (gradients(start + share * (vector - start)) * (vector - start)).mean(axis=0, dtype=np.float64)
+    return float(game.score(game.background).mean()), np.array([steps[places].sum() for places in game.groups])
+
+
+def area(game: Game, vector: Array, order: Array) -> float:
+    """Return the mean distance from the base while features are replaced in order."""
+    place = np.argsort(order)
+    left = place[None, :] >= np.arange(game.num_features + 1)[:, None]
+    worth = game.worth(vector, left)
+    return float(np.abs(worth - worth[-1]).mean())
+
+
+def measure(
+    recommender: Recommender, signatures: Mapping[str, Any], stage: Stage, customers: int, seed: int
+) -> list[Row]:
+    """Measure all explainers on one stage."""
+    random = np.random.default_rng(seed)
+    everyone = recommender.customers()
+    requests = take(everyone.columns, random.choice(len(everyone.ids), customers, replace=False))
+    found = recommender.recommend(requests, TOP)
+    some = np.flatnonzero(found.count)
+    products = found.product_id[some, random.integers(found.count[some])]
+    explainer = Explainer(recommender)
+    vectors, scores = explainer.vectors(take(requests, some), products, stage)
+    path = recommender.asset(EXPLANATIONS)
+    assert path is not None
+    deviation = ExplanationAssets.load(path).stages[stage].deviation
+    results: dict[str, list[tuple[float, ...]]] = {}
+    for vector, score, product in zip(vectors, scores, products, strict=True):
+        game, gradients = explainer.game(str(product), stage), Gradients(signatures, stage, str(product))
+        _, reference = _with(game, REFERENCE, EXPLAINERS["sampling"], vector)
+        for name, config, explain in _contestants(gradients):
+            began = time.perf_counter(), time.process_time()
+            base, amounts = _with(game, config, explain, vector)
+            took = time.perf_counter() - began[0], time.process_time() - began[1]
+            error = float(np.sqrt(((amounts - reference) ** 2).mean()))
+            gap = abs(base + float(amounts.sum()) - float(score))
+            results.setdefault(name, []).append((area(game, vector, np.argsort(-np.abs(amounts))), error, gap, *took))
+        weights = np.abs(gradients(vector[None])[0]) * deviation
+        by_weight = np.argsort([-weights[places].sum() for places in game.groups])
+        results.setdefault("absolute weights", []).append((area(game, vector, by_weight),))
+        orders = [random.permutation(game.num_features) for _ in range(RANDOM_ORDERS)]
+        results.setdefault("random order", []).append((float(np.mean([area(game, vector, one) for one in orders])),))
+    return _rows(stage, results)
+
+
+def _contestants(gradients: Gradients) -> list[tuple[str, ExplanationConfig, Explain]]:
+    def by_gradient(samples: int) -> Explain:
+        return lambda game, vector: expected_gradients(game, vector, gradients, samples)
+
+    named = [(name, config, EXPLAINERS[config.explainer]) for name, config in SETTINGS.items()]
+    return named + [
+        (f"expected gradients, {samples} samples", ExplanationConfig(), by_gradient(samples))
+        for samples in GRADIENT_SAMPLES
+    ]
+
+
+def _with(game: Game, config: ExplanationConfig, explain: Explain, vector: Array) -> tuple[float, Array]:
+    """Explain under other settings than the export's, on its background."""
+    return explain(Game(game.score, game.background, game.groups, config), vector)
+
+
+def _rows(stage: str, results: Mapping[str, list[tuple[float, ...]]]) -> list[Row]:
+    random = float(np.mean(results["random order"]))
+    rows = []
+    for name, found in results.items():
+        areas, *others = np.array(found).T
+        means = [float(values.mean()) for values in others[:2]] + [float(np.median(values)) for values in others[2:]]
+        rows.append(Row(stage, name, float(areas.mean()), float(areas.mean()) / random, *means))
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as a table in Markdown."""
+    lines = [
+        "| stage | order of | area | of random | error | gap | seconds | processor |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [row.stage, row.explainer, f"{row.area:.4f}", f"{row.of_random:.0%}"]
+        cells += ["" if row.error is None else f"{row.error:.4f}", "" if row.gap is None else f"{row.gap:.0e}"]
+        cells += ["" if row.seconds is None else f"{row.seconds:.3f}"]
+        cells += ["" if row.processor_seconds is None else f"{row.processor_seconds:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and write DIR/explanations.json and DIR/explanations.md."""
+    parser = argparse.ArgumentParser(description="Measure explainers on an export.")
+    parser.add_argument("--models", type=Path, required=True, help="the folder with the pushed models")
+    parser.add_argument("--customers", type=int, default=40, help="how many customers are explained per stage")
+    parser.add_argument("--seed", type=int, default=0, help="draws the customers and their products")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
+    chosen = parser.parse_args(arguments)
+    folder = latest_version(chosen.models / "recommender")
+    recommender, model = Recommender(folder), tf.saved_model.load(str(folder))
+    rows: list[Row] = []
+    for stage in STAGES:
+        rows += measure(recommender, model.signatures, stage, chosen.customers, chosen.seed)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    write_text(chosen.out / "explanations.json", json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    write_text(chosen.out / "explanations.md", table(rows))
+    print(table(rows), end="")
+
+
+if __name__ == "__main__":
+    main()
