@@ -37,15 +37,17 @@ class Training:
         return bool(self.scores) and len(self.scores) - self.best_epochs >= patience
 
 
-def adam(learning_rate: float, averaging: float) -> Any:
-    """Return Adam, which leaves after each epoch the weights' average over its steps.
+def adam(learning_rate: float, averaging: float, steps: int) -> Any:
+    """Return Adam, which leaves after each epoch an average of the weights over its last steps.
 
     Args:
         learning_rate: Step size.
-        averaging: Momentum of the average (Polyak and Juditsky, "Acceleration of stochastic approximation by
-            averaging", 1992); 0 for none.
+        averaging: Over which share of an epoch (Polyak and Juditsky, "Acceleration of stochastic approximation by
+            averaging", 1992; here with exponentially falling weights); 0 for the last step's weights.
+        steps: Steps of an epoch.
     """
-    return tf.keras.optimizers.Adam(learning_rate, use_ema=averaging > 0, ema_momentum=averaging)
+    span = max(averaging * steps, 1.0)
+    return tf.keras.optimizers.Adam(learning_rate, use_ema=span > 1, ema_momentum=1 - 1 / span)
 
 
 class _Checkpoints:

@@ -53,8 +53,9 @@ class RankingConfig(StrictModel):
     """Customers per step."""
     learning_rate: float = Field(6e-4, gt=0)
     """Adam's step size."""
-    averaging: float = Field(0.0, ge=0, lt=1)
-    """Weights are averaged over the steps with this momentum (Polyak and Juditsky, 1992); 0 takes the last step's."""
+    averaging: float = Field(0.5, ge=0)
+    """Weights are averaged over so many epochs' steps, which forgets the order of the last few; 0 takes the last
+    step's."""
     epochs: int = Field(8, ge=1)
     """Epochs at most; early stopping on the last ranking window chooses how many."""
     patience: int = Field(2, ge=0)

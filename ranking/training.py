@@ -52,7 +52,9 @@ def _build(encoders: Encoders, state: CatalogueState, settings: RankerSettings) 
 def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: RankerSettings) -> RankingModel:
     model = _build(encoders, windows[0].state, settings)
     model.bind(windows)
-    model.compile(optimizer=adam(settings.ranking.learning_rate, settings.ranking.averaging))
+    config = settings.ranking
+    steps = len(_batches(windows, settings, epoch=0))
+    model.compile(optimizer=adam(config.learning_rate, config.averaging, steps))
     model.network.start_from(_base_rate(windows) / _odds(model, windows[-1]))
     model.optimizer.build(model.trainable_variables)
     return model
@@ -72,6 +74,11 @@ def _odds(model: RankingModel, examples: WindowExamples) -> float:
     return float(examples.weight @ odds.sum(axis=1)) / max(float(examples.weight @ real.sum(axis=1)), 1.0)
 
 
+def _batches(windows: Sequence[WindowExamples], settings: RankerSettings, epoch: int) -> Any:
+    window = np.repeat(np.arange(len(windows), dtype=np.int32), [len(part.weight) for part in windows])
+    return window_batches(window, settings.ranking.batch_size, settings.seed, epoch)
+
+
 def _train(
     model: RankingModel,
     windows: Sequence[WindowExamples],
@@ -81,10 +88,8 @@ def _train(
     progress: Progress,
     **validation: Any,
 ) -> Training:
-    window = np.repeat(np.arange(len(windows), dtype=np.int32), [len(part.weight) for part in windows])
-
     def batches(epoch: int) -> Any:
-        return window_batches(window, settings.ranking.batch_size, settings.seed, epoch)
+        return _batches(windows, settings, epoch)
 
     return train(model, batches, epochs, checkpoints, progress=progress, **validation)
 

@@ -71,8 +71,9 @@ class RetrievalConfig(StrictModel):
     """Examples per step."""
     learning_rate: float = Field(2e-3, gt=0)
     """Adam's step size."""
-    averaging: float = Field(0.98, ge=0, lt=1)
-    """Weights are averaged over the steps with this momentum (Polyak and Juditsky, 1992); 0 takes the last step's."""
+    averaging: float = Field(0.5, ge=0)
+    """Weights are averaged over so many epochs' steps, which forgets the order of the last few; 0 takes the last
+    step's."""
     epochs: int = Field(20, ge=1)
     """Epochs at most; early stopping chooses how many."""
     patience: int = Field(3, ge=0)

@@ -108,9 +108,10 @@ def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _Run:
     examples = training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
     model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
     model.bind(examples)
-    model.compile(optimizer=adam(config.learning_rate, config.averaging))
+    run = _Run(model, encoders, examples, settings)
+    model.compile(optimizer=adam(config.learning_rate, config.averaging, steps=len(run.batches(0))))
     model.optimizer.build(model.trainable_variables)
-    return _Run(model, encoders, examples, settings)
+    return run
 
 
 def _encoded_products(

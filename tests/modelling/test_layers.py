@@ -59,6 +59,28 @@ class TestMaskedMean:
 
 
 class TestFeatureEmbedding:
+    def test_each_column_has_its_places(self) -> None:
+        known = NumberState(kind="number", transform="none", mean=0.0, scale=1.0, flag_missing=False)
+        flagged = known.model_copy(update={"flag_missing": True})
+        numbers = {"age": known, "income": flagged, "score": flagged}
+        layer = FeatureEmbedding(
+            EncoderState(config=EncoderConfig(), numbers=numbers, categories={"a": ("x",), "b": ()}, texts=("t", "u")),
+            2,
+            no_dropout(),
+            num_extra_floats=3,
+        )
+        # Three numbers, two flags, three extra floats, and 2 dimensions each for a, b and all words.
+        assert layer.places == {
+            ("age",): (0,),
+            ("income",): (1, 3),
+            ("score",): (2, 4),
+            (): (5, 6, 7),
+            ("a",): (8, 9),
+            ("b",): (10, 11),
+            ("t", "u"): (12, 13),
+        }
+        assert layer.output_dim == 14
+
     def test_numbers_lead_and_each_category_has_its_own_rows(self) -> None:
         layer = FeatureEmbedding(state(a=("x", "y"), b=("z",)), 2, no_dropout())
         encoded = {

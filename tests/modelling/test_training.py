@@ -14,7 +14,7 @@ import tensorflow_recommenders as tfrs
 from data.tensorflow import tf
 from modelling.batching import window_batches
 from modelling.layers import DenseBlocks, step_variable
-from modelling.training import Training, restore, train
+from modelling.training import Training, adam, restore, train
 
 EPOCHS = 4
 INPUTS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
@@ -254,3 +254,24 @@ def test_progress_tells_people_how_far_it_is(tmp_path: Path) -> None:
     assert [share for _, share in told] == [0.5, 1.0]
     assert told[1][0].startswith("epoch 2, loss ")
     assert told[1][0].endswith("validation 0.5000")
+
+
+def test_adam_leaves_the_average_over_a_share_of_an_epoch() -> None:
+    """Half of an epoch of 8 steps is 4: each step counts 1/4, the average so far 3/4.
+
+    Adam's first steps on a constant gradient of 1 are the step size each, from 0 to -0.1, -0.2, -0.3; the average
+    starts at 0: -0.1 / 4 = -0.025; 3/4 * -0.025 - 0.2 / 4 = -0.06875; 3/4 * -0.06875 - 0.3 / 4 = -0.1265625.
+    """
+    weight = tf.Variable([0.0])
+    optimizer = adam(0.1, averaging=0.5, steps=8)
+    optimizer.build([weight])
+    for _ in range(3):
+        optimizer.apply_gradients([(tf.constant([1.0]), weight)])
+    np.testing.assert_allclose(weight, [-0.3], rtol=1e-5)
+    optimizer.finalize_variable_values([weight])
+    np.testing.assert_allclose(weight, [-0.1265625], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("averaging", "steps"), [(0.0, 100), (0.5, 2)])
+def test_adam_without_an_average(averaging: float, steps: int) -> None:
+    assert not adam(0.1, averaging, steps).use_ema
