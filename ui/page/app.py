@@ -20,7 +20,7 @@ from ui.page.customer import CustomerPanel, card, template_link
 from ui.page.desk import Desk, Desks, Person
 from ui.page.endpoints import add_endpoints
 from ui.page.errors import readable
-from ui.page.markup import notice, problem_table
+from ui.page.markup import html, notice, problem_table
 from ui.page.models import ModelsTab
 from ui.page.neighbourhood import NeighbourhoodTab
 from ui.page.products import ProductsTab
@@ -58,12 +58,12 @@ class _Page:
 
     def __init__(self, desks: Desks, config: PageConfig) -> None:
         self.desks, self.config = desks, config
-        self.title = gr.HTML(self._heading, elem_id="title")
+        self.title = html(self._heading, elem_id="title")
         with gr.Row(elem_id="page"):
-            with gr.Column(scale=1, min_width=300, elem_id="side"):
+            with gr.Column(scale=2, min_width=280, elem_id="side"):
                 self.panel = CustomerPanel(self._find, self._template, config)
                 controls = desks.ask(lambda desk: Controls(desk, config))
-            with gr.Column(scale=3, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Column(scale=7, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
                 self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
         visible, person, chosen = gr.State(ProductsTab.id), gr.State(Person()), gr.State("")
         self.version = gr.State(desks.version)
@@ -89,7 +89,8 @@ class _Page:
         for tab in self.tabs.values():
             listen(tab.tab.select, partial(self._look, tab.id), inputs, [shared.visible, *everywhere])
             tab.connect(shared)
-        changed = [control.change for control in shared.controls.inputs]
+        controls: list[Any] = shared.controls.inputs
+        changed = [control.change for control in controls]
         listen(changed, self._renew, inputs, everywhere, trigger_mode="always_last")
         listen(panel.search.select, self._search, inputs, about)
         listen(panel.file.change, self._upload, [panel.file, *inputs], [*panel.outputs, *about])

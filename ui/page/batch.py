@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pandas as pd
@@ -18,7 +19,7 @@ from serving.scoring import RECOMMENDATION_COLUMNS, score
 from serving.words import SHARE, shown_number
 from ui.page.config import PageConfig
 from ui.page.desk import Desk
-from ui.page.markup import Column, empty, notice, problem_table, table
+from ui.page.markup import Column, empty, html, notice, problem_table, table
 from ui.page.tab import Asked, Shared, Shown, listen
 from ui.page.uploads import upload_of
 
@@ -83,8 +84,8 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
     else:
         import pyarrow.parquet as pq
 
-        found = next(pq.ParquetFile(path).iter_batches(rows), None)
-        found = pd.DataFrame(columns=RECOMMENDATION_COLUMNS) if found is None else found.to_pandas()
+        first = next(pq.ParquetFile(path).iter_batches(rows), None)
+        found = pd.DataFrame(columns=RECOMMENDATION_COLUMNS) if first is None else first.to_pandas()
     columns = [
         Column("Customer"),
         Column("Rank", "number"),
@@ -93,6 +94,7 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
         Column("Similarity", "number"),
         Column("Before", "number"),
     ]
+    scored: Any = found.itertuples(index=False)  # named tuples, whose names the types do not know
     cells = [
         (
             str(row.customer_id),
@@ -102,7 +104,7 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
             shown_number(row.similarity),
             str(row.retrieval_rank),
         )
-        for row in found.itertuples(index=False)
+        for row in scored
     ]
     return table(f"The first {len(cells)} recommendations of the file", columns, cells, hide_caption=False)
 
@@ -115,7 +117,7 @@ class BatchTab:
 
     def __init__(self, template: Callable[[], Markup], config: PageConfig) -> None:
         with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
-            gr.HTML(_ABOUT)
+            html(_ABOUT)
             with gr.Row():
                 with gr.Column(min_width=280):
                     self.file = upload_of(
@@ -124,7 +126,7 @@ class BatchTab:
                         height=140,
                         elem_id="batch-file",
                     )
-                    gr.HTML(template, elem_id="batch-template")
+                    html(template, elem_id="batch-template")
                 with gr.Column(min_width=280):
                     self.top = gr.Slider(
                         1,
@@ -133,10 +135,11 @@ class BatchTab:
                         step=1,
                         label="Products per customer",
                         elem_id="batch-top",
+                        buttons=[],
                     )
                     self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
                     self.run = gr.Button("Score the file", variant="primary", elem_id="batch-run")
-            self.report = gr.HTML(_NOTHING_YET, elem_id="batch-report")
+            self.report = html(_NOTHING_YET, elem_id="batch-report")
             self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
 
     @property

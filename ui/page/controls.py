@@ -13,7 +13,7 @@ from serving.requests import check_filters
 from serving.words import shown_number
 from ui.page.config import PageConfig
 from ui.page.desk import Desk
-from ui.page.offers import sentence_case
+from ui.page.words import sentence_case
 
 __all__ = ["Controls", "filters_of", "highest_risks"]
 

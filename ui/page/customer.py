@@ -19,10 +19,10 @@ from serving.requests import requests_from_file
 from serving.words import shown_name, shown_value
 from ui.page.config import PageConfig
 from ui.page.desk import Desk, Person
-from ui.page.markup import definitions, empty, join, notice
-from ui.page.offers import sentence_case
+from ui.page.markup import definitions, empty, html, join, notice
 from ui.page.tab import Shown
 from ui.page.uploads import upload_of
+from ui.page.words import column_title, sentence_case
 
 __all__ = ["CustomerPanel", "card", "people_of", "template_link"]
 
@@ -47,7 +47,7 @@ def card(desk: Desk, person: Person) -> Markup:
     segment = desk.recommender.manifest.get("segment")
     names = dict.fromkeys([*([segment] if segment else []), *ruled])
     held = sum(1 for product in request["held_products"][0] if product)
-    facts = [(sentence_case(name), shown_value(request[name][0], described[name])) for name in names]
+    facts = [(column_title(name, described[name]["unit"]), _shown(request[name][0], described[name])) for name in names]
     chips = []
     if person.uploaded:
         chips.append("uploaded")
@@ -57,6 +57,11 @@ def card(desk: Desk, person: Person) -> Markup:
     return Markup('<section class="card" aria-label="The chosen customer"><h2>{}</h2>{}{}</section>').format(
         person.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
     )
+
+
+def _shown(raw: Any, column: Mapping[str, Any]) -> str:
+    text = shown_value(raw, column)
+    return sentence_case(text) if column["role"] == "category" else text
 
 
 def people_of(desk: Desk, path: Path, most: int) -> dict[str, Person]:
@@ -110,10 +115,10 @@ class CustomerPanel:
         def find(typed: str) -> list[str]:  # gradio marks the function, and wants its name
             return search(typed)
 
-        self.search = gr.HTML(
+        self.search = html(
             "", html_template=_COMBOBOX, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
         )
-        self.card = gr.HTML(_NO_ONE_YET, elem_id="customer-card")
+        self.card = html(_NO_ONE_YET, elem_id="customer-card")
         with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
             self.file = upload_of(
                 label=f"CSV or Parquet, a row per customer, up to {config.upload_megabytes} MB",
@@ -121,8 +126,8 @@ class CustomerPanel:
                 height=120,
                 elem_id="profile-file",
             )
-            self.template = gr.HTML(template, elem_id="template")
-            self.report = gr.HTML("", elem_id="upload-report")
+            self.template = html(template, elem_id="template")
+            self.report = html("", elem_id="upload-report")
             self.row = gr.Dropdown([], label="Customer of the file", visible=False, elem_id="profile-row")
         self.uploaded: gr.State = gr.State({})
 

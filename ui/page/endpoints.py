@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.events import api
 
 from data.problems import InputError, Problem
 from serving.explanation_assets import STAGES, Stage
@@ -88,7 +89,7 @@ def add_endpoints(desks: Desks, config: PageConfig) -> None:
         return desks.ask(lambda desk: str(score_file(desk, Path(customers), most, FORMATS[format])[0]))
 
     for function in (recommend, profile, explain):
-        gr.api(function, api_name=function.__name__)
+        api(function, api_name=function.__name__)
     file = upload_of(visible=False, label="customers")
     number = gr.Number(config.default_products, precision=0, visible=False, label="top")
     ending = gr.Radio(list(FORMATS), value="CSV", visible=False, label="format")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import gradio as gr
 from markupsafe import Markup
 
 from data.problems import Problem
 
-__all__ = ["Column", "definitions", "empty", "folded", "join", "meter", "notice", "problem_table", "table"]
+__all__ = [
+    "Column",
+    "definitions",
+    "empty",
+    "folded",
+    "html",
+    "join",
+    "meter",
+    "notice",
+    "problem_table",
+    "table",
+]
 
 
 @dataclass(frozen=True)
@@ -18,10 +30,20 @@ class Column:
     """A column of a table."""
 
     title: str
-    kind: Literal["word", "number"] = "word"
-    """Numbers stand on the right, in digits of one width."""
+    kind: Literal["word", "number", "chart"] = "word"
+    """Numbers stand on the right, in digits of one width; a chart takes all of a narrow screen."""
     note: str = ""
     """What the title means; told on hovering and to screen readers."""
+
+
+def html(value: str | Callable[[], str], **settings: Any) -> gr.HTML:
+    """Return a component that shows HTML in the page's own style.
+
+    Args:
+        value: The HTML, or what makes it whenever the page is opened.
+        **settings: Of `gr.HTML`.
+    """
+    return gr.HTML(value, **{"js_on_load": None, "apply_default_css": False} | settings)
 
 
 def join(parts: Iterable[str], between: str = "") -> Markup:
@@ -53,10 +75,11 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
 
 def _cells(columns: Sequence[Column], row: Sequence[str]) -> Markup:
     cells = zip(columns, row, strict=True)
+    # On a narrow screen a row is a card, where each cell says what it is.
     return join(
-        Markup('<th scope="row" class="{}">{}</th>' if place == 0 else '<td class="{}">{}</td>').format(
-            column.kind, cell
-        )
+        Markup('<th scope="row" class="{}">{}</th>').format(column.kind, cell)
+        if place == 0
+        else Markup('<td class="{}" data-title="{}"><span>{}</span></td>').format(column.kind, column.title, cell)
         for place, (column, cell) in enumerate(cells)
     )
 

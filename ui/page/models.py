@@ -12,13 +12,14 @@ from evaluation.results import Evaluation, Interval
 from evaluation.table import format_interval, summary_metrics
 from serving.report import Report
 from ui.page.desk import Desk
-from ui.page.markup import Column, definitions, empty, join, notice, table
-from ui.page.offers import sentence_case
+from ui.page.markup import Column, definitions, empty, folded, html, join, notice, table
 from ui.page.tab import Asked, Shared, Shown
+from ui.page.words import sentence_case
 
 __all__ = ["ModelsTab", "report_view"]
 
 _SERVED = "ranking"
+_NAMES = {"ease": "EASE", "item_knn": "Item-kNN"}
 
 
 def report_view(found: Report) -> Markup:
@@ -58,7 +59,7 @@ def _models(evaluation: Evaluation) -> Markup:
     columns = [
         Column("Model"),
         Column(_title(main), "number", f"{evaluation.level:.0%} interval, a bootstrap over customers"),
-        Column("Interval"),
+        Column("Interval", "chart"),
         *(Column(_title(metric), "number") for metric in others),
         *([Column("Of the best possible", "number")] if shares else []),
     ]
@@ -83,7 +84,7 @@ def _slices(evaluation: Evaluation) -> Iterator[Markup]:
     names = list(evaluation.models)
     for column, labels in evaluation.slices.items():
         columns = [Column(sentence_case(column)), Column("Customers", "number")]
-        columns += [Column(sentence_case(name), "number") for name in names]
+        columns += [Column(_called(name), "number") for name in names]
         rows = [
             (sentence_case(label), f"{found.customers:,}", *(_short(found.models, name) for name in names))
             for label, found in labels.items()
@@ -94,7 +95,7 @@ def _slices(evaluation: Evaluation) -> Iterator[Markup]:
 
 def _verdicts(evaluation: Evaluation) -> Markup:
     told = join(Markup("<li>{}</li>").format(verdict.text) for verdict in evaluation.verdicts)
-    return Markup('<h3>Comparisons</h3><ul class="plain">{}</ul>').format(told)
+    return folded(f"{len(evaluation.verdicts)} comparisons", Markup('<ul class="plain">{}</ul>').format(told))
 
 
 def _short(models: Mapping[str, Interval], name: str) -> str:
@@ -106,9 +107,13 @@ def _title(metric: str) -> str:
     return {"ndcg": "nDCG", "mrr": "MRR"}.get(name, name.capitalize()) + f"@{length}"
 
 
+def _called(name: str) -> str:
+    return _NAMES.get(name, sentence_case(name))
+
+
 def _model(name: str) -> Markup:
     mark = Markup(' <span class="chip">served</span>') if name == _SERVED else ""
-    return Markup("{}{}").format(sentence_case(name), mark)
+    return Markup("{}{}").format(_called(name), mark)
 
 
 def _upper(value: Interval) -> float:
@@ -133,7 +138,7 @@ class ModelsTab:
 
     def __init__(self) -> None:
         with gr.Tab("Models", id=self.id, elem_id="tab-models") as self.tab:
-            self.report = gr.HTML("", elem_id="model-report")
+            self.report = html("", elem_id="model-report")
             with gr.Accordion("Model card", open=False, elem_id="card-fold"):
                 self.card = gr.Markdown("", elem_id="model-card")
 

@@ -10,36 +10,51 @@ import plotly.graph_objects as go
 from gradio.components import Component
 from markupsafe import Markup
 
+from data.dataset import Array
 from serving.neighbourhood import Surroundings
 from serving.words import MISSING, SHARE, shown_number
 from ui.page.desk import Desk
-from ui.page.markup import Column, empty, meter, table
-from ui.page.offers import offers_of, sentence_case
+from ui.page.markup import Column, empty, html, join, meter, table
+from ui.page.offers import offers_of
 from ui.page.tab import NOBODY, Asked, Shared, Shown
+from ui.page.words import sentence_case
 
-__all__ = ["NeighbourhoodTab", "map_figure", "nearby_view"]
+__all__ = ["NeighbourhoodTab", "legend", "map_figure", "nearby_view"]
 
 _COLOURS = (
     "#4477aa", "#cc6677", "#228833", "#aa8800", "#8866cc", "#00889c", "#cc5500", "#888888",
     "#bb4488", "#5577dd", "#669933", "#996644", "#dd5566", "#449988", "#7788aa", "#a07070",
+    "#3d7a5c", "#b5651d", "#6a5acd", "#b03060",
 )  # fmt: skip
 """Colours that are told from each other, and from a white and a black ground."""
-_GREY = "#808b9b"
-"""Lines and letters, on either ground."""
+_UNKNOWN = "Unknown"
+
+
+def _colours(around: Surroundings) -> dict[str, str]:
+    categories = sorted(set(around.categories.tolist()))
+    return {category: _COLOURS[place % len(_COLOURS)] for place, category in enumerate(categories)}
+
+
+def legend(around: Surroundings) -> Markup:
+    """Return which colour is which category."""
+    item = Markup('<li><span class="dot" style="background:{}"></span>{}</li>')
+    named = ((colour, sentence_case(category) or _UNKNOWN) for category, colour in _colours(around).items())
+    items = [item.format(colour, name) for colour, name in named]
+    star = Markup('<li><span class="star" aria-hidden="true">★</span>This customer</li>')
+    return Markup('<ul class="legend" aria-label="Colours of the map">{}</ul>').format(join([star, *items]))
 
 
 def map_figure(around: Surroundings) -> go.Figure:
     """Return the map: a point for each product, coloured by category; the top ones are larger and numbered."""
     figure = go.Figure()
-    categories = sorted(set(around.categories.tolist()))
-    for place, category in enumerate(categories):
+    for category, colour in _colours(around).items():
         rows = np.flatnonzero((around.categories == category) & (around.top == 0))
         top = np.flatnonzero((around.categories == category) & (around.top > 0))
-        colour, name = _COLOURS[place % len(_COLOURS)], sentence_case(category) or "Unknown"
+        name = sentence_case(category) or _UNKNOWN
         if len(rows):
-            figure.add_trace(_points(around, rows, name, colour, not len(top), 7, 0.55))
+            figure.add_trace(_points(around, rows, name, colour, 7, 0.55))
         if len(top):
-            figure.add_trace(_points(around, top, name, colour, True, 20, 1.0))
+            figure.add_trace(_points(around, top, name, colour, 20, 1.0))
     x, y = around.customer_xy
     figure.add_trace(
         go.Scatter(
@@ -53,21 +68,18 @@ def map_figure(around: Surroundings) -> go.Figure:
     )
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": None}
     figure.update_layout(
-        height=520,
+        height=460,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _GREY, "size": 12},
         xaxis=axis,
         yaxis=axis,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.02},
+        showlegend=False,  # a list below the map is one, which is read aloud and has room on a narrow screen
     )
     return figure
 
 
-def _points(
-    around: Surroundings, rows: Sequence[int], name: str, colour: str, in_legend: bool, size: int, opacity: float
-) -> go.Scatter:
+def _points(around: Surroundings, rows: Array, name: str, colour: str, size: int, opacity: float) -> go.Scatter:
     numbered = bool(around.top[rows[0]])
     return go.Scatter(
         x=around.xy[rows, 0].tolist(),
@@ -76,8 +88,6 @@ def _points(
         text=[str(place) for place in around.top[rows]] if numbered else None,
         textfont={"color": "#ffffff", "size": 11},
         name=name,
-        legendgroup=name,
-        showlegend=in_legend,
         customdata=[
             (str(Markup.escape(around.names[row])), shown_number(float(around.similarity[row]))) for row in rows
         ],
@@ -123,7 +133,7 @@ class NeighbourhoodTab:
             self.map = gr.Plot(
                 label="Products and customer by similarity", show_label=False, visible=False, elem_id="map"
             )
-            self.nearby = gr.HTML(NOBODY, elem_id="nearby")
+            self.nearby = html(NOBODY, elem_id="nearby")
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -137,7 +147,10 @@ class NeighbourhoodTab:
         request = desk.request(asked.person)
         offers = offers_of(desk, request, asked.top, asked.filters)
         around = desk.neighbourhood.around(request, [offer.product_id for offer in offers], asked.person.id)
-        return {self.map: gr.Plot(map_figure(around), visible=True), self.nearby: nearby_view(around)}
+        return {
+            self.map: gr.Plot(map_figure(around), visible=True),
+            self.nearby: join([legend(around), nearby_view(around)]),
+        }
 
     def connect(self, shared: Shared) -> None:
         """See `Tab`; the tab has no controls of its own."""

@@ -8,7 +8,9 @@ import gradio as gr
 from gradio.components import Component
 
 from ui.page.desk import Desk
-from ui.page.offers import chosen_of, details, offers_of, offers_table, refusals, refused_list
+from ui.page.markup import html
+from ui.page.offers import chosen_of, offers_of, refusals
+from ui.page.product_views import details, offers_table, refused_list
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
 
 __all__ = ["ProductsTab"]
@@ -32,10 +34,10 @@ class ProductsTab:
 
     def __init__(self) -> None:
         with gr.Tab("Top products", id=self.id, elem_id="tab-products") as self.tab:
-            self.offers = gr.HTML(NOBODY, elem_id="offers", js_on_load=_PICK)
-            self.details = gr.HTML("", elem_id="details")
+            self.offers = html(NOBODY, elem_id="offers", js_on_load=_PICK)
+            self.details = html("", elem_id="details")
             self.why = gr.Button("Why this product?", elem_id="ask-why", size="sm", visible=False)
-            self.refused = gr.HTML("", elem_id="refused")
+            self.refused = html("", elem_id="refused")
 
     @property
     def outputs(self) -> Sequence[Component]:

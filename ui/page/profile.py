@@ -13,9 +13,9 @@ from data.windows import EPOCH
 from serving.profiles import Attribute, Holding, Profile
 from serving.words import MISSING
 from ui.page.desk import Desk
-from ui.page.markup import Column, empty, join, table
-from ui.page.offers import sentence_case
+from ui.page.markup import Column, empty, html, join, table
 from ui.page.tab import NOBODY, Asked, Shared, Shown
+from ui.page.words import sentence_case
 
 __all__ = ["ProfileTab", "holdings_view", "profile_view"]
 
@@ -25,7 +25,8 @@ def _percentile(attribute: Attribute) -> str:
     if attribute.percentile is None:
         return MISSING
     place = f"{attribute.percentile:.0f}"
-    bar = '<span class="stand"><span class="axis" aria-hidden="true"><b></b><i style="left:{}%"></i></span>{}</span>'
+    axis = '<span class="axis" aria-hidden="true"><b></b><i style="left:{}%"></i></span>'
+    bar = f'<span class="stand">{axis}<span class="place">{{}}</span></span>'
     return Markup(bar).format(f"{attribute.percentile:.1f}", place)
 
 
@@ -75,7 +76,12 @@ def holdings_view(holdings: Sequence[Holding], today: date) -> Markup:
     days = [found.since for found in holdings if found.since is not None]
     first = min(days, default=today)
     span = max((today - first).days, 1)
-    columns = [Column("Product"), Column("Category"), Column("Since"), Column(f"{first:%b %Y} to {today:%b %Y}")]
+    columns = [
+        Column("Product"),
+        Column("Category"),
+        Column("Since"),
+        Column(f"{first:%b %Y} to {today:%b %Y}", "chart"),
+    ]
     rows = [
         (
             found.name,
@@ -101,8 +107,8 @@ class ProfileTab:
 
     def __init__(self) -> None:
         with gr.Tab("Profile", id=self.id, elem_id="tab-profile") as self.tab:
-            self.profile = gr.HTML(NOBODY, elem_id="profile-view")
-            self.holdings = gr.HTML("", elem_id="holdings")
+            self.profile = html(NOBODY, elem_id="profile-view")
+            self.holdings = html("", elem_id="holdings")
 
     @property
     def outputs(self) -> Sequence[Component]:

@@ -9,7 +9,7 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from ui.page.desk import Desk
-from ui.page.markup import Column, table
+from ui.page.markup import Column, html, table
 from ui.page.tab import Asked, Shared, Shown
 
 __all__ = ["ServiceTab"]
@@ -53,9 +53,9 @@ class ServiceTab:
 
     def __init__(self, host: str, port: int) -> None:
         with gr.Tab("As a service", id=self.id, elem_id="tab-service") as self.tab:
-            gr.HTML(_described(), elem_id="endpoints")
+            html(_described(), elem_id="endpoints")
             code = _CODE.format(address=f"http://{host}:{port}", customer="C000001")
-            gr.Code(code, language="python", label="Example", interactive=False, elem_id="example")
+            html(Markup('<h3>An example</h3><pre tabindex="0"><code>{}</code></pre>').format(code), elem_id="example")
 
     @property
     def outputs(self) -> Sequence[Component]:

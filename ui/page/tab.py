@@ -94,7 +94,7 @@ def listen(
     triggers: Callable[..., Any] | Sequence[Callable[..., Any]],
     function: Callable[..., Any],
     inputs: Sequence[Component],
-    outputs: Sequence[Component],
+    outputs: Sequence[Component | gr.Tabs],
     **more: Any,
 ) -> None:
     """Call a function when something is used; what the user can mend is told. It is no endpoint of the service."""

@@ -20,9 +20,10 @@ from serving.words import SHARE, shown_number, shown_value
 from ui.page.customer import card
 from ui.page.desk import Desk, Person
 from ui.page.errors import readable
-from ui.page.markup import Column, empty, join, notice, table
-from ui.page.offers import Offer, offers_of, refusals, sentence_case
+from ui.page.markup import Column, empty, folded, html, join, notice, table
+from ui.page.offers import Offer, offers_of, refusals
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
+from ui.page.words import column_title, sentence_case
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 
@@ -44,8 +45,8 @@ def _day(days: float) -> str:
 
 def _control(field: Field) -> Component:
     """Return an attribute's control; what is left empty is missing."""
-    label = sentence_case(field.label) + (f" ({field.unit})" if field.unit else "")
-    settings = {"label": label, "elem_id": f"field-{field.name}", "min_width": 200}
+    label = column_title(field.name, field.unit) + (f" ({field.unit})" if field.unit else "")
+    settings: dict[str, Any] = {"label": label, "elem_id": f"field-{field.name}", "min_width": 200}
     match field.role:
         case "number":
             return gr.Number(None, precision=0 if field.whole else None, info=_range(field), **settings)
@@ -104,7 +105,8 @@ def changed_columns(fields: Sequence[Field], original: Features, shown: Sequence
     Raises:
         InputError: With all values that cannot be read.
     """
-    changed, problems = {}, []
+    changed: dict[str, Any] = {}
+    problems: list[Problem] = []
     for field, value in zip(fields, shown, strict=True):
         try:
             raw, before = raw_value(field, value), original[field.name][0]
@@ -142,7 +144,7 @@ def comparison(
     return Markup('<div class="compared"><p>{}</p><div class="halves">{}{}</div>{}</div>').format(
         join(Markup('<span class="chip">{}</span>').format(change) for change in changes),
         _half("As it is", left),
-        _half("What changes if", right),
+        _half("With the changes", right),
         join(_policy(allowed, refused)),
     )
 
@@ -151,11 +153,11 @@ def _policy(allowed: Sequence[str], refused: Sequence[str]) -> Iterator[Markup]:
     for words, names in (("now suitable", allowed), ("no longer suitable", refused)):
         if names:
             count = f"{len(names)} product{'s' if len(names) != 1 else ''} {words}"
-            yield Markup('<p class="quiet"><strong>{}:</strong> {}</p>').format(count, ", ".join(names))
+            yield folded(count, Markup('<p class="quiet">{}</p>').format(", ".join(names)))
 
 
 def _scores(offer: Offer) -> tuple[str, str]:
-    name = Markup('<span class="rank">{}</span>{}').format(offer.rank, offer.name)
+    name = Markup('<span class="product"><span class="rank">{}</span>{}</span>').format(offer.rank, offer.name)
     return name, shown_number(offer.probability, SHARE)
 
 
@@ -190,15 +192,15 @@ class WhatIfTab:
     def __init__(self, desk: Desk) -> None:
         self._fields = [field for field in desk.fields.values() if field.role != "id"]
         with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
-            self.hint = gr.HTML(NOBODY, elem_id="whatif-hint")
+            self.hint = html(NOBODY, elem_id="whatif-hint")
             with gr.Column(visible=False, elem_id="whatif-form") as self.form:
                 with gr.Row(elem_classes="fields"):
                     self.controls = [_control(field) for field in self._fields]
                 with gr.Row():
                     self.compare = gr.Button("Compare", variant="primary", elem_id="compare")
-                    self.keep = gr.Button("Keep the changes on all tabs", elem_id="keep")
+                    self.keep = gr.Button("Keep these changes", elem_id="keep")
                     self.reset = gr.Button("Start again", elem_id="reset")
-                self.comparison = gr.HTML(_HINT, elem_id="comparison")
+                self.comparison = html(_HINT, elem_id="comparison")
 
     @property
     def outputs(self) -> Sequence[Component]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,12 +15,13 @@ from data.dataset import Array
 from data.problems import FailedError
 from serving.explanation_assets import Stage
 from serving.explanations import Explanation, FeatureImportance, Importance
-from serving.words import MISSING, SHARE, shown_number
+from serving.words import SHARE, shown_number
 from ui.page.config import PageConfig
 from ui.page.desk import Desk
-from ui.page.markup import Column, empty, join, notice, table
-from ui.page.offers import chosen_of, offers_of, sentence_case
+from ui.page.markup import Column, empty, html, join, notice, table
+from ui.page.offers import chosen_of, offers_of
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
+from ui.page.words import sentence_case
 
 __all__ = ["WhyTab", "beeswarm", "waterfall"]
 
@@ -32,6 +34,8 @@ _LEVELS = 5
 """Shades of a beeswarm's points, from little of a feature to much."""
 _LANES = 9
 """How many points of one place stand one above the other before they overlap."""
+_WITHIN = 0.99
+"""The share of points within a beeswarm's edges; a few outliers would else leave no room for the others."""
 _BINS = 60
 """Places along a beeswarm."""
 
@@ -41,18 +45,23 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
     contributions = explanation.largest(most)
     ends = np.cumsum([explanation.base, *(found.contribution for found in contributions)])
     low, high = _widened(float(ends.min()), float(ends.max()))
-    rows: list[Sequence[str]] = [("The average", "", *_total(low, high, explanation.base))]
+    typical, this = (
+        (_outcome(words, explanation, score), "", *_total(low, high, score))
+        for words, score in (("A typical score", explanation.base), ("This score", explanation.score))
+    )
+    rows: list[Sequence[str]] = [typical]
     for found, start, end in zip(contributions, ends[:-1], ends[1:], strict=True):
-        kind = Markup('<span class="kind">{}</span>').format(found.kind)
-        name = Markup("{} {}").format(sentence_case(found.name), kind)
+        # The sum of the others has no value of its own, and is of no kind.
+        kind = Markup(' <span class="kind">{}</span>').format(found.kind) if found.value else ""
+        name = Markup("{}{}").format(sentence_case(found.name), kind)
         direction = "more" if found.contribution >= 0 else "less"
         bar = _bar(low, high, start, end, direction)
-        rows.append((name, found.value or MISSING, bar, _signed(found.contribution, "+")))
-    rows.append((_outcome(explanation), "", *_total(low, high, explanation.score)))
+        rows.append((name, found.value, bar, _signed(found.contribution, "+")))
+    rows.append(this)
     columns = [
         Column("Feature"),
         Column("Value"),
-        Column("From the average to this customer"),
+        Column("From a typical score to this one", "chart"),
         Column("Adds", "number", _UNITS[explanation.stage]),
     ]
     title = f"What leads to the score of {product}"
@@ -61,10 +70,11 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
     )
 
 
-def _outcome(explanation: Explanation) -> str:
-    if explanation.probability is None:
-        return "This customer"
-    return f"This customer: {shown_number(explanation.probability, SHARE)}"
+def _outcome(words: str, explanation: Explanation, score: float) -> str:
+    """Return what a score is called; of the ranking with its probability."""
+    if explanation.stage == "retrieval":
+        return words
+    return f"{words}: {shown_number(1 / (1 + math.exp(-score)), SHARE)}"
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
@@ -90,7 +100,8 @@ def beeswarm(found: Importance, most: int) -> Markup:
     """Return the most important features over all, with a point for each sampled customer and candidate."""
     shown = found.features[:most]
     largest = max((feature.mean_absolute for feature in shown), default=0.0)
-    reach = max((float(np.abs(feature.contributions).max(initial=0.0)) for feature in shown), default=0.0) or 1.0
+    points = np.abs(np.concatenate([feature.contributions for feature in shown]))
+    reach = float(np.quantile(points, _WITHIN)) if len(points) else 1.0
     rows = [
         (
             sentence_case(feature.name),
@@ -101,11 +112,14 @@ def beeswarm(found: Importance, most: int) -> Markup:
     ]
     columns = [
         Column("Feature"),
-        Column("Lowers the score · raises it"),
+        Column("Lowers the score · raises it", "chart"),
         Column("On average", "number", "mean of the absolute contribution"),
     ]
     little, much = (Markup('<span class="dot level-{}"></span>').format(level) for level in (0, _LEVELS - 1))
-    text = '<p class="quiet">A point is a customer and a product. {} little of the feature {} much</p>'
+    text = (
+        '<p class="quiet">A point is a customer and a product; the outermost 1% stand at the edge. '
+        "{} little of the feature {} much</p>"
+    )
     legend = Markup(text).format(little, much)
     return Markup('{}<div class="beeswarm">{}</div>').format(legend, table("What matters over all", columns, rows))
 
@@ -124,7 +138,7 @@ def _swarm(feature: FeatureImportance, reach: float) -> Markup:
 
 
 def _paths(feature: FeatureImportance, reach: float) -> Iterator[tuple[str, str]]:
-    across = 50 + (50 - 100 * _MARGIN) * feature.contributions / reach
+    across = 50 + (50 - 100 * _MARGIN) * np.clip(feature.contributions / (reach or 1.0), -1, 1)
     heights = _LANES + _stacked(across)
     levels = np.where(np.isnan(feature.values), -1, np.clip(feature.values * _LEVELS, 0, _LEVELS - 1)).astype(int)
     for level in np.unique(levels):
@@ -154,11 +168,12 @@ class WhyTab:
         self._config = config
         with gr.Tab("Why", id=self.id, elem_id="tab-why") as self.tab:
             with gr.Row():
-                self.product = gr.Dropdown([], label="Product", elem_id="why-product")
-                self.stage = gr.Radio(list(_STAGES), value=next(iter(_STAGES)), label="Score", elem_id="why-stage")
-            self.view = gr.HTML(NOBODY, elem_id="why-view")
-            gr.HTML(Markup("<h3>What matters over all customers</h3>"))
-            self.importance = gr.HTML("", elem_id="importance")
+                self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
+                first = next(iter(_STAGES))
+                self.stage = gr.Radio(list(_STAGES), value=first, label="Score", elem_id="why-stage", min_width=280)
+            self.view = html(NOBODY, elem_id="why-view")
+            html(Markup("<h3>What matters over all customers</h3>"))
+            self.importance = html("", elem_id="importance")
 
     @property
     def outputs(self) -> Sequence[Component]:
