@@ -96,6 +96,7 @@ def test_a_customers_column_cannot_be_called_like_an_input(name: str) -> None:
     text = message(lambda config: config["customers"]["columns"].update({name: {"role": "number"}}))
     assert f"customers has a column '{name}', which is the name of an input of the exported model; rename it" in text
     allowed = changed(lambda config: config["products"]["columns"].update({name: {"role": "number"}}))
+    allowed["products"]["id"] = "key"
     assert name in DataConfig.model_validate(allowed).products.columns  # products are no inputs
 
 
@@ -209,7 +210,7 @@ def test_named_columns_exist_and_have_their_role() -> None:
     assert "segment = 'age' is not a category column of customers" in text
 
 
-@pytest.mark.parametrize(("key", "value"), [("horizon_days", 0), ("ranking_windows", 1), ("max_recent", 0)])
+@pytest.mark.parametrize(("key", "value"), [("horizon_days", 0), ("ranking_windows", 0), ("max_recent", 0)])
 def test_windows_have_lengths(key: str, value: int) -> None:
     with pytest.raises(ValidationError, match=rf"{key}\n  Input should be greater than or equal to"):
         WindowsConfig.model_validate({key: value})

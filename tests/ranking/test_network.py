@@ -111,6 +111,24 @@ def test_every_input_counts(scorer: Scorer, name: str) -> None:
     assert np.abs(scorer.score(query=changed)[0] - scorer.score()[0]).max() > 1e-3
 
 
+def test_the_logits_are_a_function_of_named_features(scorer: Scorer) -> None:
+    network = scorer.model.network
+    query = {name: tf.constant(values) for name, values in scorer.query.items()}
+    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.state)
+    logits, offsets = scorer.score()
+    np.testing.assert_allclose(network.logits(parts), logits, atol=1e-5)
+    np.testing.assert_allclose(network.customers_offset(parts), offsets, atol=1e-5)
+    named = network.named_features()
+    assert list(named) == list(parts)
+    for part, values in parts.items():
+        assert sum(len(feature.places) for feature in named[part]) == values.shape[2], part
+    features = [feature for part in named.values() for feature in part]
+    vectors = tf.concat(list(parts.values()), axis=2).numpy()
+    assert sorted(place for feature in features for place in feature.places) == list(range(vectors.shape[2]))
+    (similarity,) = (feature.places for feature in features if feature.name == "retrieval_score")
+    np.testing.assert_allclose(vectors[:, :, similarity[0]], scorer.scores, atol=1e-6)
+
+
 def test_the_retrieval_score_counts(scorer: Scorer) -> None:
     assert np.abs(scorer.score(scores=-scorer.scores)[0] - scorer.score()[0]).max() > 1e-3
 

@@ -62,6 +62,20 @@ class TestCustomerTower:
         single = [towers.embed(**{name: values[[row]] for name, values in towers.queries.items()}) for row in CUSTOMERS]
         np.testing.assert_allclose(np.concatenate(single), towers.embed(), atol=1e-5)
 
+    def test_the_embedding_is_a_function_of_named_features(self, towers: Towers) -> None:
+        tower = towers.model.customer_tower
+        features = tower.features(towers.queries)
+        np.testing.assert_allclose(tower.embed(features), towers.embed(), atol=1e-6)
+        named = tower.named_features()
+        places = sorted(place for feature in named for place in feature.places)
+        assert places == list(range(features.shape[1]))
+        # Who holds nothing has nothing at the holdings' places, and the same elsewhere.
+        nothing = {"held": np.full_like(towers.queries["held"], NO_PRODUCT)}
+        changed = tower.features({**towers.queries, **nothing}).numpy() != features.numpy()
+        (held,) = (feature.places for feature in named if feature.name == "held")
+        assert set(np.flatnonzero(changed.any(axis=0))) <= set(held)
+        assert changed.any()
+
     def test_longer_padding_changes_nothing(self, towers: Towers) -> None:
         longer = {name: widen(towers.queries[name], NO_PRODUCT) for name in ("held", "recent")}
         # The age of padding must not count, whatever it is.

@@ -228,15 +228,17 @@ def test_an_older_export_cannot_be_explained(tmp_path: Path) -> None:
     assert importance(older) is None
 
 
+@pytest.fixture(scope="module")
+def explainer(recommender: Recommender) -> Explainer:
+    return Explainer(recommender)
+
+
+@pytest.fixture(scope="module")
+def asked(recommender: Recommender) -> Features:
+    return take(recommender.customers().columns, np.arange(8) * 47)
+
+
 class TestTheSmallBank:
-    @pytest.fixture(scope="class")
-    def explainer(self, recommender: Recommender) -> Explainer:
-        return Explainer(recommender)
-
-    @pytest.fixture(scope="class")
-    def asked(self, recommender: Recommender) -> Features:
-        return take(recommender.customers().columns, np.arange(8) * 47)
-
     @pytest.mark.parametrize("stage", STAGES)
     def test_local_accuracy(
         self, recommender: Recommender, explainer: Explainer, asked: Features, stage: Stage

@@ -13,16 +13,22 @@ from data.tensorflow import tf
 from tests.serving.serialized import serialize
 from tests.serving.servables import SERVABLES, Served
 
-EXPLAINING = ("feature_vectors", "score_retrieval")
 RAW = [
     (servable, signature)
     for servable, signatures in {
         "retrieval": ("retrieve", "embed_customer"),
         "retrieval_scann": ("retrieve", "embed_customer"),
         "ranking": ("rank",),
-        "recommender": ("recommend", "recommend_packed", "exclusions", "embed_customer", *EXPLAINING),
+        "recommender": ("recommend", "recommend_packed", "exclusions", "embed_customer", "feature_vectors"),
     }.items()
     for signature in signatures
+]
+
+OF_A_PRODUCT = [
+    ("retrieval", "embed_product"),
+    ("retrieval_scann", "embed_product"),
+    ("recommender", "score_ranking"),
+    ("recommender", "score_retrieval"),
 ]
 
 
@@ -45,7 +51,7 @@ def test_an_input_of_another_batch_size(
             assert f"the inputs differ in their batch size: {name} has {size}, the others have 7]" in text
 
 
-@pytest.mark.parametrize(("servable", "signature"), [*RAW, *((name, "embed_product") for name in SERVABLES[:2])])
+@pytest.mark.parametrize(("servable", "signature"), [*RAW, *OF_A_PRODUCT])
 def test_an_input_of_another_rank(served: dict[str, Served], inputs: Features, servable: str, signature: str) -> None:
     model = served[servable]
     for name in model.signatures[signature].inputs:
@@ -96,7 +102,7 @@ def test_a_product_that_the_catalogue_lacks(served: dict[str, Served], servable:
     assert "no product X0, X1, X2, X3, X4]" in refusal(served[servable], "embed_product", {"product_id": many})
 
 
-@pytest.mark.parametrize("signature", EXPLAINING)
+@pytest.mark.parametrize("signature", ["feature_vectors", "score_retrieval"])
 def test_a_product_that_cannot_be_explained(served: dict[str, Served], inputs: Features, signature: str) -> None:
     wrong = inputs | {"product_id": np.array(["P0001"] * 6 + ["P9999"], object)}
     assert "product_id: the catalogue has no product P9999]" in refusal(served["recommender"], signature, wrong)

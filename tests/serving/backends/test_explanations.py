@@ -1,0 +1,34 @@
+"""A server's answers are explained as those of this process are."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from serving.explanation_assets import STAGES, Stage
+from serving.explanations import Explainer
+from serving.recommender import Recommender
+from serving.requests import take
+from tests.serving.backends.conftest import TRANSPORTS, url_of
+from tests.tf_serving import Emulator
+from tests.trained import Trained
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_server_is_explained_alike(
+    trained: Trained, recommender: Recommender, emulator: Emulator, transport: str, stage: Stage
+) -> None:
+    request = take(recommender.customers().columns, np.array([11]))
+    expected = Explainer(recommender).explain(request, "P0004", stage)
+    with closing(Recommender.load(trained.models, url_of(emulator, transport))) as remote:
+        found = Explainer(remote).explain(request, "P0004", stage)
+    assert found.sentence == expected.sentence
+    assert found.score == pytest.approx(expected.score, abs=1e-5)
+    amounts = {(one.name, one.kind): (one.value, one.contribution) for one in found.contributions}
+    for one in expected.contributions:
+        value, contribution = amounts[one.name, one.kind]
+        assert value == one.value
+        assert contribution == pytest.approx(one.contribution, abs=1e-4)
