@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -344,22 +344,33 @@ def score(
 @app.command()
 def ui(
     models: Models,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 7860,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on; by default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="The port to listen on; by default 7860.")] = None,
+    auth: Annotated[Path | None, typer.Option("--auth", help="A file of accounts, a line user:password each.")] = None,
+    settings: Annotated[Path | None, typer.Option("--page", help="A TOML with the page's settings.")] = None,
     poll: Annotated[float, typer.Option("--poll", min=0.1, help="Seconds between two looks for a new version.")] = 5.0,
     backend: Backend = "local",
     client: Client = None,
 ) -> None:
     """Open the page on the served models; a version that is pushed meanwhile takes over."""
+    from threading import Event
+
     from serving.backends.config import load_client_config
     from serving.live import LiveRecommender
     from serving.sources import source_of
-    from ui.app import build_page
+    from ui.page.config import load_page_config
+    from ui.page.server import open_page
 
+    given = {"host": host, "port": port, "auth_file": auth}
+    config = load_page_config(settings)
+    config = config.model_copy(update={name: value for name, value in given.items() if value is not None})
     typer.echo(f"loading {models}")
     with LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
         live.start(poll)
-        build_page(live).launch(server_name=host, server_port=port, share=False)
+        with open_page(live, config) as address:
+            typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")
+            with suppress(KeyboardInterrupt):
+                Event().wait()
 
 
 def main() -> None:
