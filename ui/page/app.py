@@ -48,7 +48,7 @@ def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Bl
     config = config or PageConfig()
     kept = config.keep_files_seconds
     with gr.Blocks(title="nextbest", analytics_enabled=False, fill_width=True, delete_cache=(kept, kept)) as page:
-        _Page(Desks(live), config).connect()
+        _Page(Desks(live), config).connect(page)
     page.queue(max_size=config.queue_size, api_open=False, default_concurrency_limit=config.concurrency)
     return page
 
@@ -58,10 +58,11 @@ class _Page:
 
     def __init__(self, desks: Desks, config: PageConfig) -> None:
         self.desks, self.config = desks, config
-        self.title = html(self._heading, elem_id="title")
+        self.title = html("", elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=2, min_width=280, elem_id="side"):
-                self.panel = CustomerPanel(self._find, self._template, config)
+                self.panel = CustomerPanel(self._find, config)
+                self.templates = [self.panel.template]
                 controls = desks.ask(lambda desk: Controls(desk, config))
             with gr.Column(scale=7, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
                 self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
@@ -77,10 +78,12 @@ class _Page:
         yield NeighbourhoodTab()
         yield self.desks.ask(WhatIfTab)
         yield ModelsTab()
-        yield BatchTab(self._template, self.config)
+        batch = BatchTab(self.config)
+        self.templates.append(batch.template)
+        yield batch
         yield ServiceTab(self.config.host, self.config.port)
 
-    def connect(self) -> None:
+    def connect(self, page: gr.Blocks) -> None:
         """Say what happens when something is used."""
         shared, panel = self.shared, self.panel
         inputs = [shared.visible, *shared.inputs]
@@ -95,11 +98,12 @@ class _Page:
         listen(panel.search.select, self._search, inputs, about)
         listen(panel.file.change, self._upload, [panel.file, *inputs], [*panel.outputs, *about])
         listen(panel.row.input, self._choose_row, [panel.row, panel.uploaded, *inputs], about)
+        listen(page.load, self._open, [], [self.title, *self.templates], show_progress="hidden")
         listen(
             gr.Timer(self.config.refresh_seconds).tick,
             self._follow,
             [self.version, *inputs],
-            [self.version, self.title, panel.card, *shared.controls.inputs, *everywhere],
+            [self.version, self.title, *shared.controls.inputs, *about],
             show_progress="hidden",
         )
 
@@ -109,8 +113,10 @@ class _Page:
     def _find(self, typed: str) -> list[str]:
         return self.desks.ask(lambda desk: desk.find(str(typed), self.config.matches))
 
-    def _template(self) -> Markup:
-        return self.desks.ask(template_link)
+    def _open(self) -> Shown:
+        """Show what the page begins with; read anew whenever it is opened, since the version may be another one."""
+        link = self.desks.ask(template_link)
+        return {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
 
     def _content(self, desk: Desk, visible: str, *given: Any) -> Shown:
         return self.tabs[visible].content(desk, self.shared.asked(desk, *given))

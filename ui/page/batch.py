@@ -115,7 +115,7 @@ class BatchTab:
     id = "batch"
     follows = False
 
-    def __init__(self, template: Callable[[], Markup], config: PageConfig) -> None:
+    def __init__(self, config: PageConfig) -> None:
         with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
             html(_ABOUT)
             with gr.Row():
@@ -126,7 +126,7 @@ class BatchTab:
                         height=140,
                         elem_id="batch-file",
                     )
-                    html(template, elem_id="batch-template")
+                    self.template = html("", elem_id="batch-template")
                 with gr.Column(min_width=280):
                     self.top = gr.Slider(
                         1,

@@ -18,13 +18,17 @@ from ui.page.words import sentence_case
 __all__ = ["Controls", "filters_of", "highest_risks"]
 
 
+_ANY = "Risk-tolerant"
+
+
 def highest_risks(desk: Desk, config: PageConfig) -> dict[str, float | None]:
-    """Return the appetites for risk -> the highest risk shown; None is no limit but the policy's."""
-    if desk.risks is None:
+    """Return the appetites for risk -> the highest risk of the catalogue that is shown; None is no limit."""
+    if not len(desk.risks):
         return {}
-    lowest, highest = desk.risks
+    lowest, highest = desk.risks[0], desk.risks[-1]
     shares = {"Cautious": config.cautious_risk, "Balanced": config.balanced_risk}
-    return {name: lowest + share * (highest - lowest) for name, share in shares.items()} | {"Risk-tolerant": None}
+    limits = {name: lowest + share * (highest - lowest) for name, share in shares.items()}
+    return {name: float(desk.risks[desk.risks <= limit].max()) for name, limit in limits.items()} | {_ANY: None}
 
 
 def filters_of(
@@ -57,10 +61,10 @@ class Controls:
         )
         self.appetite = gr.Radio(
             self._appetites(desk),
-            value="Risk-tolerant",
+            value=_ANY,
             label="Appetite for risk",
             info="The suitability policy holds in any case.",
-            visible=desk.risks is not None,
+            visible=len(desk.risks) > 0,
             elem_id="appetite",
         )
         with gr.Accordion("Categories and exclusions", open=False, elem_id="narrow"):
@@ -84,7 +88,7 @@ class Controls:
     def renewed(self, desk: Desk) -> dict[Component, Any]:
         """Return the controls as another version has them."""
         return {
-            self.appetite: gr.Radio(self._appetites(desk), visible=desk.risks is not None),
+            self.appetite: gr.Radio(self._appetites(desk), visible=len(desk.risks) > 0),
             self.categories: gr.Dropdown(self._categories(desk), visible=bool(desk.categories)),
             self.exclude: gr.Dropdown(self._products(desk)),
         }

@@ -111,7 +111,7 @@ def _example(desk: Desk, name: str, column: dict[str, Any]) -> str:
 class CustomerPanel:
     """The controls that choose a customer; they stand beside all tabs."""
 
-    def __init__(self, search: Callable[[str], list[str]], template: Callable[[], Markup], config: PageConfig) -> None:
+    def __init__(self, search: Callable[[str], list[str]], config: PageConfig) -> None:
         def find(typed: str) -> list[str]:  # gradio marks the function, and wants its name
             return search(typed)
 
@@ -126,7 +126,7 @@ class CustomerPanel:
                 height=120,
                 elem_id="profile-file",
             )
-            self.template = html(template, elem_id="template")
+            self.template = html("", elem_id="template")
             self.report = html("", elem_id="upload-report")
             self.row = gr.Dropdown([], label="Customer of the file", visible=False, elem_id="profile-row")
         self.uploaded: gr.State = gr.State({})

@@ -110,13 +110,11 @@ class Desk:
         return sorted(set(self.product_categories) - {""})
 
     @cached_property
-    def risks(self) -> tuple[float, float] | None:
-        """The catalogue's lowest and highest risk; None where products have no risk."""
+    def risks(self) -> Array:
+        """The risks that the catalogue's products have, ascending; none where products have no risk."""
         column = self.recommender.manifest["policy"]["risk_column"]
-        if column is None or np.isnan(self.recommender.products.columns[column]).all():
-            return None
-        values = self.recommender.products.columns[column]
-        return float(np.nanmin(values)), float(np.nanmax(values))
+        values = np.zeros(0) if column is None else self.recommender.products.columns[column]
+        return np.unique(values[np.isfinite(values)])
 
     @cached_property
     def _searched(self) -> Array:

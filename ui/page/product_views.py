@@ -51,9 +51,9 @@ def _terms(desk: Desk, row: int) -> list[str]:
 def _risk(desk: Desk, row: int) -> str:
     column = desk.recommender.manifest["policy"]["risk_column"]
     value = float(desk.recommender.products.columns[column][row])
-    if desk.risks is None or np.isnan(value):
+    if np.isnan(value):
         return MISSING
-    lowest, highest = desk.risks
+    lowest, highest = desk.risks[0], desk.risks[-1]
     text = f"{shown_number(value)} of {shown_number(highest)}"
     return meter((value - lowest + 1) / (highest - lowest + 1), text, "risk")
 
@@ -82,7 +82,7 @@ def offers_table(desk: Desk, offers: Sequence[Offer], chosen: str) -> Markup:
         Column("Probability", "number", f"that the customer takes it within {days} days, calibrated"),
         Column("Similarity", "number", "of customer and product in the first stage, from -1 to 1"),
         Column("Rank before", "number", "the place after the first stage, and how far the second stage moved it"),
-        *([Column("Risk", "number")] if desk.risks else []),
+        *([Column("Risk", "number")] if len(desk.risks) else []),
         *(Column(column_title(name, described[name]["unit"]), "number") for name in figures),
     ]
     highest = max(offer.probability for offer in offers)
@@ -92,7 +92,7 @@ def offers_table(desk: Desk, offers: Sequence[Offer], chosen: str) -> Markup:
             meter(offer.probability / highest if highest else 0, shown_number(offer.probability, SHARE)),
             shown_number(offer.similarity),
             _moved(offer),
-            *([_risk(desk, offer.row)] if desk.risks else []),
+            *([_risk(desk, offer.row)] if len(desk.risks) else []),
             *(_value(desk, name, offer.row) for name in figures),
         )
         for offer in offers

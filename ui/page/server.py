@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,11 @@ def _own_folder() -> Iterator[None]:
                 os.environ[variable] = before
 
 
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as found:
+        return int(found.getsockname()[1])
+
+
 @contextmanager
 def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
     """Serve the page until the block ends, and yield its address.
@@ -97,6 +103,8 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
         OSError: The port is taken.
     """
     accounts = accounts_of(config)
+    if not config.port:  # gradio would not tell which one it got
+        config = config.model_copy(update={"port": _free_port(config.host)})
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
     from starlette.middleware import Middleware
 

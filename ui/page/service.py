@@ -32,9 +32,11 @@ _CODE = """\
 from gradio_client import Client, handle_file
 
 client = Client("{address}")  # auth=("user", "password") where the page asks for it
-answer = client.predict("{customer}", 5, None, None, None, api_name="/recommend")
-why = client.predict("{customer}", answer["products"][0]["product_id"], "ranking", api_name="/explain")
-file = client.predict(handle_file("customers.csv"), 10, "Parquet", api_name="/score")
+customer = "..."  # an id that the export knows
+answer = client.predict(customer_id=customer, top=5, api_name="/recommend")
+best = answer["products"][0]["product_id"]
+why = client.predict(customer_id=customer, product_id=best, api_name="/explain")
+file = client.predict(customers=handle_file("customers.csv"), top=10, format="Parquet", api_name="/score")
 """
 
 
@@ -54,7 +56,7 @@ class ServiceTab:
     def __init__(self, host: str, port: int) -> None:
         with gr.Tab("As a service", id=self.id, elem_id="tab-service") as self.tab:
             html(_described(), elem_id="endpoints")
-            code = _CODE.format(address=f"http://{host}:{port}", customer="C000001")
+            code = _CODE.format(address=f"http://{host}:{port}")
             html(Markup('<h3>An example</h3><pre tabindex="0"><code>{}</code></pre>').format(code), elem_id="example")
 
     @property

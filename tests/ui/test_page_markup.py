@@ -1,0 +1,118 @@
+"""What is written into the page: everything that comes from data is escaped, and tables can be read aloud."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from data.problems import InputError, Problem
+from ui.page.errors import readable
+from ui.page.markup import Column, definitions, empty, folded, join, meter, notice, problem_table, table
+from ui.page.words import column_title, sentence_case
+
+EVIL = '<script>alert("1")</script>&\'"'
+
+
+class Reader(HTMLParser):
+    """Collects the tags and the text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(markup: str) -> Reader:
+    reader = Reader()
+    reader.feed(markup)
+    reader.close()
+    return reader
+
+
+@given(st.text())
+def test_text_of_data_never_becomes_a_tag(text: str) -> None:
+    pieces = [
+        table(text, [Column(text, "word", text), Column(text)], [(text, text)]),
+        definitions([(text, text)]),
+        meter(0.5, text),
+        folded(text, text),
+        notice("error", text, text),
+        empty(text, text),
+        problem_table([Problem(text, text, 3, text, text)]),
+        join([text, text], "<br>"),
+    ]
+    plain = [
+        table("a", [Column("a", "word", "a"), Column("a")], [("a", "a")]),
+        definitions([("a", "a")]),
+        meter(0.5, "a"),
+        folded("a", "a"),
+        notice("error", "a", "a"),
+        empty("a", "a"),
+        problem_table([Problem("a", "a", 3, "a", "a")]),
+        join(["a", "a"], "<br>"),
+    ]
+    for piece, expected in zip(pieces, plain, strict=True):
+        assert read(piece).tags == read(expected).tags
+
+
+def test_a_table_has_a_caption_and_scopes() -> None:
+    made = table(
+        "Two rows", [Column("Name"), Column("Amount", "number", "in EUR")], [(EVIL, "1"), ("b", Markup("<i>2</i>"))]
+    )
+    assert "<caption" in made and "Two rows" in made
+    assert made.count('scope="col"') == 2 and made.count('scope="row"') == 2
+    assert 'title="in EUR"' in made
+    assert "&lt;script&gt;" in made and "<script>" not in made
+    assert "<i>2</i>" in made
+
+
+def test_a_row_with_too_few_cells_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        table("t", [Column("a"), Column("b")], [("only one",)])
+
+
+def test_a_bar_stays_within_its_ground() -> None:
+    assert "width:100.0%" in meter(7.0, "7") and "width:0.0%" in meter(-1.0, "-1")
+    assert "width:25.0%" in meter(0.25, "a quarter")
+
+
+def test_problems_are_told_with_their_place_but_not_with_that_of_the_file() -> None:
+    problems = [
+        Problem("/tmp/upload/people.csv", "income", 7, "'a lot' is not a number", "write a number"),
+        Problem("/tmp/upload/people.csv", None, None, "the file is empty", "write a header"),
+    ]
+    text = " ".join(read(problem_table(problems)).text)
+    for part in ("2 problems", "line 7", "income", "'a lot' is not a number", "write a number", "the file is empty"):
+        assert part in text
+    assert "/tmp" not in text and "/tmp" not in readable(InputError(problems))
+    assert "1 problem" in problem_table(problems[:1]) and "1 problems" not in problem_table(problems[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "title"),
+    [
+        ("duration_months", "months", "Duration"),
+        ("tenure_years", "years", "Tenure"),
+        ("income", "EUR/year", "Income"),
+        ("months", "months", "Months"),
+        ("risk_level", "", "Risk level"),
+    ],
+)
+def test_a_title_does_not_repeat_the_unit(name: str, unit: str, title: str) -> None:
+    assert column_title(name, unit) == title
+
+
+def test_names_are_titles() -> None:
+    assert sentence_case("current_account") == "Current account"
+    assert sentence_case("EUR_account") == "EUR account"
+    assert sentence_case("") == ""
