@@ -89,7 +89,7 @@ class TestProducts:
         assert shown.count('aria-pressed="true"') == 1
         assert f'data-product="{offers[1].product_id}" aria-pressed="true"' in shown
         for offer in offers:
-            assert offer.name in shown and f"{100 * offer.probability:.1f}".rstrip("0").rstrip(".") + "%" in shown
+            assert offer.name in shown and f"{offer.probability:.1%}" in shown
 
     def test_nothing_left_says_what_to_do(self, desk: Desk) -> None:
         assert "No product is left" in offers_table(desk, [], "")

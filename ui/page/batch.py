@@ -16,12 +16,12 @@ from data.problems import InputError
 from serving.recommender import Filters
 from serving.requests import requests_from_file
 from serving.scoring import RECOMMENDATION_COLUMNS, score
-from serving.words import SHARE, shown_number
 from ui.page.config import PageConfig
 from ui.page.desk import Desk
 from ui.page.markup import Column, empty, html, notice, problem_table, table
 from ui.page.tab import Asked, Shared, Shown, listen
 from ui.page.uploads import upload_of
+from ui.page.words import shown_probability, shown_similarity
 
 __all__ = ["BATCHES", "FORMATS", "BatchTab", "preview", "score_file"]
 
@@ -100,8 +100,8 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
             str(row.customer_id),
             str(row.rank),
             str(desk.product_names[desk.product_rows[row.product_id]]),
-            shown_number(row.probability, SHARE),
-            shown_number(row.similarity),
+            shown_probability(row.probability),
+            shown_similarity(row.similarity),
             str(row.retrieval_rank),
         )
         for row in scored

@@ -45,11 +45,12 @@ def _facts(found: Report) -> Markup:
         ("Looks ahead", f"{found.horizon_days} days"),
         ("Measured on", "; ".join(f"{first:%d %b %Y} to {last:%d %b %Y}" for first, last in tested)),
         ("Answers elsewhere", "yes" if found.infra_blessed else "no: " + "; ".join(found.infra_reasons)),
-        ("Index", f"{found.index}: {found.index_reason}"),
+        ("Index", found.index),
     ]
     if found.rollback_of is not None:
         facts.append(("Copy of", f"version {found.rollback_of}"))
-    return Markup('<section class="card" aria-label="The version">{}</section>').format(definitions(facts))
+    why = Markup('<p class="quiet">{}</p>').format(f"Why the index is {found.index}: {found.index_reason}.")
+    return Markup('<section class="card" aria-label="The version">{}{}</section>').format(definitions(facts), why)
 
 
 def _models(evaluation: Evaluation) -> Markup:

@@ -17,7 +17,7 @@ from ui.page.desk import Desk
 from ui.page.markup import Column, empty, html, join, meter, table
 from ui.page.offers import offers_of
 from ui.page.tab import NOBODY, Asked, Shared, Shown
-from ui.page.words import sentence_case
+from ui.page.words import sentence_case, shown_similarity
 
 __all__ = ["NeighbourhoodTab", "legend", "map_figure", "nearby_view"]
 
@@ -52,7 +52,7 @@ def map_figure(around: Surroundings) -> go.Figure:
         top = np.flatnonzero((around.categories == category) & (around.top > 0))
         name = sentence_case(category) or _UNKNOWN
         if len(rows):
-            figure.add_trace(_points(around, rows, name, colour, 7, 0.55))
+            figure.add_trace(_points(around, rows, name, colour, 8, 0.75))
         if len(top):
             figure.add_trace(_points(around, top, name, colour, 20, 1.0))
     x, y = around.customer_xy
@@ -89,7 +89,7 @@ def _points(around: Surroundings, rows: Array, name: str, colour: str, size: int
         textfont={"color": "#ffffff", "size": 11},
         name=name,
         customdata=[
-            (str(Markup.escape(around.names[row])), shown_number(float(around.similarity[row]))) for row in rows
+            (str(Markup.escape(around.names[row])), shown_similarity(float(around.similarity[row]))) for row in rows
         ],
         hovertemplate="%{customdata[0]}<br>similarity %{customdata[1]}<extra>" + str(Markup.escape(name)) + "</extra>",
         marker={"size": size, "color": colour, "opacity": opacity},

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from serving.words import MISSING, SHARE, shown_name, shown_number, shown_value
+from serving.words import MISSING, shown_name, shown_number, shown_value
 from ui.page.desk import Desk
 from ui.page.markup import Column, definitions, empty, folded, join, meter, table
 from ui.page.offers import Offer
-from ui.page.words import column_title, sentence_case
+from ui.page.words import column_title, sentence_case, shown_probability, shown_similarity
 
 __all__ = ["details", "offers_table", "refused_list"]
 
@@ -89,8 +89,8 @@ def offers_table(desk: Desk, offers: Sequence[Offer], chosen: str) -> Markup:
     rows = [
         (
             _product(desk, offer, offer.product_id == chosen),
-            meter(offer.probability / highest if highest else 0, shown_number(offer.probability, SHARE)),
-            shown_number(offer.similarity),
+            meter(offer.probability / highest if highest else 0, shown_probability(offer.probability)),
+            shown_similarity(offer.similarity),
             _moved(offer),
             *([_risk(desk, offer.row)] if len(desk.risks) else []),
             *(_value(desk, name, offer.row) for name in figures),

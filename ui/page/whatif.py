@@ -16,14 +16,14 @@ from data.dataset import Features
 from data.problems import InputError, Problem
 from data.windows import EPOCH
 from serving.fields import Field
-from serving.words import SHARE, shown_number, shown_value
+from serving.words import shown_number, shown_value
 from ui.page.customer import card
 from ui.page.desk import Desk, Person
 from ui.page.errors import readable
 from ui.page.markup import Column, empty, folded, html, join, notice, table
 from ui.page.offers import Offer, offers_of, refusals
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import column_title, sentence_case
+from ui.page.words import column_title, sentence_case, shown_probability
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 
@@ -158,7 +158,7 @@ def _policy(allowed: Sequence[str], refused: Sequence[str]) -> Iterator[Markup]:
 
 def _scores(offer: Offer) -> tuple[str, str]:
     name = Markup('<span class="product"><span class="rank">{}</span>{}</span>').format(offer.rank, offer.name)
-    return name, shown_number(offer.probability, SHARE)
+    return name, shown_probability(offer.probability)
 
 
 def _moved(before: Offer | None, offer: Offer) -> Markup:

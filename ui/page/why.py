@@ -15,13 +15,13 @@ from data.dataset import Array
 from data.problems import FailedError
 from serving.explanation_assets import Stage
 from serving.explanations import Explanation, FeatureImportance, Importance
-from serving.words import SHARE, shown_number
+from serving.words import shown_number
 from ui.page.config import PageConfig
 from ui.page.desk import Desk
 from ui.page.markup import Column, empty, html, join, notice, table
 from ui.page.offers import chosen_of, offers_of
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import sentence_case
+from ui.page.words import sentence_case, shown_probability
 
 __all__ = ["WhyTab", "beeswarm", "waterfall"]
 
@@ -74,7 +74,7 @@ def _outcome(words: str, explanation: Explanation, score: float) -> str:
     """Return what a score is called; of the ranking with its probability."""
     if explanation.stage == "retrieval":
         return words
-    return f"{words}: {shown_number(1 / (1 + math.exp(-score)), SHARE)}"
+    return f"{words}: {shown_probability(1 / (1 + math.exp(-score)))}"
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from serving.words import shown_name
 
-__all__ = ["column_title", "sentence_case"]
+__all__ = ["column_title", "sentence_case", "shown_probability", "shown_similarity"]
+
+
+def shown_probability(value: float) -> str:
+    """Return a probability with one decimal, so that those of a column stand below each other: 6.0%."""
+    return f"{value:.1%}"
+
+
+def shown_similarity(value: float) -> str:
+    """Return a cosine with two decimals, for the same reason: 0.30."""
+    return f"{value:.2f}"
 
 
 def sentence_case(name: str) -> str:
