@@ -84,10 +84,12 @@ def people_of(desk: Desk, path: Path, most: int) -> dict[str, Person]:
 def template_link(desk: Desk) -> Markup:
     """Return a link that saves a CSV with all columns and an example row; it needs no file and no request."""
     described = desk.recommender.manifest["customers"]
+    columns = described["columns"]
+    names = dict.fromkeys([*desk.fields, *columns])  # in the order of the form
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([described["id"], *described["columns"]])
-    rows.writerow(["new-customer", *(_example(desk, name, column) for name, column in described["columns"].items())])
+    rows.writerow([described["id"], *names])
+    rows.writerow(["new-customer", *(_example(desk, name, columns[name]) for name in names)])
     content = base64.b64encode(text.getvalue().encode()).decode()
     return Markup(
         '<a class="download" download="customers.csv" href="data:text/csv;charset=utf-8;base64,{}">'
@@ -121,7 +123,7 @@ class CustomerPanel:
         self.card = html(_NO_ONE_YET, elem_id="customer-card")
         with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
             self.file = upload_of(
-                label=f"CSV or Parquet, a row per customer, up to {config.upload_megabytes} MB",
+                label=f"CSV or Parquet, up to {config.upload_megabytes} MB",
                 file_types=[".csv", ".gz", ".parquet"],
                 height=120,
                 elem_id="profile-file",

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import gradio as gr
 
-from data.problems import InputError
+from data.problems import FailedError, InputError
 from serving.backends import BackendError
 
 __all__ = ["readable", "told"]
@@ -31,7 +31,7 @@ def told(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
             return function(*given, **named)
         except InputError as error:
             raise gr.Error(readable(error), print_exception=False) from None
-        except BackendError as error:
+        except (BackendError, FailedError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     return asked

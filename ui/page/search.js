@@ -15,7 +15,7 @@ function close() {
 
 function choose(id) {
   close();
-  input.value = id;
+  input.value = ""; // the card below says who it is, however they were chosen
   trigger("select", { value: id });
 }
 

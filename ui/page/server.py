@@ -109,7 +109,7 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
     from starlette.middleware import Middleware
 
     from ui.page.app import build_page
-    from ui.page.theme import CSS, make_theme
+    from ui.page.theme import HEAD, make_theme
 
     with _own_folder():
         page = build_page(live, config)
@@ -129,7 +129,7 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
                 pwa=False,
                 footer_links=[],
                 theme=make_theme(),
-                css=CSS,
+                head=HEAD,
                 app_kwargs={"middleware": [Middleware(Shield)]},
                 prevent_thread_lock=True,
                 quiet=True,

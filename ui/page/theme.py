@@ -6,9 +6,10 @@ from pathlib import Path
 
 import gradio as gr
 
-__all__ = ["CSS", "make_theme"]
+__all__ = ["HEAD", "make_theme"]
 
-CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+HEAD = f"<style>{Path(__file__).with_name('page.css').read_text(encoding='utf-8')}</style>"
+"""For the page's head."""
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -45,8 +46,11 @@ def make_theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_400",
         input_background_fill="white",
         input_background_fill_dark="*neutral_950",
-        input_border_color="*neutral_300",
-        input_border_color_dark="*neutral_600",
+        # 3.3 and 4.2 times as bright or dark as the ground, where WCAG 1.4.11 asks for 3.
+        input_border_color="#8090a5",
+        input_border_color_dark="*neutral_500",
+        checkbox_border_color="#8090a5",
+        checkbox_border_color_dark="*neutral_500",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
         button_border_width="1px",
