@@ -345,7 +345,7 @@ def score(
 def ui(
     models: Models,
     host: Annotated[str | None, typer.Option("--host", help="The address to listen on; by default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="The port to listen on; by default 7860.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; by default 7860.")] = None,
     auth: Annotated[Path | None, typer.Option("--auth", help="A file of accounts, a line user:password each.")] = None,
     settings: Annotated[Path | None, typer.Option("--page", help="A TOML with the page's settings.")] = None,
     poll: Annotated[float, typer.Option("--poll", min=0.1, help="Seconds between two looks for a new version.")] = 5.0,
