@@ -22,7 +22,7 @@ ui: $(ENVIRONMENT)
 	$(BIN)/nextbest ui --models models
 
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 lint: $(ENVIRONMENT)
 	$(BIN)/ruff check
