@@ -12,6 +12,7 @@ import numpy as np
 from data.catalogue import Encoders
 from data.config import DataConfig
 from data.dataset import Array
+from data.problems import InputError, Problem
 from data.query import encoded_spec
 from data.snapshot import NO_PRODUCT
 from data.statistics_config import StatisticsConfig
@@ -139,16 +140,15 @@ def select_ranker(
         progress: Called after every epoch.
 
     Raises:
-        ValueError: Nothing was acquired in the validation window.
+        InputError: Nothing was acquired in the validation window.
     """
     if len(windows) == 1:
         windows = split_customers(windows[0], settings.ranking.validation_share, settings.seed)
     *windows, validation = windows
     if not validation.num_relevant.any():
-        raise ValueError(
-            "nothing was acquired in the last ranking window, so that no ranker can be chosen on it; raise "
-            "windows.horizon_days or check interactions.acquire"
-        )
+        what = "nothing was acquired in the last ranking window, so that no ranker can be chosen on it"
+        remedy = "raise windows.horizon_days or check interactions.acquire"
+        raise InputError([Problem("interactions", None, None, what, remedy)])
     model = _prepare(windows, encoders, settings)
     config = settings.ranking
 

@@ -9,6 +9,7 @@ import numpy as np
 from data.catalogue import Encoders, encode_products
 from data.config import WindowsConfig
 from data.dataset import Array, Dataset, Interactions
+from data.problems import InputError, Problem
 from data.query import QueryEncoder, encode_customers
 from data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
 from data.statistics import popularity_features
@@ -134,7 +135,7 @@ def training_set(
         seed: Seed of the draw of held products.
 
     Raises:
-        ValueError: There is no example.
+        InputError: There is no example.
     """
     encoder = encoders.query_encoder()
     first_day = int(history.interactions.day[0]) if len(history.interactions) else day
@@ -168,10 +169,9 @@ def training_set(
         if len(queries.query):
             add(queries, day - acquired, snapshot, config.leave_one_out)
     if not parts:
-        raise ValueError(
-            f"no acquisition in the {config.training_windows} strides of {windows.stride_days} days before the cutoff; "
-            "raise retrieval.training_windows or check interactions.acquire"
-        )
+        strides = f"the {config.training_windows} strides of {windows.stride_days} days before the cutoff"
+        remedy = "raise retrieval.training_windows or check interactions.acquire"
+        raise InputError([Problem("interactions", None, None, f"no acquisition in {strides}", remedy)])
     joined = _join(parts)
     weight = np.concatenate(weights)
     window = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.query) for part in parts])

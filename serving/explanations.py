@@ -25,7 +25,16 @@ from serving.reasons import Words, feature_name, sentence
 from serving.recommender import Recommender
 from serving.requests import take
 
-__all__ = ["Contribution", "Explainer", "Explanation", "FeatureImportance", "Importance", "importance", "reasons"]
+__all__ = [
+    "Contribution",
+    "Explainer",
+    "Explanation",
+    "FeatureImportance",
+    "Importance",
+    "explanations",
+    "importance",
+    "reasons",
+]
 
 _SCORES: Mapping[Stage, str] = {"ranking": "log_odds", "retrieval": "similarity"}
 """What the composite calls the score of each stage."""
@@ -234,8 +243,8 @@ def importance(recommender: Recommender, stage: Stage = "ranking") -> Importance
     return Importance(stage, tuple(sorted(features, key=lambda one: -one.mean_absolute)))
 
 
-def reasons(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
-    """Return why products are recommended, a sentence each on the ranking score.
+def explanations(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
+    """Return why products are recommended, by the ranking score.
 
     Args:
         explainer: Who explains.
@@ -243,19 +252,25 @@ def reasons(explainer: Explainer, requests: Mapping[str, Array], product_ids: Ar
         product_ids: Recommended products, '' is padding, object str, [batch, k].
 
     Returns:
-        Object str, [batch, k]; '' for padding.
+        Of each an `Explanation`, object, [batch, k]; None for padding.
 
     Raises:
         InputError: There is no such product.
         BackendError: The recommender does not answer.
     """
     customers, places = np.nonzero(product_ids != "")
-    told = np.full(product_ids.shape, "", object)
+    told = np.full(product_ids.shape, None, object)
     if len(customers):
         asked = {name: values[customers] for name, values in requests.items()}
-        found = explainer.explain_many(asked, product_ids[customers, places], "ranking")
-        told[customers, places] = [explanation.sentence for explanation in found]
+        told[customers, places] = explainer.explain_many(asked, product_ids[customers, places], "ranking")
     return told
+
+
+def reasons(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
+    """Return the sentences of `explanations`, object str, [batch, k]; '' for padding."""
+    found = explanations(explainer, requests, product_ids)
+    told = [one.sentence if one is not None else "" for one in found.flat]
+    return np.array(told, object).reshape(found.shape)
 
 
 def _deviations(stage: ExplainedStage, vector: Array) -> Array:

@@ -12,22 +12,41 @@ import numpy as np
 
 from data.dataset import Array, Features
 from data.problems import InputError, Problem
+from serving.explanations import Explainer, reasons
 from serving.recommender import Filters, Recommendations, Recommender
 from serving.requests import take
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RECOMMENDATION_COLUMNS", "SCORING_CHUNK", "check_output", "recommendation_table", "score"]
+__all__ = [
+    "EXPLAINED_CHUNK",
+    "RECOMMENDATION_COLUMNS",
+    "SCORING_CHUNK",
+    "WHY",
+    "check_output",
+    "recommendation_table",
+    "score",
+]
 
 RECOMMENDATION_COLUMNS = ("customer_id", "rank", "product_id", "probability", "similarity", "retrieval_rank")
+WHY = "why"
+"""The column of the sentences, which follows these where they are asked for."""
 
 SCORING_CHUNK = 4096
 """Customers per graph call."""
+EXPLAINED_CHUNK = 16
+"""The same where every recommendation is explained, which takes thousands of times as long: progress is to be seen."""
 
 
-def recommendation_table(ids: Array, found: Recommendations) -> pd.DataFrame:
-    """Return one row per recommendation with RECOMMENDATION_COLUMNS, best first."""
+def recommendation_table(ids: Array, found: Recommendations, why: Array | None = None) -> pd.DataFrame:
+    """Return one row per recommendation with RECOMMENDATION_COLUMNS, best first.
+
+    Args:
+        ids: Customer ids, [num_customers].
+        found: What they are recommended.
+        why: Sentences, object str, [num_customers, k], which become the column WHY.
+    """
     import pandas as pd
 
     real = np.arange(found.product_id.shape[1]) < found.count[:, None]
@@ -40,17 +59,18 @@ def recommendation_table(ids: Array, found: Recommendations) -> pd.DataFrame:
         found.similarity[real],
         found.retrieval_rank[real],
     )
-    return pd.DataFrame(dict(zip(RECOMMENDATION_COLUMNS, columns, strict=True)))
+    table = pd.DataFrame(dict(zip(RECOMMENDATION_COLUMNS, columns, strict=True)))
+    return table if why is None else table.assign(**{WHY: why[real]})
 
 
 @contextmanager
-def _csv_writer(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+def _csv_writer(path: Path, explained: bool) -> Iterator[Callable[[pd.DataFrame], None]]:
     with path.open("w", encoding="utf-8", newline="") as file:
         yield lambda table: table.to_csv(file, index=False, header=file.tell() == 0)
 
 
 @contextmanager
-def _parquet_writer(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+def _parquet_writer(path: Path, explained: bool) -> Iterator[Callable[[pd.DataFrame], None]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,6 +78,8 @@ def _parquet_writer(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
     words, whole, real = pa.string(), pa.int32(), pa.float32()
     types = (words, whole, words, real, real, whole)
     schema = pa.schema(list(zip(RECOMMENDATION_COLUMNS, types, strict=True)))
+    if explained:
+        schema = schema.append(pa.field(WHY, words))
     with pq.ParquetWriter(path, schema) as writer:
         yield lambda table: writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
 
@@ -91,6 +113,7 @@ def score(
     top: int,
     filters: Filters | None = None,
     advance: Callable[[int], None] = lambda customers: None,
+    explainer: Explainer | None = None,
 ) -> int:
     """Recommend to many customers, and write a row per recommendation.
 
@@ -102,6 +125,7 @@ def score(
         top: How many products per customer at most.
         filters: Narrow the result.
         advance: Called with the number of customers of each chunk when it is written.
+        explainer: Tells why, in the column WHY.
 
     Returns:
         How many recommendations were written.
@@ -111,13 +135,16 @@ def score(
     """
     check_output(out)
     staging = out.with_name(f".{out.name}.{os.getpid()}")
+    chunk = SCORING_CHUNK if explainer is None else EXPLAINED_CHUNK
     written = 0
     try:
-        with _WRITERS[out.suffix](staging) as write:
-            for first in range(0, max(len(ids), 1), SCORING_CHUNK):
-                rows = slice(first, first + SCORING_CHUNK)
-                found = recommender.recommend(take(requests, rows), top, filters)
-                table = recommendation_table(ids[rows], found)
+        with _WRITERS[out.suffix](staging, explainer is not None) as write:
+            for first in range(0, max(len(ids), 1), chunk):
+                rows = slice(first, first + chunk)
+                asked = take(requests, rows)
+                found = recommender.recommend(asked, top, filters)
+                why = None if explainer is None else reasons(explainer, asked, found.product_id)
+                table = recommendation_table(ids[rows], found, why)
                 write(table)
                 written += len(table)
                 advance(len(ids[rows]))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from data.dataset import Array, Features
+from serving.explanations import Explainer, Explanation, explanations
 from serving.recommender import Filters, Recommender
+from serving.words import MISSING, shown_name, shown_value
 from ui.console import open_console
+from ui.page.words import shown_probability, shown_similarity
 
 __all__ = ["answers", "print_answers"]
 
@@ -22,8 +26,26 @@ def _plain(value: Any) -> Any:
     return None if np.isnan(number) else round(number, 6)
 
 
+def _why(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON knows it."""
+    return {
+        "sentence": explanation.sentence,
+        "base": round(explanation.base, 6),
+        "score": round(explanation.score, 6),
+        "contributions": [
+            asdict(one) | {"contribution": round(one.contribution, 6)} for one in explanation.contributions
+        ],
+    }
+
+
 def answers(
-    recommender: Recommender, ids: Array, request: Features, top: int, filters: Filters, explain: bool
+    recommender: Recommender,
+    ids: Array,
+    request: Features,
+    top: int,
+    filters: Filters,
+    explain: bool,
+    explainer: Explainer | None = None,
 ) -> list[dict[str, Any]]:
     """Recommend, and put the products' attributes beside each recommendation.
 
@@ -34,8 +56,10 @@ def answers(
         top: How many products.
         filters: Narrow the result.
         explain: Whether the refused products and the reasons are told too.
+        explainer: Tells why each product is recommended.
     """
     found = recommender.recommend(request, top, filters)
+    why = None if explainer is None else explanations(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
     refused = recommender.exclusions(request, filters) if explain else None
     told = []
@@ -51,6 +75,7 @@ def answers(
                     name: _plain(values[rows[customer, place]]) for name, values in recommender.products.columns.items()
                 },
             }
+            | ({} if why is None else {"why": _why(why[customer, place])})
             for place in range(found.count[customer])
         ]
         answer: dict[str, Any] = {"customer_id": customer_id, "products": products}
@@ -62,8 +87,17 @@ def answers(
     return told
 
 
-def print_answers(told: list[dict[str, Any]], about: Sequence[str]) -> None:
-    """Print a table per customer; `about` names the products' attributes that stand beside each."""
+def _cell(value: Any, column: Mapping[str, Any]) -> str:
+    return MISSING if value is None else shown_value(value, column)
+
+
+def print_answers(told: list[dict[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print a table per customer, and below it why each product is recommended, and which are not shown.
+
+    Args:
+        told: See `answers`.
+        about: The products' attributes that stand beside each: column -> what the manifest says of it.
+    """
     from rich.table import Table
 
     console = open_console()
@@ -72,17 +106,20 @@ def print_answers(told: list[dict[str, Any]], about: Sequence[str]) -> None:
         for heading in ("#", "product", "probability", "similarity", "before ranking"):
             table.add_column(heading, justify="left" if heading == "product" else "right")
         for name in about:
-            table.add_column(name)
+            table.add_column(shown_name(name))
         for product in answer["products"]:
             table.add_row(
                 str(product["rank"]),
                 product["product_id"],
-                f"{product['probability']:.1%}",
-                f"{product['similarity']:.3f}",
+                shown_probability(product["probability"]),
+                shown_similarity(product["similarity"]),
                 str(product["retrieval_rank"]),
-                *(str(product["product"][name] or "-") for name in about),
+                *(_cell(product["product"][name], column) for name, column in about.items()),
             )
         console.print(table)
+        for product in answer["products"]:
+            if "why" in product:
+                console.print(f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}")
         for reason in sorted(set(answer.get("refused", {}).values())):
             ids = [product for product, why in answer["refused"].items() if why == reason]
             console.print(f"{reason}: {len(ids)} products ({', '.join(ids[:5])}{', …' if len(ids) > 5 else ''})")

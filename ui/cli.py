@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from evaluation.results import Evaluation
     from pipeline.run import Run
+    from serving.explanations import Explainer
     from serving.recommender import Filters, Recommender
 
 __all__ = ["app", "main"]
@@ -138,6 +139,20 @@ def _recommender(models: Path, backend: str, client: Path | None) -> Iterator[Re
 
     with closing(Recommender.load(models, backend, load_client_config(client))) as recommender:
         yield recommender
+
+
+def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
+    """Return who tells why, None where nobody asks."""
+    if not why:
+        return None
+    from data.problems import InputError, Problem
+    from serving.assets import EXPLANATIONS
+    from serving.explanations import Explainer
+
+    if recommender.asset(EXPLANATIONS) is None:
+        what = "it was exported without what --why needs"
+        raise InputError([Problem(str(recommender.folder), None, None, what, "export it anew, or leave --why out")])
+    return Explainer(recommender)
 
 
 def _with_run(start: Callable[[Any], Run], quiet: bool, job: Callable[[Run], Any]) -> Any:
@@ -281,6 +296,7 @@ def recommend(
     customer: Annotated[str, typer.Option("--customer", help="A customer's id, or a CSV or Parquet file.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products.")] = 5,
     explain: Annotated[bool, typer.Option("--explain", help="Say which products were refused, and why.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Say what raises and lowers each product's score (SHAP).")] = False,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -301,10 +317,10 @@ def recommend(
         else:
             ids = np.array([customer], object)
             request = requests_of_ids(recommender, ids)
-        found = answers(recommender, ids, request, top, filters, explain)
+        found = answers(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
     described = recommender.manifest["products"]["columns"]
     about = [name for name, column in described.items() if column["role"] in ("id", "category")][:_ABOUT]
-    _print_json(found) if as_json else print_answers(found, about)
+    _print_json(found) if as_json else print_answers(found, {name: described[name] for name in about})
 
 
 @app.command()
@@ -313,6 +329,9 @@ def score(
     customers: Annotated[Path, typer.Option("--customers", help="The customers, CSV or Parquet.")],
     out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
+    why: Annotated[
+        bool, typer.Option("--why", help="Add a column with the sentence that says why; some 15 products per second.")
+    ] = False,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -326,7 +345,7 @@ def score(
 
     check_output(out)
     with _recommender(models, backend, client) as recommender:
-        filters = _filters(recommender, max_risk, category, exclude)
+        filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         ids, requests = requests_from_file(recommender, customers)
         with _shown_progress(as_json) as progress:
             show, done = progress(f"score {len(ids):,} customers"), 0
@@ -336,7 +355,7 @@ def score(
                 done += count
                 show(f"{done:,}", done / max(len(ids), 1))
 
-            written = score(recommender, ids, requests, out, top, filters, advance)
+            written = score(recommender, ids, requests, out, top, filters, advance, explainer)
     summary = {"customers": len(ids), "recommendations": written, "out": str(out)}
     _print_json(summary) if as_json else typer.echo(f"wrote {written:,} recommendations to {out}")
 
@@ -355,15 +374,14 @@ def ui(
     """Open the page on the served models; a version that is pushed meanwhile takes over."""
     from threading import Event
 
+    from data.toml import override_settings
     from serving.backends.config import load_client_config
     from serving.live import LiveRecommender
     from serving.sources import source_of
     from ui.page.config import load_page_config
     from ui.page.server import open_page
 
-    given = {"host": host, "port": port, "auth_file": auth}
-    config = load_page_config(settings)
-    config = config.model_copy(update={name: value for name, value in given.items() if value is not None})
+    config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
     typer.echo(f"loading {models}")
     with LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
         live.start(poll)

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from data.catalogue import Encoders
 from data.dataset import Array
+from data.problems import InputError
 from data.snapshot import NO_PRODUCT
 from data.tensorflow import tf
 from modelling.training import Progress, Training
@@ -129,7 +130,7 @@ class TestSelectRanker:
         self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
     ) -> None:
         silent = dataclasses.replace(windows[2], num_relevant=np.zeros_like(windows[2].num_relevant))
-        with pytest.raises(ValueError, match=r"nothing was acquired.*interactions\.acquire"):
+        with pytest.raises(InputError, match=r"nothing was acquired.*interactions\.acquire"):
             select_ranker([*windows[:2], silent], encoders, settings(), tmp_path, ignore)
 
     def test_of_a_single_window_a_share_of_the_customers_validates(
