@@ -1,0 +1,201 @@
+"""Simultaneous users who ask the page's endpoints, and the same questions to the recommender alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from gradio_client import Client
+
+from benchmarks.page.latencies import Latencies, latencies
+from benchmarks.page.models import served
+from benchmarks.page.process import opened_page
+from benchmarks.page.questions import Endpoint, Question, questions
+
+__all__ = ["Load", "User", "load", "markdown", "summary"]
+
+
+@dataclass
+class User:
+    """Asks one question after the other, without a pause between them."""
+
+    ask: Callable[[Question], Any]
+    questions: Iterator[Question]
+    answered: list[tuple[Question, float]] = field(default_factory=list)
+    """With the seconds that each took."""
+    failed: list[tuple[Question, str]] = field(default_factory=list)
+    """With what was said."""
+
+    def run(self, until: float) -> None:
+        """Ask until a time of time.perf_counter()."""
+        while (began := time.perf_counter()) < until:
+            question = next(self.questions)
+            try:
+                self.ask(question)
+            except Exception as error:  # whatever it is, the benchmark tells it
+                self.failed.append((question, f"{question.endpoint}: {type(error).__name__}: {error}"))
+            else:
+                self.answered.append((question, time.perf_counter() - began))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What became of the questions to one endpoint, or to all."""
+
+    latency: Latencies
+    errors: int
+    per_second: float
+    """Answers per second."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the users saw."""
+
+    users: int
+    seconds: float
+    open_seconds: float
+    """From the start of the page's process until it was open."""
+    first_answer_seconds: float
+    """And until a program had its first answer."""
+    endpoints: dict[str, Figures]
+    """'all' is all of them together."""
+    peer: Figures
+    """`Recommender.recommend` with the same questions of /recommend, in one process, one after the other."""
+    errors: dict[str, int]
+    """What was said -> how often."""
+
+
+def load(models: Path, users: int, seconds: float, seed: int) -> Load:
+    """Open the page, let users ask it, close it, and ask the recommender the same.
+
+    Args:
+        models: The served models.
+        users: How many ask at the same time, each with a connection of its own.
+        seconds: For how long.
+        seed: Draws what they ask.
+
+    Raises:
+        FailedError: The page does not open.
+        InputError: The export holds no customers.
+    """
+    about = served(models)
+    with opened_page(models) as page:
+        # Nobody's questions are the first one's, who waits until all is loaded.
+        first = next(questions(about, seed, users))
+        _asker(_client(page.address))(first)
+        first_answer = time.perf_counter() - page.began
+        crowd = [User(_asker(_client(page.address)), questions(about, seed, user)) for user in range(users)]
+        took = _run(crowd, seconds)
+    answered = [one for user in crowd for one in user.answered]
+    failed = [one for user in crowd for one in user.failed]
+    return Load(
+        users=users,
+        seconds=took,
+        open_seconds=page.seconds,
+        first_answer_seconds=first_answer,
+        endpoints=summary(answered, failed, took),
+        peer=_peer(models, [question for question, _ in answered if question.endpoint == "/recommend"]),
+        errors=dict(Counter(said for _, said in failed).most_common()),
+    )
+
+
+def _client(address: str) -> Client:
+    return Client(address, verbose=False, analytics_enabled=False)
+
+
+def _asker(client: Client) -> Callable[[Question], Any]:
+    """Return what asks an endpoint; an answer about another customer is a failure."""
+
+    def ask(question: Question) -> None:
+        answer = client.predict(**question.arguments, api_name=question.endpoint)
+        asked = question.arguments["customer_id"]
+        if answer.get("customer_id", asked) != asked:
+            raise RuntimeError("the answer is another customer's")
+
+    return ask
+
+
+def _run(crowd: Sequence[User], seconds: float) -> float:
+    """Let users ask, each in a thread; return how long it took until the last had the last answer."""
+    began = time.perf_counter()
+    threads = [threading.Thread(target=user.run, args=(began + seconds,)) for user in crowd]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def summary(
+    answered: Sequence[tuple[Question, float]], failed: Sequence[tuple[Question, str]], seconds: float
+) -> dict[str, Figures]:
+    """Return the figures of each endpoint, and of 'all'.
+
+    Args:
+        answered: Questions with the seconds that each answer took.
+        failed: Questions with what was said.
+        seconds: How long it took in all.
+    """
+    figures = {}
+    for name in (*get_args(Endpoint), "all"):
+        times = [took for question, took in answered if name in (question.endpoint, "all")]
+        errors = sum(name in (question.endpoint, "all") for question, _ in failed)
+        figures[name] = Figures(latencies(times), errors, len(times) / seconds)
+    return figures
+
+
+def _peer(models: Path, asked: Sequence[Question]) -> Figures:
+    from serving.recommender import Filters, Recommender
+    from serving.requests import requests_of_ids
+
+    recommender = Recommender.load(models)
+    calls = []
+    for question in asked:
+        given = dict(question.arguments)
+        request = requests_of_ids(recommender, np.array([given.pop("customer_id")], object))
+        calls.append((request, given.pop("top"), Filters(**given)))
+    for call in calls[:1]:
+        recommender.recommend(*call)  # the first one is slow
+    times = []
+    for call in calls:
+        began = time.perf_counter()
+        recommender.recommend(*call)
+        times.append(time.perf_counter() - began)
+    recommender.close()
+    return Figures(latencies(times), 0, len(times) / sum(times) if times else 0.0)
+
+
+def markdown(found: Load) -> str:
+    """Return the figures as a table in Markdown, with what was said below."""
+    lines = [
+        f"{found.users} users for {found.seconds:.0f} s; the page was open after {found.open_seconds:.1f} s "
+        f"and gave its first answer after {found.first_answer_seconds:.1f} s",
+        "",
+        "| | answers | errors | p50, ms | p95, ms | p99, ms | answers per second |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(name, figures) for name, figures in found.endpoints.items()),
+        _row("the recommender alone, one after the other", found.peer),
+    ]
+    page, peer = found.endpoints["/recommend"], found.peer
+    if page.latency.p50 is not None and peer.latency.p50 is not None:
+        lines += [
+            "",
+            f"/recommend beside the recommender alone: {page.latency.p50 / peer.latency.p50:.0f} times its p50, "
+            f"{page.per_second / peer.per_second:.2f} of its answers per second",
+        ]
+    lines += [f"{count} times: {said}" for said, count in found.errors.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, figures: Figures) -> str:
+    found = figures.latency
+    times = ["" if one is None else f"{one:,.1f}" for one in (found.p50, found.p95, found.p99)]
+    cells = [name, f"{found.answers:,}", f"{figures.errors:,}", *times, f"{figures.per_second:,.1f}"]
+    return f"| {' | '.join(cells)} |"

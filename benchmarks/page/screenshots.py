@@ -1,0 +1,197 @@
+"""Pictures of every tab of the page, light, dark and narrow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from benchmarks.page.browser import browser, choose, reach
+from benchmarks.page.models import Served, first_customer, served, write_customers
+from benchmarks.page.process import opened_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["LOOKS", "TABS", "screenshots"]
+
+_LEAST_HELD = 3
+_LEAST_ALLOWED = 5
+_BATCH = 40
+"""Customers of the scored file."""
+_COLOURS = 128
+"""Of a picture's palette."""
+_TALLEST = 2600
+"""A picture is cut off below so many pixels."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the page is looked at."""
+
+    name: str
+    width: int
+    height: int
+    scheme: Literal["light", "dark"] = "light"
+
+
+LOOKS = (Look("light", 1280, 800), Look("dark", 1280, 800, "dark"), Look("narrow", 390, 844))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What stands in the pictures."""
+
+    customer: str
+    change: tuple[str, str]
+    """The attribute that the comparison changes, and its new value."""
+    file: Path
+    """The customers that the batch scores."""
+
+
+def _compared(page: Page, shown: Shown) -> None:
+    column, value = shown.change
+    page.locator(f"#field-{column} input").fill(value)
+    page.locator(f"#field-{column} input").press("Tab")
+    page.locator("#compare").click()
+    page.locator("#comparison .compared").wait_for()
+
+
+def _scored(page: Page, shown: Shown) -> None:
+    page.locator("#batch-file input[type=file]").set_input_files(shown.file)
+    page.locator("#batch-file").get_by_text(shown.file.name).first.wait_for()
+    page.locator("#batch-run").click()
+    page.locator("#batch-report table").wait_for()
+    page.locator("#batch-download").wait_for()
+
+
+def _nothing(page: Page, shown: Shown) -> None:
+    """Look at the tab as it is."""
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab, and how it comes to show what is in the picture."""
+
+    id: str
+    title: str
+    ready: str
+    """What is seen when it has what it shows about a customer."""
+    use: Callable[[Page, Shown], None] = _nothing
+
+
+TABS: Mapping[str, Tab] = {
+    "top-products": Tab("products", "Top products", "#offers table"),
+    "profile": Tab("profile", "Profile", "#holdings table"),
+    "why": Tab("why", "Why", "#why-view .waterfall"),
+    "neighbourhood": Tab("neighbourhood", "Neighbourhood", "#map .main-svg"),
+    "what-if": Tab("whatif", "What if", "#compare", _compared),
+    "models": Tab("models", "Models", "#model-report table"),
+    "batch": Tab("batch", "Batch", "#batch-run", _scored),
+    "service": Tab("service", "As a service", "#example code"),
+}
+"""What the picture is called -> the tab."""
+
+
+def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Path]:
+    """Open the page, and take a picture of every tab in every look.
+
+    Args:
+        models: The served models.
+        out: The folder of the pictures, NAME-LOOK.png; those of the same name are replaced.
+        customer: Who is shown, by default the first with enough holdings and products.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        FailedError: The page does not open.
+        InputError: Chromium or Playwright is not installed, or there is no such customer.
+    """
+    about = served(models)
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    with opened_page(models) as opened, TemporaryDirectory() as folder, browser() as chromium:
+        file = Path(folder) / "customers.csv"
+        write_customers(about, about.customers.ids[:_BATCH], file)
+        chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, _allowed(opened.address))
+        shown = Shown(chosen, _change(about, chosen), file)
+        for look in LOOKS:
+            with _page(chromium, look) as page:
+                reach(page, opened.address)
+                choose(page, shown.customer)
+                for name, tab in TABS.items():
+                    _visit(page, tab)
+                    tab.use(page, shown)
+                    written.append(_picture(page, out / f"{name}-{look.name}.png"))
+    return written
+
+
+def _allowed(address: str) -> Callable[[str], int]:
+    """Return what asks the page how many products a customer may be recommended, up to what the pictures need."""
+    from gradio_client import Client
+
+    client = Client(address, verbose=False, analytics_enabled=False)
+
+    def allowed(customer: str) -> int:
+        answer = client.predict(customer_id=customer, top=_LEAST_ALLOWED, api_name="/recommend")
+        return len(answer["products"])
+
+    return allowed
+
+
+def _change(about: Served, customer: str) -> tuple[str, str]:
+    """Return a change that moves the answer: the first number that the suitability rules read, at its other end."""
+    columns = about.manifest["customers"]["columns"]
+    ruled = [rule["customer"] for rule in about.manifest["policy"]["rules"]]
+    numbers = [name for name in columns if columns[name]["role"] == "number"]
+    column = next((name for name in ruled if name in numbers), numbers[0])
+    values = about.customers.columns[column]
+    (value,) = values[about.customers.ids == customer]
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return column, f"{high if abs(high - value) > abs(value - low) else low:g}"
+
+
+@contextmanager
+def _page(chromium: Browser, look: Look) -> Iterator[Page]:
+    context = chromium.new_context(
+        viewport={"width": look.width, "height": look.height},
+        color_scheme=look.scheme,
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def _visit(page: Page, tab: Tab) -> None:
+    """Look at a tab, which may be in the menu of those without room."""
+    button = page.locator(f"#tab-{tab.id}-button")
+    if not button.is_visible():
+        page.locator(".overflow-menu > button").click()
+        button = page.locator(".overflow-dropdown").get_by_role("button", name=tab.title, exact=True)
+    button.click()
+    page.locator(tab.ready).first.wait_for()
+
+
+def _picture(page: Page, path: Path) -> Path:
+    """Take a picture when nothing is on its way any more, with few colours, which makes it small."""
+    from PIL import Image
+
+    page.locator(".pending, .generating").first.wait_for(state="detached")
+    page.mouse.move(0, 0)
+    page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
+    picture = Image.open(io.BytesIO(taken)).convert("RGB")
+    kept = picture.crop((0, 0, picture.width, min(picture.height, _TALLEST)))
+    kept.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
