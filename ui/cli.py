@@ -44,6 +44,14 @@ Backend = Annotated[
 Client = Annotated[
     Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see the README.")
 ]
+WhyColumn = Annotated[
+    bool,
+    typer.Option(
+        "--why",
+        help="Add a column with the sentence that says why. Slow: 15 to 30 products a second on 2 cores, "
+        "and seconds for each by REST.",
+    ),
+]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="A product id to leave out; repeat for more.")]
 
 
@@ -329,9 +337,7 @@ def score(
     customers: Annotated[Path, typer.Option("--customers", help="The customers, CSV or Parquet.")],
     out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
-    why: Annotated[
-        bool, typer.Option("--why", help="Add a column with the sentence that says why; some 15 products per second.")
-    ] = False,
+    why: WhyColumn = False,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -378,10 +384,12 @@ def ui(
     from serving.backends.config import load_client_config
     from serving.live import LiveRecommender
     from serving.sources import source_of
+    from ui.address import check_address
     from ui.page.config import load_page_config
     from ui.page.server import open_page
 
     config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
+    check_address(config.host, config.port)
     typer.echo(f"loading {models}")
     with LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
         live.start(poll)

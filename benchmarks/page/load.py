@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from gradio_client import Client
 
 from benchmarks.page.latencies import Latencies, latencies
 from benchmarks.page.models import served
-from benchmarks.page.process import opened_page
+from benchmarks.page.process import opened_page, processor_seconds
 from benchmarks.page.questions import Endpoint, Question, questions
 
 __all__ = ["Load", "User", "load", "markdown", "summary"]
@@ -64,6 +65,10 @@ class Load:
     """From the start of the page's process until it was open."""
     first_answer_seconds: float
     """And until a program had its first answer."""
+    page_processor_seconds: float
+    """What the page's process computed while it was asked; on a busy machine it tells more than the times."""
+    users_processor_seconds: float
+    """And the users' process."""
     endpoints: dict[str, Figures]
     """'all' is all of them together."""
     peer: Figures
@@ -92,7 +97,10 @@ def load(models: Path, users: int, seconds: float, seed: int) -> Load:
         _asker(_client(page.address))(first)
         first_answer = time.perf_counter() - page.began
         crowd = [User(_asker(_client(page.address)), questions(about, seed, user)) for user in range(users)]
+        processes = (page.process, os.getpid())
+        before = [processor_seconds(process) for process in processes]
         took = _run(crowd, seconds)
+        computed = [processor_seconds(process) - start for process, start in zip(processes, before, strict=True)]
     answered = [one for user in crowd for one in user.answered]
     failed = [one for user in crowd for one in user.failed]
     return Load(
@@ -100,6 +108,8 @@ def load(models: Path, users: int, seconds: float, seed: int) -> Load:
         seconds=took,
         open_seconds=page.seconds,
         first_answer_seconds=first_answer,
+        page_processor_seconds=computed[0],
+        users_processor_seconds=computed[1],
         endpoints=summary(answered, failed, took),
         peer=_peer(models, [question for question, _ in answered if question.endpoint == "/recommend"]),
         errors=dict(Counter(said for _, said in failed).most_common()),
@@ -183,6 +193,11 @@ def markdown(found: Load) -> str:
         *(_row(name, figures) for name, figures in found.endpoints.items()),
         _row("the recommender alone, one after the other", found.peer),
     ]
+    if answers := found.endpoints["all"].latency.answers:
+        page_ms, users_ms = (
+            1000 * one / answers for one in (found.page_processor_seconds, found.users_processor_seconds)
+        )
+        lines += ["", f"processor time of an answer: {page_ms:.0f} ms of the page, {users_ms:.0f} ms of the users"]
     page, peer = found.endpoints["/recommend"], found.peer
     if page.latency.p50 is not None and peer.latency.p50 is not None:
         lines += [

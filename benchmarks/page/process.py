@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 
 from data.problems import FailedError
 
-__all__ = ["Opened", "opened_page"]
+__all__ = ["Opened", "opened_page", "processor_seconds"]
 
 _ROOT = Path(__file__).parents[2]
 _ADDRESS = re.compile(r"the page is open at (\S+)")
@@ -29,6 +29,8 @@ class Opened:
     """A page that is open."""
 
     address: str
+    process: int
+    """Its number."""
     began: float
     """When its process was started, by time.perf_counter()."""
     seconds: float
@@ -36,13 +38,17 @@ class Opened:
 
 
 @contextmanager
-def opened_page(models: Path) -> Iterator[Opened]:
-    """Open the page on a free port, and close it when the block ends.
+def opened_page(models: Path, port: int = 0) -> Iterator[Opened]:
+    """Open the page, and close it when the block ends.
+
+    Args:
+        models: The served models.
+        port: Where; 0 takes a free one.
 
     Raises:
         FailedError: It does not open; what it said is repeated.
     """
-    command = [sys.executable, "-u", "-m", "ui.cli", "ui", "--models", str(models.resolve()), "--port", "0"]
+    command = [sys.executable, "-u", "-m", "ui.cli", "ui", "--models", str(models.resolve()), "--port", str(port)]
     began = time.perf_counter()
     with (
         TemporaryFile("w+", encoding="utf-8") as errors,
@@ -55,13 +61,19 @@ def opened_page(models: Path) -> Iterator[Opened]:
             if address is None:
                 errors.seek(0)
                 raise FailedError(f"the page did not open:\n{errors.read()}")
-            yield Opened(address, began, time.perf_counter() - began)
+            yield Opened(address, process.pid, began, time.perf_counter() - began)
         finally:
             process.send_signal(signal.SIGINT)  # as Ctrl-C does, so that it removes its files
             try:
                 process.wait(_FAREWELL_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def processor_seconds(process: int) -> float:
+    """Return how long the processors have worked for a process; see proc_pid_stat(5)."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _address(lines: Iterable[str]) -> str | None:

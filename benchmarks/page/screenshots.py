@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.page.browser import browser, choose, reach
 from benchmarks.page.models import Served, first_customer, served, write_customers
 from benchmarks.page.process import opened_page
+from ui.page.config import PageConfig
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,7 +26,9 @@ _LEAST_HELD = 3
 _LEAST_ALLOWED = 5
 _BATCH = 40
 """Customers of the scored file."""
-_COLOURS = 128
+_PORT = PageConfig().port
+"""The usual one, since the page tells its address."""
+_COLOURS = 256
 """Of a picture's palette."""
 _TALLEST = 2600
 """A picture is cut off below so many pixels."""
@@ -117,7 +120,7 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
     about = served(models)
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    with opened_page(models) as opened, TemporaryDirectory() as folder, browser() as chromium:
+    with opened_page(models, _PORT) as opened, TemporaryDirectory() as folder, browser() as chromium:
         file = Path(folder) / "customers.csv"
         write_customers(about, about.customers.ids[:_BATCH], file)
         chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, _allowed(opened.address))
@@ -193,5 +196,6 @@ def _picture(page: Page, path: Path) -> Path:
     taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
     kept = picture.crop((0, 0, picture.width, min(picture.height, _TALLEST)))
-    kept.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    # A palette by how often colours are would give the small dots of a legend one and the same.
+    kept.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pandas as pd
 import pytest
 
 import serving.scoring
+from serving.assets import ASSETS, EXPLANATIONS
+from serving.explanations import Explainer
 from serving.recommender import Filters, Recommender
-from serving.requests import requests_from_file, requests_of_ids
+from serving.requests import requests_from_file, requests_of_ids, take
 from serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
 from tests.commands import Outcome, nextbest
 from tests.trained import Trained
 from tests.ui.tables import BAD_FILES, BadFile, known_customers
+from ui.answers import print_answers
 
 
 def recommend(models: Path, customer: str | Path, *more: str) -> Outcome:
@@ -284,3 +288,69 @@ class TestScore:
         )
         assert refused.code == 2 and str(tmp_path / "no.csv") in refused.err
         assert not list(tmp_path.iterdir())
+
+
+class TestWhy:
+    def test_adds_up_and_is_that_of_the_product_alone(self, trained: Trained, recommender: Recommender) -> None:
+        (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--why", "--top", "2").out)
+        request = requests_of_ids(recommender, np.array(["C000017"], object))
+        for product in answer["products"]:
+            why, alone = product["why"], Explainer(recommender).explain(request, product["product_id"], "ranking")
+            assert why["sentence"] == alone.sentence
+            total = why["base"] + sum(one["contribution"] for one in why["contributions"])
+            assert total == pytest.approx(why["score"], abs=1e-4)
+            assert 1 / (1 + np.exp(-why["score"])) == pytest.approx(product["probability"], abs=1e-5)
+            assert {one["name"] for one in why["contributions"]} == {one.name for one in alone.contributions}
+        told = " ".join(recommend(trained.models, "C000017", "--why", "--top", "2").out.split())  # lines are broken
+        for product in answer["products"]:
+            assert f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}" in told
+
+    def test_a_scored_file_has_a_sentence_for_each(
+        self, trained: Trained, recommender: Recommender, people: Path, tmp_path: Path
+    ) -> None:
+        few, out = tmp_path / "few.csv", tmp_path / "scored.csv"
+        few.write_text("".join(people.read_text().splitlines(keepends=True)[:4]))
+        asked = ("score", "--models", trained.models, "--customers", few, "--out", out, "--top", "2")
+        assert nextbest(*asked, "--why").code == 0
+        table = pd.read_csv(out)
+        assert tuple(table.columns) == (*RECOMMENDATION_COLUMNS, "why")
+        explainer = Explainer(recommender)
+        for customer, product, sentence in table[["customer_id", "product_id", "why"]].itertuples(index=False):
+            request = requests_of_ids(recommender, np.array([customer], object))
+            assert sentence == explainer.explain(request, product, "ranking").sentence
+
+    def test_chunks_do_not_matter_nor_who_is_shown_nothing(
+        self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        customers = recommender.customers()
+        columns = take(customers.columns, slice(5))
+        columns["income"] = np.where(np.arange(5) < 3, np.nan, columns["income"]).astype(np.float32)
+        for chunk in (2, 16):
+            monkeypatch.setattr(serving.scoring, "EXPLAINED_CHUNK", chunk)
+            out = tmp_path / f"{chunk}.parquet"
+            written = score(recommender, customers.ids[:5], columns, out, 2, explainer=Explainer(recommender))
+        few, many = (pd.read_parquet(tmp_path / f"{chunk}.parquet") for chunk in (2, 16))
+        assert 0 < written == len(few)
+        pd.testing.assert_frame_equal(few, many, rtol=1e-5, atol=1e-6)
+
+    def test_an_export_that_cannot_be_explained(self, trained: Trained, people: Path, tmp_path: Path) -> None:
+        models, out = tmp_path / "models", tmp_path / "out.csv"
+        shutil.copytree(trained.models / "recommender", models / "recommender")
+        (models / "recommender" / "1" / ASSETS / EXPLANATIONS).unlink()
+        refused = nextbest("score", "--models", models, "--customers", people, "--out", out, "--why")
+        assert (refused.code, refused.out) == (2, "")
+        assert "without what --why needs; export it anew, or leave --why out" in refused.err
+        assert not out.exists()
+
+
+def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    about = {"min_income": {"role": "number", "unit": "EUR"}, "tier": {"role": "category", "unit": ""}}
+    product = {"rank": 1, "product_id": "P1", "probability": 0.0304, "similarity": -0.456, "retrieval_rank": 2}
+    told = [
+        {"customer_id": "C1", "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}]},
+        {"customer_id": "C2", "products": [product | {"product": {"min_income": None, "tier": None}}]},
+    ]
+    print_answers(told, about)
+    first, second = (line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "P1" in line)
+    assert first == ["1", "P1", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
+    assert second[-2:] == ["-", "-"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ from tests.conftest import ROOT
 from tests.ui.tables import BAD_FILES, BadFile
 from ui.cli import app
 
-COMMANDS = ["simulate", "schema", "run", "train", "evaluate", "export", "recommend", "score"]
+COMMANDS = ["simulate", "schema", "run", "train", "evaluate", "export", "recommend", "score", "ui"]
 
 
 class TestHelp:
@@ -71,6 +72,28 @@ class TestUsage:
         refused = CliRunner().invoke(app, arguments)
         assert refused.exit_code == 2
         assert "Usage:" in refused.stderr and not refused.stdout
+
+
+class TestTheAddressOfThePage:
+    """It is refused before anything is loaded: there are no models."""
+
+    def refuse(self, *arguments: str | Path) -> str:
+        refused = nextbest("ui", "--models", "nowhere", *arguments)
+        assert (refused.code, refused.out) == (2, "")
+        return refused.err
+
+    def test_a_port_that_is_taken(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert f"127.0.0.1:{port} cannot be listened on" in self.refuse("--port", str(port))
+
+    def test_an_address_of_another_machine(self) -> None:
+        told = self.refuse("--host", "192.0.2.1", "--port", "0")  # RFC 5737: for documentation
+        assert "192.0.2.1:0 cannot be listened on" in told and "--host" in told
+
+    def test_a_port_from_the_settings(self, tmp_path: Path) -> None:
+        (tmp_path / "page.toml").write_text("port = 70000")
+        assert "'port'" in self.refuse("--page", tmp_path / "page.toml")
 
 
 class TestConfig:

@@ -11,6 +11,7 @@ from serving.explanation_assets import STAGES, Stage
 from serving.explanations import Explainer
 from serving.recommender import Recommender
 from serving.requests import take
+from tests.commands import nextbest
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Emulator
 from tests.trained import Trained
@@ -32,3 +33,10 @@ def test_a_server_is_explained_alike(
         value, contribution = amounts[one.name, one.kind]
         assert value == one.value
         assert contribution == pytest.approx(one.contribution, abs=1e-4)
+
+
+def test_the_command_line_asks_a_server_why(trained: Trained, emulator: Emulator) -> None:
+    asked = ("recommend", "--models", trained.models, "--customer", "C000017", "--why", "--top", "2")
+    here, there = nextbest(*asked), nextbest(*asked, "--backend", url_of(emulator, "grpc"))
+    assert (there.code, there.out) == (0, here.out)
+    assert " raise" in here.out

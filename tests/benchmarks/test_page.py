@@ -1,0 +1,158 @@
+"""The page's benchmarks: what is asked, who is shown, and what the times come to."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.page import browser
+from benchmarks.page.__main__ import main
+from benchmarks.page.latencies import Latencies, latencies
+from benchmarks.page.load import User, summary
+from benchmarks.page.models import Served, first_customer, served, write_customers
+from benchmarks.page.questions import Question, questions
+from data.problems import InputError
+from serving.assets import Table
+from serving.recommender import Recommender
+from serving.requests import requests_from_file, take
+from tests.trained import Trained
+
+HELD = np.array([["P1", "", ""], ["P1", "P2", "P3"], ["P3", "P2", "P1"]], object)
+
+
+@pytest.fixture
+def about() -> Served:
+    manifest = {"policy": {"risk_column": "risk", "category_column": "kind"}}
+    customers = Table(np.array(["C1", "C2", "C3"], object), {"held_products": HELD})
+    columns = {"risk": np.array([3.0, 1.0, np.nan, 1.0]), "kind": np.array(["fund", "card", "", "card"], object)}
+    return Served(Path("models"), manifest, customers, Table(np.array(["P1", "P2", "P3", "P4"], object), columns))
+
+
+class TestLatencies:
+    def test_of_known_times(self) -> None:
+        # 1 to 200 ms: 50 of 100 answers took at most 100 ms, 95 at most 190 ms, 99 at most 198 ms.
+        times = [place / 1000 for place in range(200, 0, -1)]
+        found = latencies(times)
+        assert found == Latencies(200, pytest.approx(100), pytest.approx(190), pytest.approx(198))
+
+    def test_of_one_and_of_none(self) -> None:
+        assert latencies([0.25]) == Latencies(1, 250, 250, 250)
+        assert latencies([]) == Latencies(0, None, None, None)
+
+
+class TestQuestions:
+    def ask(self, about: Served, seed: int, user: int, count: int = 200) -> list[Question]:
+        return list(itertools.islice(questions(about, seed, user), count))
+
+    def test_a_seed_and_a_user_say_all(self, about: Served) -> None:
+        first = self.ask(about, 1, 2)
+        assert first == self.ask(about, 1, 2)
+        assert first != self.ask(about, 2, 2) and first != self.ask(about, 1, 3)
+
+    def test_every_tenth_asks_why_and_every_twentieth_who(self, about: Served) -> None:
+        asked = Counter(question.endpoint for question in self.ask(about, 0, 0))
+        assert asked == {"/recommend": 170, "/explain": 20, "/profile": 10}
+
+    def test_filters_are_drawn_from_what_there_is(self, about: Served) -> None:
+        found = [question.arguments for question in self.ask(about, 0, 0) if question.endpoint == "/recommend"]
+        assert {given["max_risk"] for given in found if "max_risk" in given} == {1, 3}
+        assert {name for given in found for name in given.get("categories", [])} == {"card", "fund"}
+        assert {name for given in found for name in given.get("exclude", [])} == {"P1", "P2", "P3", "P4"}
+        assert sum(given.keys() == {"customer_id", "top"} for given in found) > 50
+        assert {given["top"] for given in found} == set(range(1, 21))
+        json.dumps(found)  # what a client sends
+
+    def test_without_risks_and_categories_nothing_is_limited_by_them(self, about: Served) -> None:
+        about.manifest["policy"].update(risk_column=None, category_column=None)
+        given = {name for question in self.ask(about, 0, 0) for name in question.arguments}
+        assert given == {"customer_id", "product_id", "top", "exclude"}
+
+
+class TestUser:
+    def test_counts_answers_and_failures(self, about: Served) -> None:
+        def ask(question: Question) -> Any:
+            if question.endpoint == "/profile":
+                raise ValueError("no profile")
+
+        def until_the_end() -> Iterator[Question]:
+            yield from itertools.islice(questions(about, 0, 0), 40)
+            user.ends.append(True)
+            while True:
+                yield Question("/recommend", {})
+
+        user: Any = SimpleNamespace(ends=[])
+        asking = User(ask, until_the_end())
+        while not user.ends:
+            asking.run(time.perf_counter() + 0.001)
+        assert [said for _, said in asking.failed] == ["/profile: ValueError: no profile"] * 2
+        assert Counter(question.endpoint for question, _ in asking.answered)["/explain"] == 4
+
+    def test_the_summary(self) -> None:
+        why, who = Question("/explain", {}), Question("/profile", {})
+        found = summary([(why, 0.1), (why, 0.3), (who, 0.2)], [(who, "no")], seconds=2)
+        assert (found["/explain"].latency.p50, found["/explain"].errors) == (100, 0)
+        assert (found["/profile"].latency.answers, found["/profile"].errors) == (1, 1)
+        assert (found["all"].per_second, found["all"].errors) == (1.5, 1)
+        assert found["/recommend"].latency.p50 is None
+
+
+class TestWhoIsShown:
+    def test_the_first_with_enough(self, about: Served) -> None:
+        asked = []
+
+        def allowed(customer: str) -> int:
+            asked.append(customer)
+            return {"C1": 9, "C2": 4, "C3": 5}[customer]
+
+        assert first_customer(about, 3, 5, allowed) == "C3"
+        assert asked == ["C2", "C3"]  # the first one holds too little
+
+    def test_nobody(self, about: Served) -> None:
+        with pytest.raises(InputError, match=r"no customer holds 4 products and may be recommended 5; .*--customer"):
+            first_customer(about, 4, 5, lambda customer: 9)
+
+
+def test_the_customers_file_is_what_the_export_knows(
+    trained: Trained, recommender: Recommender, tmp_path: Path
+) -> None:
+    ids = recommender.customers().ids[:30]
+    write_customers(served(trained.models), ids, tmp_path / "customers.csv")
+    read, request = requests_from_file(recommender, tmp_path / "customers.csv")
+    assert read.tolist() == ids.tolist()
+    expected = take(recommender.customers().columns, slice(30))
+    for name in recommender.customer_columns:
+        np.testing.assert_array_equal(request[name], expected[name])
+
+
+def test_without_chromium_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match=r"none of chromium, .* is on the path; .*apt-get install chromium"):
+        browser.find_chromium()
+
+
+@pytest.mark.slow
+def test_load_from_the_start_of_the_page_to_the_figures(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "load.json"
+    asked = ["load", "--models", trained.models, "--users", "2", "--seconds", "1", "--out", out]
+    monkeypatch.setattr("sys.argv", ["page", *map(str, asked)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    told, found = capsys.readouterr().out, json.loads(out.read_text())
+    assert (end.value.code or 0, found["errors"]) == (0, {})
+    assert found["endpoints"]["all"]["latency"]["answers"] > 0
+    assert found["peer"]["latency"]["answers"] == found["endpoints"]["/recommend"]["latency"]["answers"]
+    assert found["page_processor_seconds"] > 0
+    assert 0 < found["open_seconds"] < found["first_answer_seconds"]
+    assert re.search(r"^\| /recommend \| [1-9]", told, re.MULTILINE)
