@@ -27,7 +27,7 @@ _ARGUMENTS = (
 )
 
 _CHOOSE = """
-async customer => {
+async ([customer, limit]) => {
   document.querySelectorAll('#offers > *, #offers table').forEach(old => old.setAttribute('data-old', ''));
   const input = document.querySelector('#customer-input');
   const shown = () => document.querySelector('#customer-card h2')?.textContent === customer
@@ -35,12 +35,18 @@ async customer => {
   input.value = customer;
   const began = performance.now();
   input.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true}));
-  while (!shown()) await new Promise(requestAnimationFrame);
+  while (!shown()) {
+    if (performance.now() - began > limit) throw new Error(`no table for the customer after ${limit} ms`);
+    await new Promise(requestAnimationFrame);
+  }
   await new Promise(requestAnimationFrame);
   return performance.now() - began;
 }
 """
 """Chooses a customer as the Enter key does, and returns how long it took until the table was painted, ms."""
+
+_LONGEST_MS = 60_000
+"""An answer that takes longer is a failure."""
 
 
 def find_chromium() -> str:
@@ -91,4 +97,4 @@ def choose(page: Page, customer: str) -> float:
     Returns:
         How long it took until the table was painted, seconds.
     """
-    return float(page.evaluate(_CHOOSE, customer)) / 1000
+    return float(page.evaluate(_CHOOSE, [customer, _LONGEST_MS])) / 1000

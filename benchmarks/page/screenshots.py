@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.page.browser import browser, choose, reach
 from benchmarks.page.models import Served, first_customer, served, write_customers
 from benchmarks.page.process import opened_page
+from data.problems import InputError, Problem, shown
 from ui.page.config import PageConfig
 
 if TYPE_CHECKING:
@@ -118,20 +119,23 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
         InputError: Chromium or Playwright is not installed, or there is no such customer.
     """
     about = served(models)
+    if customer is not None and customer not in about.customers.ids:
+        remedy = f"its customers have ids like {', '.join(about.customers.ids[:2])}"
+        raise InputError([Problem(str(about.folder), None, None, f"there is no customer {shown(customer)}", remedy)])
     out.mkdir(parents=True, exist_ok=True)
     written = []
     with opened_page(models, _PORT) as opened, TemporaryDirectory() as folder, browser() as chromium:
         file = Path(folder) / "customers.csv"
         write_customers(about, about.customers.ids[:_BATCH], file)
         chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, _allowed(opened.address))
-        shown = Shown(chosen, _change(about, chosen), file)
+        told = Shown(chosen, _change(about, chosen), file)
         for look in LOOKS:
             with _page(chromium, look) as page:
                 reach(page, opened.address)
-                choose(page, shown.customer)
+                choose(page, told.customer)
                 for name, tab in TABS.items():
                     _visit(page, tab)
-                    tab.use(page, shown)
+                    tab.use(page, told)
                     written.append(_picture(page, out / f"{name}-{look.name}.png"))
     return written
 
