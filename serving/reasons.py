@@ -42,7 +42,12 @@ _RATIOS = {
     "segment_popularity": "{} times as often as among all",
 }
 """Features that the vector has the logarithm of -> what the ratio means."""
-_COMPARATIVES = {True: "higher", False: "lower"}
+_PLURALS = {"ease", "cosine", "same_group"}
+"""Technical names of which people's names are plurals."""
+_LEVELS = {True: ("high", "higher"), False: ("low", "lower")}
+"""Whether a value is above the background's mean -> what it is far from it, and near it."""
+_TIMES = {True: ("late", "later than usual"), False: ("early", "earlier than usual")}
+"""The same of a date."""
 _LISTED = 3
 """So many products of a list are named."""
 
@@ -120,14 +125,22 @@ class Words:
 
     def _number(self, case: _Case) -> Told:
         """Tell a statistic by its size."""
-        return Told(_shown_amount(case.feature.name, case.amount), self._compared(case))
+        plural = case.feature.name in _PLURALS
+        level = self._level(case, _LEVELS) or ("typical" if plural else "a typical")
+        return Told(_shown_amount(case.feature.name, case.amount), f"{level} {feature_name(case.feature)}", plural)
 
     def _compared(self, case: _Case) -> str:
-        name, far = feature_name(case.feature), abs(case.deviations)
-        if not far > self._config.typical_within:
-            return f"a typical {name}"
-        above = case.deviations > 0
-        return f"{('high' if above else 'low') if far >= self._config.high_from else _COMPARATIVES[above]} {name}"
+        return f"{self._level(case, _LEVELS) or 'a typical'} {feature_name(case.feature)}"
+
+    def _dated(self, case: _Case) -> str:
+        return f"{feature_name(case.feature)} {self._level(case, _TIMES) or 'at a typical time'}"
+
+    def _level(self, case: _Case, levels: Mapping[bool, tuple[str, str]]) -> str:
+        """Return how far a value is from the background's mean; '' if it is typical."""
+        if not abs(case.deviations) > self._config.typical_within:
+            return ""
+        far, near = levels[case.deviations > 0]
+        return far if abs(case.deviations) >= self._config.high_from else near
 
     def _column(self, case: _Case) -> Told:
         kind, (column, *others) = case.feature.kind, case.feature.columns
@@ -138,8 +151,10 @@ class Words:
         if value == MISSING:
             return Told(value, f"unknown {name}")
         match described["role"]:
-            case "number" | "date":
+            case "number":
                 return Told(value, self._compared(case))
+            case "date":
+                return Told(value, self._dated(case))
             case "boolean":
                 return Told(value, name if value == "yes" else f"not {name}")
             case "text":

@@ -17,7 +17,7 @@ from data.dataset import Features
 from data.problems import InputError
 from serving.explanations import Contribution, Explanation, FeatureImportance, Importance
 from serving.fields import Field
-from serving.profiles import Holding
+from serving.profiles import Attribute, Holding, Profile
 from serving.recommender import Filters, Recommender
 from serving.requests import requests_of_ids
 from tests.trained import Trained
@@ -169,6 +169,16 @@ class TestProfile:
         shown = profile_view(desk.profiles.profile(desk.request(person)))
         assert shown.count('scope="row"') == len(desk.recommender.customer_columns)
 
+    def test_a_unit_is_said_once_and_a_few_are_not_none(self) -> None:
+        income = Attribute(
+            "income", "income", "number", "money", "5 EUR", False, 50.0, quartiles=("1 EUR", "4 EUR", "9 EUR")
+        )
+        job = Attribute("job", "job", "category", None, "clown", False, share=0.004)
+        home = Attribute("home", "home", "boolean", None, "no", False, share=0.0)
+        shown = profile_view(Profile("retail", 250, 500, (income, job, home), {"Money": (income,)}, ()))
+        assert "1 to 9 EUR" in shown
+        assert "under 1% of the segment" in shown and ">0% of the segment" in shown
+
     def test_holdings_stand_on_a_time_line(self) -> None:
         holdings = [
             Holding("P2", "Two <b>", "card", date(2024, 7, 1)),
@@ -223,7 +233,7 @@ class TestWhatIf:
         before = [Offer("P1", 0, "One", 1, 1, 0.20, 0.1), Offer("P2", 1, "Two", 2, 2, 0.10, 0.1)]
         after = [Offer("P3", 2, "Three", 1, 1, 0.30, 0.1), Offer("P1", 0, "One", 2, 1, 0.15, 0.1)]
         shown = comparison(before, after, ["Income: 1 → 2"], ["Three <i>"], [])
-        assert "gone" in shown and "new" in shown and "▼ 1" in shown and "-5.0 points" in shown
+        assert "gone" in shown and "new" in shown and "▼ 1" in shown and "\N{MINUS SIGN}5.0 points" in shown
         assert "1 product now suitable" in shown and "Three &lt;i&gt;" in shown and "no longer" not in shown
 
 

@@ -31,13 +31,22 @@ def _percentile(attribute: Attribute) -> str:
 
 
 def _share(attribute: Attribute) -> str:
-    if attribute.share is None:
-        return MISSING if attribute.share_overall is None else f"{attribute.share_overall:.0%} of all customers"
-    return f"{attribute.share:.0%} of the segment"
+    share, peers = attribute.share, "the segment"
+    if share is None:
+        share, peers = attribute.share_overall, "all customers"
+    if share is None:
+        return MISSING
+    percentage = f"{share:.0%}"
+    return f"{'under 1%' if share and percentage == '0%' else percentage} of {peers}"
 
 
 def _middle(attribute: Attribute) -> str:
-    return MISSING if attribute.quartiles is None else f"{attribute.quartiles[0]} to {attribute.quartiles[2]}"
+    """Return the first and the third quartile, with their unit said once."""
+    if attribute.quartiles is None:
+        return MISSING
+    low, _, high = attribute.quartiles
+    _, space, unit = high.rpartition(" ")
+    return f"{low.removesuffix(space + unit) if space else low} to {high}"
 
 
 def _numbers(title: str, attributes: Sequence[Attribute]) -> Markup:

@@ -23,7 +23,7 @@ from ui.page.errors import readable
 from ui.page.markup import Column, empty, folded, html, join, notice, table
 from ui.page.offers import Offer, offers_of, refusals
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import column_title, sentence_case, shown_probability
+from ui.page.words import column_title, sentence_case, shown_change, shown_probability
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 
@@ -168,7 +168,7 @@ def _moved(before: Offer | None, offer: Offer) -> Markup:
     places = before.rank - offer.rank
     arrow = f"▲ {places}" if places > 0 else f"▼ {-places}" if places < 0 else "="
     kind = "up" if places > 0 else "down" if places < 0 else "same"
-    return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), f"{points:+.1f}")
+    return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), shown_change(points, 1))
 
 
 def _mark(text: str, kind: str) -> Markup:

@@ -21,7 +21,7 @@ from ui.page.desk import Desk
 from ui.page.markup import Column, empty, html, join, notice, table
 from ui.page.offers import chosen_of, offers_of
 from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import sentence_case, shown_probability
+from ui.page.words import sentence_case, shown_change, shown_probability
 
 __all__ = ["WhyTab", "beeswarm", "waterfall"]
 
@@ -56,7 +56,7 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
         name = Markup("{}{}").format(sentence_case(found.name), kind)
         direction = "more" if found.contribution >= 0 else "less"
         bar = _bar(low, high, start, end, direction)
-        rows.append((name, found.value, bar, _signed(found.contribution, "+")))
+        rows.append((name, found.value, bar, shown_change(found.contribution, 2)))
     rows.append(this)
     columns = [
         Column("Feature"),
@@ -83,11 +83,7 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 
 def _total(low: float, high: float, value: float) -> tuple[Markup, str]:
-    return _bar(low, high, low, value, "base"), _signed(value, "-")
-
-
-def _signed(value: float, sign: str) -> str:
-    return f"{value:{sign}.2f}".replace("-", "\N{MINUS SIGN}")
+    return _bar(low, high, low, value, "base"), shown_change(value, 2).removeprefix("+")
 
 
 def _bar(low: float, high: float, start: float, end: float, kind: str) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.words import shown_name
 
-__all__ = ["column_title", "sentence_case", "shown_probability", "shown_similarity"]
+__all__ = ["column_title", "sentence_case", "shown_change", "shown_probability", "shown_similarity"]
 
 
 def shown_probability(value: float) -> str:
@@ -15,6 +15,11 @@ def shown_probability(value: float) -> str:
 def shown_similarity(value: float) -> str:
     """Return a cosine with two decimals, for the same reason: 0.30."""
     return f"{value:.2f}"
+
+
+def shown_change(value: float, decimals: int) -> str:
+    """Return a difference with its sign, and a minus as wide as the plus: +0.42."""
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def sentence_case(name: str) -> str:
