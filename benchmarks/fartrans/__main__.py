@@ -13,10 +13,13 @@ __all__ = ["app", "main"]
 
 _DATA = Path(__file__).parents[3] / "shared" / "data" / "fartrans"
 _GROUPS = "baselines,lightgbm,stages"
+_ABLATED = "2,10,18,26"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Out = Annotated[Path, typer.Option("--out", help="The folder of the benchmark run; what is there is not done again.")]
+Data = Annotated[Path, typer.Option(help="The folder of FAR-Trans with its splits.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 
 
 @app.callback()
@@ -47,10 +50,10 @@ def run_splits(
     splits: Annotated[str | None, typer.Option(help="For example 0-34, 0,4,8 or 0-34:4; all without it.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Train at every n-th split, refresh at those between.")] = 1,
     seeds: Annotated[int, typer.Option(min=1, help="Train with the seeds 1 to n and take the mean.")] = 1,
-    data: Annotated[Path, typer.Option(help="The folder of FAR-Trans with its splits.")] = _DATA,
+    data: Data = _DATA,
     models: Annotated[str, typer.Option(help="What is measured, with commas between.")] = _GROUPS,
-    template: Annotated[Path | None, typer.Option(help="A config instead of nextbest.toml.in, for ablations.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    template: Annotated[Path | None, typer.Option(help="A config instead of nextbest.toml.in.")] = None,
+    jobs: Jobs = 1,
     keep_runs: Annotated[bool, typer.Option("--keep-runs", help="Keep the trained models.")] = False,
 ) -> None:
     """Measure baselines, a peer and ours on each split; a run that was broken off goes on."""
@@ -82,6 +85,31 @@ def report_results(
     from benchmarks.fartrans.splits import parse_splits
 
     _report(out, None, [parse_splits(text) for text in splits or ()])
+
+
+@app.command("ablate")
+def ablate_parts(
+    whole: Annotated[Path, typer.Option("--whole", help="The folder of a benchmark run with all parts.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the ablations; what is there is not done again.")],
+    splits: Annotated[str, typer.Option(help="Splits that are trained anew without each part.")] = _ABLATED,
+    data: Data = _DATA,
+    jobs: Jobs = 1,
+) -> None:
+    """Measure without each part in turn, and write what each is worth into ablations.md."""
+    from benchmarks.fartrans.ablate import ablate, ablation_table
+    from benchmarks.fartrans.prepare import TEMPLATE
+    from benchmarks.fartrans.report import section_markdown
+    from benchmarks.fartrans.splits import choose_splits
+    from benchmarks.fartrans.tasks import Settings
+    from data.atomic import write_text
+    from data.problems import FailedError
+
+    settings = Settings(source=data.resolve(), template=TEMPLATE.resolve(), out=out.resolve())
+    if failed := ablate(settings, choose_splits(settings.source, splits), jobs, typer.echo):
+        raise FailedError("\n".join(failed))
+    text = section_markdown(ablation_table(whole, out))
+    write_text(out / "ablations.md", text)
+    typer.echo(text)
 
 
 @app.command("task", hidden=True)

@@ -16,7 +16,7 @@ from data.problems import InputError, Problem
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["markdown", "terminal", "write_report"]
+__all__ = ["markdown", "section_markdown", "terminal", "write_report"]
 
 
 def write_report(out: Path, only: Collection[int] | None = None, parts: Sequence[Collection[int]] = ()) -> Report:
@@ -50,11 +50,12 @@ def write_report(out: Path, only: Collection[int] | None = None, parts: Sequence
 def markdown(report: Report) -> str:
     """Return the report as Markdown."""
     revisions = f"Ours was trained by revision {', '.join(report.revisions)}.\n" if report.revisions else ""
-    blocks = ["# FAR-Trans\n", revisions, *map(_markdown, sections(report))]
+    blocks = ["# FAR-Trans\n", revisions, *map(section_markdown, sections(report))]
     return "\n".join(filter(None, blocks))
 
 
-def _markdown(section: Section) -> str:
+def section_markdown(section: Section) -> str:
+    """Return a table with its title and text as Markdown."""
     rule = ["---", *("---:" for _ in section.header[1:])]
     table = "\n".join(_line(cells) for cells in (section.header, rule, *section.rows))
     return f"## {section.title}\n\n{section.text}\n\n{table}\n"

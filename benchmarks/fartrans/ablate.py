@@ -1,0 +1,132 @@
+"""What the parts are worth: the benchmark without each of them in turn, split by split beside the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.fartrans.results import read_results
+from benchmarks.fartrans.run import run
+from benchmarks.fartrans.sections import Section
+from benchmarks.fartrans.table import Table
+from benchmarks.fartrans.tasks import Settings
+from data.atomic import write_text
+from data.problems import InputError, Problem
+
+__all__ = ["ABLATIONS", "Ablation", "ablate", "ablation_table", "changed_template"]
+
+_MODELS = ("retrieval", "ranking")
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The benchmark without one part."""
+
+    text: str
+    """What is missing."""
+    changes: Mapping[tuple[str, str], str]
+    """(section, key) of the config -> the TOML value that takes the part out."""
+
+
+ABLATIONS: Mapping[str, Ablation] = {
+    "prior": Ablation(
+        "the ranker starts from nothing, not from the cosine and the votes",
+        {("ranking", "similarity_prior"): "0.0", ("ranking", "votes_prior"): "0.0"},
+    ),
+    "votes": Ablation(
+        "the ranker starts from the cosine alone",
+        {("ranking", "similarity_prior"): "10.0", ("ranking", "votes_prior"): "0.0"},
+    ),
+    "correction": Ablation(
+        "the ranker learns no correction of where it starts", {("ranking", "learning_rate"): "1e-12"}
+    ),
+    "leave-one-out": Ablation(
+        "the towers learn from dated purchases alone, not from what is held",
+        {("retrieval", "leave_one_out"): "0.0"},
+    ),
+    "averaging": Ablation("the towers' weights are the last step's", {("retrieval", "averaging"): "0.0"}),
+}
+"""Folder -> what is left out there."""
+
+
+def changed_template(template: str, changes: Mapping[tuple[str, str], str]) -> str:
+    """Return a config with other values; a key that its section does not have yet comes first in it.
+
+    Raises:
+        InputError: A section is not there.
+    """
+    for (section, key), value in changes.items():
+        head, found, rest = template.partition(f"[{section}]\n")
+        if not found:
+            raise InputError(
+                [Problem("template", section, None, "there is no such section", "add it, or mend the name")]
+            )
+        body, above_next, others = rest.partition("\n[")
+        line, stands = f"{key} = {value}", re.compile(rf"^{re.escape(key)} = .*$", re.MULTILINE)
+        body = stands.sub(line, body) if stands.search(body) else f"{line}\n{body}"
+        template = head + found + body + above_next + others
+    return template
+
+
+def ablate(whole: Settings, splits: Sequence[int], jobs: int, say: Callable[[str], None]) -> list[str]:
+    """Train and measure without each part; what is done is not done again.
+
+    Args:
+        whole: The settings of the benchmark with all parts, with the folder of the ablations as `out`.
+        splits: Which, each trained anew.
+        jobs: How many processes run side by side.
+        say: Is told of each task that ended.
+
+    Returns:
+        Which tasks failed.
+
+    Raises:
+        InputError: See `benchmarks.fartrans.run.run`.
+    """
+    failed = []
+    for name, ablation in ABLATIONS.items():
+        template = whole.out / f"{name}.toml.in"
+        write_text(template, changed_template(whole.template.read_text(encoding="utf-8"), ablation.changes))
+        settings = whole.model_copy(update={"template": template, "out": whole.out / name})
+        say(f"without {name}")
+        failed += run(settings, {split: split for split in splits}, ["stages"], [1], jobs, say)
+    return failed
+
+
+def ablation_table(whole: Path, out: Path) -> Section:
+    """Return what each part is worth at the splits that were measured with and without it.
+
+    Args:
+        whole: The folder of a benchmark run with all parts.
+        out: The folder of the ablations.
+
+    Raises:
+        InputError: They have no split in common.
+    """
+    full = Table.of(read_results(whole))
+    rows = []
+    for name, ablation in ABLATIONS.items():
+        without = Table.of(read_results(out / name))
+        splits = sorted(set(full.windows) & set(without.windows))
+        if not splits:
+            what = f"no split is measured there and in {whole}"
+            raise InputError([Problem(str(out / name), None, None, what, "measure some: ablate --splits ...")])
+        changes = (_change(full, without, model, splits) for model in _MODELS)
+        rows.append((f"{name}: {ablation.text}", ", ".join(map(str, splits)), *changes))
+    return Section(
+        title="Without each part, change in ndcg@10",
+        text="Mean of the splits' differences to the whole ± its standard error.",
+        header=("without", "splits", *_MODELS),
+        rows=tuple(rows),
+    )
+
+
+def _change(full: Table, without: Table, model: str, splits: Sequence[int]) -> str:
+    before, after = (table.values(model, "ndcg@10") for table in (full, without))
+    differences = np.array([after[split].mean() - before[split].mean() for split in splits])
+    error = f" ± {differences.std(ddof=1) / np.sqrt(len(splits)):.4f}" if len(splits) > 1 else ""
+    return f"{differences.mean():+.4f}{error}"
