@@ -28,6 +28,9 @@ _HEADERS = {
     b"referrer-policy": b"no-referrer",
 }
 
+_SPOKEN = {"common.complete": "Done"}
+"""What screen readers are told after an answer; gradio 6.31 has no words for it, and would have its key read aloud."""
+
 
 class Shield:
     """Forbids the browser all other servers, and the server to fetch addresses for a client."""
@@ -106,6 +109,7 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
     if not config.port:  # gradio would not tell which one it got
         config = config.model_copy(update={"port": _free_port(config.host)})
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
+    import gradio as gr
     from starlette.middleware import Middleware
 
     from ui.page.app import build_page
@@ -130,6 +134,7 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
                 footer_links=[],
                 theme=make_theme(),
                 head=HEAD,
+                i18n=gr.I18n(en=_SPOKEN),
                 app_kwargs={"middleware": [Middleware(Shield)]},
                 prevent_thread_lock=True,
                 quiet=True,

@@ -8,7 +8,12 @@ import gradio as gr
 
 __all__ = ["HEAD", "make_theme"]
 
-HEAD = f"<style>{Path(__file__).with_name('page.css').read_text(encoding='utf-8')}</style>"
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+HEAD = f"<style>{_beside('page.css')}</style><script>{_beside('radios.js')}</script>"
 """For the page's head."""
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
