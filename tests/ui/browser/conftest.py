@@ -1,0 +1,138 @@
+"""Headless Chromium on the page of the small bank. Whatever a test does, neither side may complain about it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+
+from serving.live import LiveRecommender
+from serving.sources import LocalSource
+from tests.trained import Trained
+from tests.ui.browser.screen import Screen
+from ui.page.config import PageConfig
+from ui.page.server import open_page
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",  # Chromium refuses root, which tests in a container are, with its own sandbox
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+_PATIENCE = 60_000
+"""How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
+_NO_NEWER_VERSION = 3600
+"""Seconds between two looks of the page at the version, where a test is not about them."""
+# Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
+_COUNTED = ("ignore:'future.no_silent_downcasting' is deprecated", "ignore:The copy keyword is deprecated")
+
+expect.set_options(timeout=_PATIENCE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all tests of this folder bear what gradio's counting deprecates."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            for warning in _COUNTED:
+                item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """Return the path of a Chromium."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip(
+            f"there is no browser: none of {', '.join(_NAMES)} is on the path (Debian: apt-get install chromium)"
+        )
+    return found
+
+
+@pytest.fixture(scope="package")
+def address(chromium: str, trained: Trained) -> Iterator[str]:
+    """Yield the address of the page over the small bank, which all tests open that do not change the models."""
+    with (
+        LiveRecommender(LocalSource(trained.models)) as live,
+        open_page(live, PageConfig(port=0, refresh_seconds=_NO_NEWER_VERSION)) as address,
+    ):
+        yield address
+
+
+# Not for the whole session: while Playwright is open its event loop counts as running, and others could not run theirs.
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Yield the browser; each test has a context of its own in it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS, timeout=_PATIENCE)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """Whatever goes wrong in a browser."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.complaints: list[str] = []
+        self._address = address
+        context.on("console", lambda told: self._console(told.type, told.text))
+        context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
+        context.on("request", self._request)
+        context.on("requestfailed", self._failed)
+        context.on("response", lambda got: got.status < 400 or self.complaints.append(f"{got.status} of {got.url}"))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "assert"):
+            self.complaints.append(f"console: {text}")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self._address, "data:", "blob:")):
+            self.complaints.append(f"asks another server: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        # Gradio closes the stream of answers by itself when all of them are there.
+        if not (request.failure == "net::ERR_ABORTED" and "/queue/data?" in request.url):
+            self.complaints.append(f"{request.failure}: {request.url}")
+
+
+@pytest.fixture
+def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Screen]]:
+    """Yield what opens a page in a new context.
+
+    At the end the browser must have had nothing to complain about, and the server's log may hold neither an error nor
+    a customer.
+    """
+    contexts: list[tuple[BrowserContext, Watch]] = []
+
+    def opened(address: str, **settings: Any) -> Screen:
+        context = browser.new_context(**settings)
+        context.set_default_timeout(_PATIENCE)
+        contexts.append((context, Watch(context, address)))
+        page: Page = context.new_page()
+        page.goto(address)
+        expect(page.locator("#title")).to_contain_text("as of")
+        return Screen(page)
+
+    yield opened
+    complaints = []
+    for context, watch in contexts:
+        complaints += watch.complaints  # before the page goes, which ends what is on its way
+        context.close()
+    log = "".join(capfd.readouterr())
+    assert not complaints
+    assert "Traceback" not in log
+    assert not re.search(r"C0\d{5}|new-customer", log)
+
+
+@pytest.fixture
+def screen(opened: Callable[..., Screen], address: str) -> Screen:
+    """Return the page, just opened."""
+    return opened(address)

@@ -1,0 +1,110 @@
+"""What a user does on the page, and what stands there then."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+__all__ = ["TABS", "Screen", "cells"]
+
+TABS = {
+    "products": "Top products",
+    "profile": "Profile",
+    "why": "Why",
+    "neighbourhood": "Neighbourhood",
+    "whatif": "What if",
+    "models": "Models",
+    "batch": "Batch",
+    "service": "As a service",
+}
+"""The tabs' ids -> what is written on them."""
+_READY = {
+    "products": "#offers table",
+    "profile": "#holdings :is(table, .empty)",
+    "why": "#why-view .waterfall",
+    "neighbourhood": "#map .main-svg >> nth=0",
+    "whatif": "#compare",
+    "models": "#model-report table >> nth=0",
+    "batch": "#batch-run",
+    "service": "#example code",
+}
+"""The tabs' ids -> what is seen when a customer's tab is there."""
+
+
+class Screen:
+    """The page in a browser."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def at(self, selector: str) -> Locator:
+        """Return what a selector finds."""
+        return self.page.locator(selector)
+
+    @property
+    def search(self) -> Locator:
+        """The field that customers are searched in."""
+        return self.page.get_by_role("combobox", name="Customer", exact=True)
+
+    @property
+    def card(self) -> Locator:
+        """Who the customer is."""
+        return self.at("#customer-card")
+
+    def choose(self, customer: str) -> None:
+        """Search a customer by the whole id and choose the only answer."""
+        self.search.fill(customer)
+        self.page.get_by_role("option", name=customer, exact=True).click()
+        expect(self.card.get_by_role("heading")).to_have_text(customer)
+
+    def look(self, tab: str) -> Locator:
+        """Look at a tab, which may be in the menu of those without room, and wait until it shows a customer's things.
+
+        Args:
+            tab: Its id.
+
+        Returns:
+            What is in the tab.
+        """
+        button = self.at(f"#tab-{tab}-button")
+        if not button.is_visible():
+            self.at(".overflow-menu > button").click()
+            button = self.at(".overflow-dropdown").get_by_role("button", name=TABS[tab], exact=True)
+        button.click()
+        panel = self.at(f"#tab-{tab}")
+        expect(panel).to_be_visible()
+        expect(self.at(_READY[tab])).to_be_visible()
+        return panel
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way and nothing fades any more."""
+        expect(self.at(".pending, .generating")).to_have_count(0)
+        self.page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
+
+    def offered(self) -> list[str]:
+        """Return the ids of the products in the table."""
+        return [str(button.get_attribute("data-product")) for button in self.at("#offers [data-product]").all()]
+
+    def expect_offers(self, products: list[str]) -> None:
+        """Wait until the table shows these products."""
+        expect(self.at("#offers [data-product]")).to_have_count(len(products))
+        for place, product in enumerate(products):
+            expect(self.at("#offers [data-product]").nth(place)).to_have_attribute("data-product", product)
+
+    def upload(self, field: str, path: Path) -> None:
+        """Give a file to one of the fields for files."""
+        if field == "#profile-file" and not self.at("#template").is_visible():
+            self.page.get_by_role("button", name=re.compile("^Upload a profile")).click()
+        clear = self.at(field).get_by_role("button", name="Clear")
+        if clear.is_visible():
+            clear.click()
+        self.at(f"{field} input[type=file]").set_input_files(path)
+
+
+def cells(table: Locator) -> list[list[str]]:
+    """Return a table's body as text."""
+    return table.locator("tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )

@@ -1,0 +1,85 @@
+"""The page by the keyboard alone, and on a narrow screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.browser.screen import TABS, Screen
+
+MOST_STOPS = 60
+"""Of the keyboard's focus, from the first control to the last."""
+
+
+def go_to(screen: Screen, selector: str) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(MOST_STOPS):
+        screen.page.keyboard.press("Tab")
+        if screen.at(f"{selector}:focus").count():
+            return
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+def test_by_the_keyboard_alone(screen: Screen) -> None:
+    press = screen.page.keyboard.press
+    go_to(screen, "#customer-input")
+    screen.page.keyboard.type("C00001")
+    options = screen.page.get_by_role("option")
+    expect(options.nth(1)).to_have_text("C000011")  # the list of all that was typed
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+        press(key)
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(screen.search).to_have_attribute("aria-activedescendant", str(options.nth(1).get_attribute("id")))
+    press("Enter")
+    expect(screen.card.get_by_role("heading")).to_have_text("C000011")
+    expect(screen.at("#offers table")).to_be_visible()
+    go_to(screen, "#appetite input")
+    press("ArrowUp")
+    expect(screen.page.get_by_role("radio", name="Balanced")).to_be_checked()
+    press("ArrowUp")
+    expect(screen.page.get_by_role("radio", name="Cautious")).to_be_checked()
+    expect(screen.at("#refused")).to_contain_text("riskier than wanted", ignore_case=True)
+    go_to(screen, "#offers .pick")
+    press("Tab")
+    press("Enter")
+    second = screen.at("#offers .pick").nth(1)
+    expect(second).to_have_attribute("aria-pressed", "true")
+    expect(second).to_be_focused()
+    expect(screen.at("#details h3")).to_have_text(second.inner_text())
+    go_to(screen, "#ask-why")
+    press("Enter")
+    expect(screen.at("#why-view caption")).to_contain_text(f"2. {second.inner_text()}")
+    go_to(screen, "#why-product input")
+    press("ArrowDown")
+    press("ArrowDown")
+    press("Enter")
+    expect(screen.at("#why-view caption")).not_to_contain_text("2. ")
+
+
+def test_escape_closes_the_search(screen: Screen) -> None:
+    screen.search.fill("C00001")
+    expect(screen.search).to_have_attribute("aria-expanded", "true")
+    screen.search.press("Escape")
+    expect(screen.search).to_have_attribute("aria-expanded", "false")
+    expect(screen.page.get_by_role("option")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_nothing_is_wider_than_a_narrow_screen(opened: Callable[..., Screen], address: str, width: int) -> None:
+    screen = opened(address, viewport={"width": width, "height": 844})
+    screen.choose("C000017")
+    for button in ("Upload a profile", "Categories and exclusions"):
+        screen.page.get_by_role("button", name=button).click()
+    for tab in TABS:
+        screen.look(tab)
+        assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert screen.page.evaluate(BEYOND, width) == []
+
+
+BEYOND = """width => [...document.querySelectorAll('#page *, #title *')]
+    .filter(one => one.checkVisibility({visibilityProperty: true}) && one.getBoundingClientRect().right > width + 1)
+    .filter(one => !one.closest('.scroll, pre, .unseen, .tab-container, [aria-hidden=true]'))
+    .map(one => `${one.tagName} ${one.className} ${one.getBoundingClientRect().right}`)"""
+"""What stands beyond the screen's edge and not in something that scrolls by itself."""

@@ -1,0 +1,127 @@
+"""The tabs that tell: profile, neighbourhood, models, service. None of them works before it is looked at."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from serving.explanations import Explainer
+from serving.neighbourhood import Neighbourhood
+from serving.profiles import Profiles
+from serving.recommender import Recommender
+from serving.requests import requests_of_ids
+from tests.trained import Trained
+from tests.ui.browser.screen import TABS, Screen, cells
+
+CUSTOMER = "C000017"
+
+
+@pytest.fixture
+def screen(screen: Screen) -> Screen:
+    """Return the page about a customer."""
+    screen.choose(CUSTOMER)
+    expect(screen.at("#offers table")).to_be_visible()
+    return screen
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return how often the server computes what."""
+    calls: Counter[str] = Counter()
+    for kind, name in (
+        (Neighbourhood, "around"),
+        (Explainer, "explain"),
+        (Profiles, "profile"),
+        (Recommender, "recommend"),
+    ):
+        original = getattr(kind, name)
+
+        def counted(*given: Any, original: Any = original, name: str = name) -> Any:
+            calls[name] += 1
+            return original(*given)
+
+        monkeypatch.setattr(kind, name, counted)
+    return calls
+
+
+def test_profile(screen: Screen, recommender: Recommender) -> None:
+    profile = Profiles(recommender).profile(requests_of_ids(recommender, np.array([CUSTOMER], object)))
+    screen.look("profile")
+    expect(screen.at("#profile-view")).to_contain_text(f"{profile.segment_customers} customers of the segment")
+    headings = screen.at("#profile-view h3").all_inner_texts()
+    assert headings == [*profile.behaviour, "Dates", "Other attributes"]
+    shown = {row[0]: row[1:] for table in screen.at("#profile-view table").all() for row in cells(table)}
+    assert len(shown) == len(recommender.customer_columns)
+    assert shown["Income"][0] == "23,700 EUR/year"
+    held = cells(screen.at("#holdings table"))
+    assert [row[0] for row in held] == [holding.name for holding in profile.holdings]
+
+
+def test_neighbourhood(screen: Screen, recommender: Recommender) -> None:
+    first = screen.at("#offers .pick").first.inner_text()
+    similarity = cells(screen.at("#offers table"))[0][2]
+    screen.look("neighbourhood")
+    points = screen.at("#map .scatterlayer .point")
+    expect(points).to_have_count(len(recommender.products.ids) + 1)
+    expect(screen.at("#map .scatterlayer .textpoint")).to_have_count(5)
+    categories = set(recommender.products.columns["category"])
+    expect(screen.page.get_by_role("list", name="Colours of the map").get_by_role("listitem")).to_have_count(
+        len(categories) + 1
+    )
+    screen.at("#map .scatterlayer .textpoint").filter(has_text="1").hover(force=True)
+    expect(screen.at("#map .hoverlayer")).to_contain_text(f"{first}similarity {similarity}")
+    expect(screen.at("#nearby table tbody tr").first).to_be_visible()
+    assert not screen.page.get_by_role("link", name="plotly").count()  # nothing leads to another server
+
+
+def test_models(screen: Screen, trained: Trained) -> None:
+    screen.look("models")
+    expect(screen.at("#model-report .notice")).to_contain_text("Version 1 is ")
+    metrics = json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))["models"]
+    rows = {row[0].removesuffix(" served").lower(): row for row in cells(screen.at("#model-report table").first)}
+    assert len(rows) == len(metrics)
+    assert rows["ranking"][1] == f"{metrics['ranking']['ndcg@5']['value']:.3f}"
+    assert rows["ranking"][0] == "Ranking served"
+    screen.page.get_by_role("button", name="Model card").click()
+    expect(screen.at("#model-card").get_by_role("heading").first).to_be_visible()
+
+
+def test_service(screen: Screen, address: str) -> None:
+    screen.look("service")
+    assert [row[0] for row in cells(screen.at("#endpoints table"))] == ["/recommend", "/profile", "/explain", "/score"]
+    expect(screen.at("#example code")).to_contain_text(f'Client("{address.rstrip("/")}")')
+
+
+def test_tabs_without_a_customer_say_what_to_do(opened: Callable[..., Screen], address: str) -> None:
+    screen = opened(address)
+    for tab, text in (
+        ("profile", "#profile-view"),
+        ("why", "#why-view"),
+        ("neighbourhood", "#nearby"),
+        ("whatif", "#whatif-hint"),
+    ):
+        screen.page.get_by_role("tab", name=TABS[tab], exact=True).click()
+        expect(screen.at(text)).to_contain_text("No customer is chosen")
+
+
+def test_nothing_is_computed_for_a_tab_that_is_not_looked_at(screen: Screen, calls: Counter[str]) -> None:
+    screen.choose("C000018")
+    screen.at("#top").get_by_role("slider").press("Home")
+    expect(screen.at("#offers [data-product]")).to_have_count(1)
+    assert calls.keys() == {"recommend"}
+    screen.look("neighbourhood")
+    assert calls["around"] == 1
+    screen.look("models")
+    before = calls.copy()
+    screen.choose("C000019")
+    assert calls == before  # the models are the same for everybody
+    screen.look("why")
+    assert calls - before == Counter(recommend=1, explain=1)
+    screen.look("profile")
+    assert calls - before == Counter(recommend=1, explain=1, profile=1)

@@ -1,0 +1,58 @@
+"""A version that is pushed while the page is open."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from serving.live import LiveRecommender
+from serving.push import rollback
+from serving.sources import LocalSource
+from tests.trained import Trained
+from tests.ui.browser.screen import Screen
+from ui.page.config import PageConfig
+from ui.page.server import open_page
+
+
+@pytest.fixture
+def models(trained: Trained, tmp_path: Path) -> Path:
+    """Return a copy of the models, to which may be pushed."""
+    shutil.copytree(trained.models / "recommender", tmp_path / "models" / "recommender")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def live(models: Path) -> Iterator[LiveRecommender]:
+    """Yield what asks the copy; here it looks for a newer version when the test says so."""
+    with LiveRecommender(LocalSource(models)) as live:
+        yield live
+
+
+@pytest.fixture
+def address(live: LiveRecommender) -> Iterator[str]:
+    """Yield the address of a page over the copy."""
+    with open_page(live, PageConfig(port=0, refresh_seconds=0.5)) as address:
+        yield address
+
+
+def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live: LiveRecommender, models: Path) -> None:
+    expect(screen.at("#title")).to_contain_text("version 1")
+    screen.choose("C000017")
+    expect(screen.at("#offers table")).to_be_visible()
+    second = screen.at("#offers .pick").nth(1)
+    second.click()
+    name = second.inner_text()
+    expect(screen.at("#details h3")).to_have_text(name)
+    screen.look("models")
+    assert rollback(models, 1) == 2 and live.poll()
+    expect(screen.at("#title")).to_contain_text("version 2")
+    expect(screen.at("#model-report")).to_contain_text("Copy of")  # what is looked at is told anew
+    expect(screen.card.get_by_role("heading")).to_have_text("C000017")
+    screen.look("products")
+    expect(screen.at("#offers [aria-pressed=true]")).to_have_text(name)
+    screen.choose("C000018")
+    expect(screen.at("#offers table")).to_be_visible()

@@ -1,0 +1,92 @@
+"""What would change if a customer were otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, expect
+
+from data.dataset import Features
+from serving.recommender import Recommender
+from serving.requests import requests_of_ids
+from tests.ui.browser.screen import Screen, cells
+
+CUSTOMER = "C000017"
+CHANGES = {"risk_tolerance": "5", "income": "88000"}
+
+
+@pytest.fixture
+def request_of_customer(recommender: Recommender) -> Features:
+    return requests_of_ids(recommender, np.array([CUSTOMER], object))
+
+
+@pytest.fixture
+def screen(screen: Screen) -> Screen:
+    """Return the page with the form of a customer."""
+    screen.choose(CUSTOMER)
+    screen.look("whatif")
+    return screen
+
+
+def field(screen: Screen, name: str) -> Locator:
+    return screen.at(f"#field-{name} input, #field-{name} textarea")
+
+
+def change(screen: Screen) -> None:
+    for name, value in CHANGES.items():
+        field(screen, name).fill(value)
+
+
+def expected(recommender: Recommender, request: Features) -> list[list[str]]:
+    """Return rank with name, and probability, of the answer."""
+    found = recommender.recommend(request, 5)
+    names = dict(zip(recommender.products.ids, recommender.products.columns["name"], strict=True))
+    answer = zip(found.product_id[0], found.probability[0], strict=True)
+    return [[f"{rank}\n{names[product]}", f"{share:.1%}"] for rank, (product, share) in enumerate(answer, start=1)]
+
+
+def test_both_answers_stand_side_by_side(
+    screen: Screen, recommender: Recommender, request_of_customer: Features
+) -> None:
+    expect(field(screen, "income")).to_have_value(f"{request_of_customer['income'][0]:.0f}")
+    change(screen)
+    screen.at("#compare").click()
+    expect(screen.at("#comparison .chip")).to_contain_text(["Income: 23,700 EUR/year", "Risk tolerance: 2 → 5"])
+    changed = {name: np.array([value], np.float32) for name, value in CHANGES.items()}
+    before, after = (cells(table) for table in screen.at("#comparison .halves table").all())
+    assert [row[:2] for row in before] == expected(recommender, request_of_customer)
+    assert [row[:2] for row in after] == expected(recommender, request_of_customer | changed)
+    left, right = (table.bounding_box() for table in screen.at("#comparison .halves table").all())
+    assert left and right and left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
+    expect(screen.at("#comparison summary").first).to_contain_text("now suitable")
+    expect(screen.card.locator(".chip")).to_have_count(0)  # only looked at
+
+
+def test_changes_are_kept_and_taken_back(screen: Screen) -> None:
+    change(screen)
+    screen.at("#keep").click()
+    expect(screen.card.locator(".chip")).to_have_text("edited: income, risk tolerance")
+    expect(screen.card).to_contain_text("88,000 EUR/year")
+    screen.look("products")
+    with_changes = screen.offered()
+    screen.look("whatif")
+    expect(field(screen, "risk_tolerance")).to_have_value("5")
+    screen.at("#reset").click()
+    expect(screen.card.locator(".chip")).to_have_count(0)
+    expect(field(screen, "risk_tolerance")).to_have_value("2")
+    screen.look("products")
+    expect(screen.at("#offers [data-product]")).to_have_count(5)
+    assert screen.offered() != with_changes
+
+
+def test_what_cannot_be_read_is_told(screen: Screen) -> None:
+    screen.at("#compare").click()
+    expect(screen.at("#comparison")).to_contain_text("Nothing was changed.")
+    field(screen, "joined").fill("tomorrow")
+    screen.at("#compare").click()
+    expect(screen.at("#comparison").get_by_role("alert")).to_contain_text(
+        "'tomorrow' is no day; write it as 2024-01-31"
+    )
+    field(screen, "joined").fill("")
+    screen.at("#compare").click()
+    expect(screen.at("#comparison .chip")).to_contain_text("Joined")
