@@ -28,7 +28,7 @@ _FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-_PATIENCE = 60_000
+_PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
 _NO_NEWER_VERSION = 3600
 """Seconds between two looks of the page at the version, where a test is not about them."""
