@@ -378,6 +378,7 @@ def ui(
     client: Client = None,
 ) -> None:
     """Open the page on the served models; a version that is pushed meanwhile takes over."""
+    from signal import SIGTERM, default_int_handler, signal
     from threading import Event
 
     from data.toml import override_settings
@@ -395,6 +396,7 @@ def ui(
         live.start(poll)
         with open_page(live, config) as address:
             typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")
+            signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
             with suppress(KeyboardInterrupt):
                 Event().wait()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests.commands import Outcome, nextbest
 from tests.conftest import ROOT
+from tests.trained import Trained
 from tests.ui.tables import BAD_FILES, BadFile
 from ui.cli import app
 
@@ -224,3 +226,16 @@ class TestSchema:
         refused = self.infer(tmp_path, tmp_path / "mine.toml")
         assert refused.code == 2 and str(tmp_path / "customers.csv") in refused.err
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_stopped_page_leaves_no_uploads(trained: Trained, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ui.cli", "ui", "--models", trained.models, "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout is not None
+        assert any("the page is open" in line for line in page.stdout)
+        assert len(list(tmp_path.glob("nextbest-page-*"))) == 1
+        page.terminate()
+        assert page.wait(timeout=60) == 0
+    assert not list(tmp_path.glob("nextbest-page-*"))
