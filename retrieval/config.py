@@ -76,7 +76,7 @@ class RetrievalConfig(StrictModel):
     step's."""
     epochs: int = Field(20, ge=1)
     """Epochs at most; early stopping chooses how many."""
-    patience: int = Field(3, ge=0)
+    patience: int = Field(6, ge=0)
     """Epochs without a better validation score before training stops. With 0, all `epochs` are trained and no window is
     spent on choosing: for histories that are too short for one."""
     validation_k: int = Field(10, ge=1)

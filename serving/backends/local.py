@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ class LocalBackend:
             raise FileNotFoundError(f"{folder} holds no SavedModel; name a version folder that `nextbest export` made")
         self._folder = folder
         self._model = tf.saved_model.load(str(folder))
+        # One call at a time: 20 users who asked for recommendations and explanations at once ended the process within
+        # half a minute, by "free(): invalid pointer" in TensorFlow 2.20.
+        self._asking = threading.Lock()
 
     @property
     def signatures(self) -> Mapping[str, Any]:
@@ -50,13 +54,10 @@ class LocalBackend:
     def predict(self, signature: str, inputs: Mapping[str, Array]) -> Features:
         """See `Backend`."""
         function = self._function(signature)
-        _, specs = function.structured_input_signature
         request = conform(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
         try:
-            tensors = {
-                name: tf.constant(values, specs[name].dtype, shape=values.shape) for name, values in request.items()
-            }
-            return {name: decoded(tensor.numpy()) for name, tensor in function(**tensors).items()}
+            with self._asking:
+                return _ask(function, request)
         except tf.errors.OpError as error:
             raise BackendError(f"{self._folder} refused the request: {error.message}") from error
 
@@ -68,3 +69,10 @@ class LocalBackend:
         if signature not in functions:
             raise BackendError(f"{self._folder} has no signature {signature!r}; it has {sorted(functions)}")
         return functions[signature]
+
+
+def _ask(function: Any, request: Mapping[str, Array]) -> Features:
+    """Call a signature; all of its tensors are gone when this returns."""
+    _, specs = function.structured_input_signature
+    tensors = {name: tf.constant(values, specs[name].dtype, shape=values.shape) for name, values in request.items()}
+    return {name: decoded(tensor.numpy()) for name, tensor in function(**tensors).items()}
