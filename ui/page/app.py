@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -29,9 +29,6 @@ from ui.page.service import ServiceTab
 from ui.page.tab import Shared, Shown, Tab, listen
 from ui.page.whatif import WhatIfTab
 from ui.page.why import WhyTab
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["build_page", "heading"]
 
