@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 import numpy as np
 
 from data.dataset import Array
-from serving.recommender import Recommender
+from serving.assets import Table
 
-__all__ = ["product_categories", "product_names"]
+__all__ = ["Catalogue", "categories", "product_categories", "product_names", "risks"]
 
 _NAME = "name"
 
 
-def product_names(recommender: Recommender) -> Array:
+class Catalogue(Protocol):
+    """Who knows an export's products, as a `Recommender` does."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the export says of itself."""
+
+    @property
+    def products(self) -> Table:
+        """Its products."""
+
+
+def product_names(catalogue: Catalogue) -> Array:
     """Return the products' names, object str, [num_products]; the id where there is none.
 
     The name is the column called so, else the first with the role id, which is kept for people and read by no model.
     """
-    products, described = recommender.products, recommender.manifest["products"]["columns"]
+    products, described = catalogue.products, catalogue.manifest["products"]["columns"]
     words = [column for column, values in products.columns.items() if values.dtype == object]
     kept = [column for column in words if described[column]["role"] == "id"]
     column = _NAME if _NAME in words else next(iter(kept), None)
@@ -27,9 +42,21 @@ def product_names(recommender: Recommender) -> Array:
     return np.where(names == "", products.ids, names)
 
 
-def product_categories(recommender: Recommender) -> Array:
+def product_categories(catalogue: Catalogue) -> Array:
     """Return the products' categories by the policy's category column, '' for unknown, object str, [num_products]."""
-    column = recommender.manifest["policy"]["category_column"]
+    column = catalogue.manifest["policy"]["category_column"]
     if column is None:
-        return np.full(len(recommender.products.ids), "", object)
-    return recommender.products.columns[column]
+        return np.full(len(catalogue.products.ids), "", object)
+    return catalogue.products.columns[column]
+
+
+def categories(catalogue: Catalogue) -> list[str]:
+    """Return the categories that there are, sorted; none where the policy names no column of them."""
+    return sorted(set(product_categories(catalogue)) - {""})
+
+
+def risks(catalogue: Catalogue) -> Array:
+    """Return the risks that there are, ascending; none where the policy names no column of them."""
+    column = catalogue.manifest["policy"]["risk_column"]
+    values = np.zeros(0) if column is None else catalogue.products.columns[column]
+    return np.unique(values[np.isfinite(values)])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.dataset import Array, Features
+from serving.catalogue import product_names
 from serving.explanations import Explainer, Explanation, explanations
 from serving.recommender import Filters, Recommender
 from serving.words import MISSING, shown_name, shown_value
@@ -61,6 +62,7 @@ def answers(
     found = recommender.recommend(request, top, filters)
     why = None if explainer is None else explanations(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
+    names = product_names(recommender)
     refused = recommender.exclusions(request, filters) if explain else None
     told = []
     for customer, customer_id in enumerate(ids):
@@ -68,6 +70,7 @@ def answers(
             {
                 "rank": place + 1,
                 "product_id": found.product_id[customer, place],
+                "name": names[rows[customer, place]],
                 "probability": round(float(found.probability[customer, place]), 6),
                 "similarity": round(float(found.similarity[customer, place]), 6),
                 "retrieval_rank": int(found.retrieval_rank[customer, place]),
@@ -103,14 +106,15 @@ def print_answers(told: list[dict[str, Any]], about: Mapping[str, Mapping[str, A
     console = open_console()
     for answer in told:
         table = Table(title=f"customer {answer['customer_id']}")
-        for heading in ("#", "product", "probability", "similarity", "before ranking"):
-            table.add_column(heading, justify="left" if heading == "product" else "right")
+        for heading in ("#", "product", "name", "probability", "similarity", "before ranking"):
+            table.add_column(heading, justify="left" if heading in ("product", "name") else "right")
         for name in about:
             table.add_column(shown_name(name))
         for product in answer["products"]:
             table.add_row(
                 str(product["rank"]),
                 product["product_id"],
+                product["name"],
                 shown_probability(product["probability"]),
                 shown_similarity(product["similarity"]),
                 str(product["retrieval_rank"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
@@ -13,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ui.console import open_console, shown_progress
+from ui.exit_codes import run_command
+
 if TYPE_CHECKING:
     from evaluation.results import Evaluation
     from pipeline.run import Run
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_ABOUT = 3  # attributes of a product that fit beside its scores
+_ABOUT = 2  # attributes of a product that fit beside its scores
 
 app = typer.Typer(
     name="nextbest",
@@ -55,29 +57,6 @@ WhyColumn = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="A product id to leave out; repeat for more.")]
 
 
-@contextmanager
-def _shown_progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, float], None]]]:
-    """Yield a function that begins a progress bar on standard error and returns what moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=quiet) as progress:
-
-        def begin(description: str) -> Callable[[str, float], None]:
-            task = progress.add_task(description, total=1.0, what="")
-            if not console.is_terminal and not quiet:
-                console.print(description)
-
-            def show(what: str, share: float) -> None:
-                progress.update(task, completed=share, what=what)
-
-            return show
-
-        yield begin
-
-
 def _print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
 
@@ -87,7 +66,6 @@ def _print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
         typer.echo(evaluation.model_dump_json(indent=2))
         return
     from evaluation.table import terminal_report
-    from ui.console import open_console
 
     open_console().print(terminal_report(evaluation))
 
@@ -104,7 +82,7 @@ def simulate(
     from data.bank import BankConfig, simulate_bank
 
     config = BankConfig(customers=customers, products=products, seed=seed)
-    with _shown_progress(as_json) as progress:
+    with shown_progress(as_json) as progress:
         show = progress(f"simulate {customers:,} customers and {products:,} products")
         toml = simulate_bank(config, out, lambda share, what: show(what, share))
     _print_json({"config": str(toml)}) if as_json else typer.echo(f"wrote {toml}")
@@ -164,7 +142,7 @@ def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
 
 
 def _with_run(start: Callable[[Any], Run], quiet: bool, job: Callable[[Run], Any]) -> Any:
-    with _shown_progress(quiet) as progress:
+    with shown_progress(quiet) as progress:
         return job(start(progress))
 
 
@@ -245,9 +223,8 @@ def tune(
     """Search better settings on the validation windows (the test window is not read) and write them as a TOML."""
     from pipeline.tune import tune
     from pipeline.tune_report import terminal_report
-    from ui.console import open_console
 
-    with _shown_progress(as_json) as progress:
+    with shown_progress(as_json) as progress:
         result = tune(config, out, trials, stage, progress)
     if as_json:
         _print_json(result.as_json())
@@ -327,7 +304,9 @@ def recommend(
             request = requests_of_ids(recommender, ids)
         found = answers(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
     described = recommender.manifest["products"]["columns"]
-    about = [name for name, column in described.items() if column["role"] in ("id", "category")][:_ABOUT]
+    main = recommender.manifest["policy"]["category_column"]
+    words = [name for name, column in described.items() if column["role"] == "category"]
+    about = sorted(words, key=lambda name: name != main)[:_ABOUT]
     _print_json(found) if as_json else print_answers(found, {name: described[name] for name in about})
 
 
@@ -353,7 +332,7 @@ def score(
     with _recommender(models, backend, client) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         ids, requests = requests_from_file(recommender, customers)
-        with _shown_progress(as_json) as progress:
+        with shown_progress(as_json) as progress:
             show, done = progress(f"score {len(ids):,} customers"), 0
 
             def advance(count: int) -> None:
@@ -402,17 +381,8 @@ def ui(
 
 
 def main() -> None:
-    """Run a command; bad input is told in a line per problem and ends with exit code 2, what failed with 1."""
-    from data.problems import FailedError, InputError
-
-    try:
-        app()
-    except (InputError, FileNotFoundError, FileExistsError) as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
-    except FailedError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
+    """Run a command; see `run_command` for how it ends."""
+    run_command(app)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ui.exit_codes import run_command
 
 __all__ = ["app", "main"]
 
@@ -131,17 +132,8 @@ def _report(out: Path, only: list[int] | None = None, parts: Sequence[list[int]]
 
 
 def main() -> None:
-    """Run a command; bad input is told in a line per problem and ends with exit code 2, what failed with 1."""
-    from data.problems import FailedError, InputError
-
-    try:
-        app()
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
-    except FailedError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
+    """Run a command; see `run_command` for how it ends."""
+    run_command(app)
 
 
 if __name__ == "__main__":

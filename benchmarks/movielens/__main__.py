@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ui.exit_codes import run_command
 
 __all__ = ["app", "main"]
 
@@ -56,14 +57,8 @@ def run_benchmark(
 
 
 def main() -> None:
-    """Run a command; bad input is told in a line per problem and ends with exit code 2."""
-    from data.problems import InputError
-
-    try:
-        app()
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
+    """Run a command; see `run_command` for how it ends."""
+    run_command(app)
 
 
 if __name__ == "__main__":

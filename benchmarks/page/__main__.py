@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ui.exit_codes import run_command
 
 __all__ = ["app", "main"]
 
@@ -73,17 +74,8 @@ def measure_paint(
 
 
 def main() -> None:
-    """Run a command; bad input is told in a line per problem and ends with exit code 2, what failed with 1."""
-    from data.problems import FailedError, InputError
-
-    try:
-        app()
-    except (InputError, FileNotFoundError) as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
-    except FailedError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
+    """Run a command; see `run_command` for how it ends."""
+    run_command(app)
 
 
 if __name__ == "__main__":

@@ -28,17 +28,6 @@ class Served:
     customers: Table
     products: Table
 
-    def categories(self) -> list[str]:
-        """Return the products' categories, sorted; none where the policy names no column of them."""
-        column = self.manifest["policy"]["category_column"]
-        return [] if column is None else sorted(set(self.products.columns[column]) - {""})
-
-    def risks(self) -> list[float]:
-        """Return the products' risks, ascending; none where the policy names no column of them."""
-        column = self.manifest["policy"]["risk_column"]
-        values = np.zeros(0) if column is None else self.products.columns[column]
-        return np.unique(values[np.isfinite(values)]).tolist()
-
 
 def served(models: Path) -> Served:
     """Read the newest version below a MODELS folder.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.page.models import Served
+from serving.catalogue import categories, risks
 
 __all__ = ["Endpoint", "Question", "questions"]
 
@@ -51,14 +52,13 @@ def questions(served: Served, seed: int, user: int) -> Iterator[Question]:
 
 def _filters(served: Served, random: np.random.Generator) -> dict[str, Any]:
     """Draw what narrows a recommendation, as the endpoint takes it."""
-    risks, categories, ids = served.risks(), served.categories(), served.products.ids
     match int(random.integers(6)):
-        case 0 if risks:
-            return {"max_risk": float(random.choice(risks))}
-        case 1 if categories:
-            return {"categories": _some(categories, _MOST_CATEGORIES, random)}
+        case 0 if len(known := risks(served)):
+            return {"max_risk": float(random.choice(known))}
+        case 1 if names := categories(served):
+            return {"categories": _some(names, _MOST_CATEGORIES, random)}
         case 2:
-            return {"exclude": _some(ids.tolist(), _MOST_EXCLUDED, random)}
+            return {"exclude": _some(served.products.ids.tolist(), _MOST_EXCLUDED, random)}
     return {}
 
 

@@ -56,7 +56,7 @@ class TestRecommend:
         products = pd.read_csv(trained.config.parent / "products.csv").set_index("product_id")
         for product in answer["products"]:
             row = products.loc[product["product_id"]]
-            assert product["product"]["name"] == row["name"]
+            assert product["name"] == product["product"]["name"] == row["name"]
             assert product["product"]["risk_level"] == row["risk_level"]
 
     def test_by_file_as_by_id(self, trained: Trained, people: Path, tmp_path: Path) -> None:
@@ -345,12 +345,19 @@ class TestWhy:
 
 def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     about = {"min_income": {"role": "number", "unit": "EUR"}, "tier": {"role": "category", "unit": ""}}
-    product = {"rank": 1, "product_id": "P1", "probability": 0.0304, "similarity": -0.456, "retrieval_rank": 2}
+    product = {
+        "rank": 1,
+        "product_id": "P1",
+        "name": "Saver",
+        "probability": 0.0304,
+        "similarity": -0.456,
+        "retrieval_rank": 2,
+    }
     told = [
         {"customer_id": "C1", "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}]},
         {"customer_id": "C2", "products": [product | {"product": {"min_income": None, "tier": None}}]},
     ]
     print_answers(told, about)
     first, second = (line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "P1" in line)
-    assert first == ["1", "P1", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
+    assert first == ["1", "P1", "Saver", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
     assert second[-2:] == ["-", "-"]

@@ -13,7 +13,7 @@ import numpy as np
 from data.dataset import Array, Features
 from data.problems import InputError, Problem
 from serving.assets import Table
-from serving.catalogue import product_categories, product_names
+from serving.catalogue import categories, product_categories, product_names, risks
 from serving.explanation_assets import STAGES, Stage
 from serving.explanations import Explainer, Importance, importance
 from serving.fields import Field
@@ -107,14 +107,12 @@ class Desk:
     @cached_property
     def categories(self) -> list[str]:
         """The categories of the catalogue, sorted."""
-        return sorted(set(self.product_categories) - {""})
+        return categories(self.recommender)
 
     @cached_property
     def risks(self) -> Array:
         """The risks that the catalogue's products have, ascending; none where products have no risk."""
-        column = self.recommender.manifest["policy"]["risk_column"]
-        values = np.zeros(0) if column is None else self.recommender.products.columns[column]
-        return np.unique(values[np.isfinite(values)])
+        return risks(self.recommender)
 
     @cached_property
     def _searched(self) -> Array:

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
+from data.dataset import Features
 from serving.live import LiveRecommender
+from serving.recommender import Recommender
+from serving.requests import requests_of_ids
 from serving.sources import LocalSource
 from tests.trained import Trained
-from tests.ui.browser.screen import Screen
+from tests.ui.browser.screen import CUSTOMER, Screen
 from ui.page.config import PageConfig
 from ui.page.server import open_page
 
@@ -30,6 +34,8 @@ _FLAGS = (
 )
 _PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
+_CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?")
+"""Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done."""
 _NO_NEWER_VERSION = 3600
 """Seconds between two looks of the page at the version, where a test is not about them."""
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
@@ -98,8 +104,8 @@ class Watch:
             self.complaints.append(f"asks another server: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        # Gradio closes the stream of answers by itself when all of them are there.
-        if not (request.failure == "net::ERR_ABORTED" and "/queue/data?" in request.url):
+        closed = request.failure == "net::ERR_ABORTED" and any(name in request.url for name in _CLOSED_BY_THE_PAGE)
+        if not closed:
             self.complaints.append(f"{request.failure}: {request.url}")
 
 
@@ -130,6 +136,12 @@ def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Call
     assert not complaints
     assert "Traceback" not in log
     assert not re.search(r"C0\d{5}|new-customer", log)
+
+
+@pytest.fixture
+def request_of_customer(recommender: Recommender) -> Features:
+    """Return the request of `CUSTOMER`."""
+    return requests_of_ids(recommender, np.array([CUSTOMER], object))
 
 
 @pytest.fixture

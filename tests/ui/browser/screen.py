@@ -7,7 +7,10 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["TABS", "Screen", "cells"]
+__all__ = ["CUSTOMER", "TABS", "Screen", "cells"]
+
+CUSTOMER = "C000017"
+"""Whom most tests are about: one with holdings, and with products to recommend."""
 
 TABS = {
     "products": "Top products",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.browser.screen import TABS, Screen
+from tests.ui.browser.screen import CUSTOMER, TABS, Screen
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 RUN = """where => axe.run(where, {
@@ -46,7 +46,7 @@ def test_no_tab_has_a_serious_violation(opened: Callable[..., Screen], address: 
     screen.search.fill("C0000")
     expect(screen.page.get_by_role("option").first).to_be_visible()
     assert violations(screen, "#side") == []
-    screen.choose("C000017")
+    screen.choose(CUSTOMER)
     for tab in TABS:
         panel = screen.look(tab)
         for summary in panel.locator("summary:visible").all():

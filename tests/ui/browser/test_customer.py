@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from serving.recommender import Recommender
 from tests.trained import Trained
-from tests.ui.browser.screen import Screen, cells
+from tests.ui.browser.screen import CUSTOMER, Screen, cells
 from tests.ui.tables import known_customers
 
 
@@ -41,7 +41,7 @@ def test_a_part_of_an_id_finds_customers(screen: Screen) -> None:
 
 
 def test_an_unknown_id_is_told_and_forgotten(screen: Screen, recommender: Recommender) -> None:
-    screen.choose("C000017")
+    screen.choose(CUSTOMER)
     screen.search.fill("nobody")
     expect(screen.at("#customer-list")).to_have_text("No customer has this in the id")
     screen.search.press("Enter")

@@ -10,15 +10,7 @@ from playwright.sync_api import expect
 
 from data.dataset import Features
 from serving.recommender import Filters, Recommender
-from serving.requests import requests_of_ids
-from tests.ui.browser.screen import Screen, cells
-
-CUSTOMER = "C000017"
-
-
-@pytest.fixture
-def request_of_customer(recommender: Recommender) -> Features:
-    return requests_of_ids(recommender, np.array([CUSTOMER], object))
+from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
 
 @pytest.fixture

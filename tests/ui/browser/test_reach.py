@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.browser.screen import TABS, Screen
+from tests.ui.browser.screen import CUSTOMER, TABS, Screen
 
 MOST_STOPS = 60
 """Of the keyboard's focus, from the first control to the last."""
@@ -69,7 +69,7 @@ def test_escape_closes_the_search(screen: Screen) -> None:
 @pytest.mark.parametrize("width", [390, 768])
 def test_nothing_is_wider_than_a_narrow_screen(opened: Callable[..., Screen], address: str, width: int) -> None:
     screen = opened(address, viewport={"width": width, "height": 844})
-    screen.choose("C000017")
+    screen.choose(CUSTOMER)
     for button in ("Upload a profile", "Categories and exclusions"):
         screen.page.get_by_role("button", name=button).click()
     for tab in TABS:

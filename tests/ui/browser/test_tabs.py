@@ -17,9 +17,7 @@ from serving.profiles import Profiles
 from serving.recommender import Recommender
 from serving.requests import requests_of_ids
 from tests.trained import Trained
-from tests.ui.browser.screen import TABS, Screen, cells
-
-CUSTOMER = "C000017"
+from tests.ui.browser.screen import CUSTOMER, TABS, Screen, cells
 
 
 @pytest.fixture

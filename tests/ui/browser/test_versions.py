@@ -13,7 +13,7 @@ from serving.live import LiveRecommender
 from serving.push import rollback
 from serving.sources import LocalSource
 from tests.trained import Trained
-from tests.ui.browser.screen import Screen
+from tests.ui.browser.screen import CUSTOMER, Screen
 from ui.page.config import PageConfig
 from ui.page.server import open_page
 
@@ -41,7 +41,7 @@ def address(live: LiveRecommender) -> Iterator[str]:
 
 def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live: LiveRecommender, models: Path) -> None:
     expect(screen.at("#title")).to_contain_text("version 1")
-    screen.choose("C000017")
+    screen.choose(CUSTOMER)
     expect(screen.at("#offers table")).to_be_visible()
     second = screen.at("#offers .pick").nth(1)
     second.click()
@@ -51,7 +51,7 @@ def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live:
     assert rollback(models, 1) == 2 and live.poll()
     expect(screen.at("#title")).to_contain_text("version 2")
     expect(screen.at("#model-report")).to_contain_text("Copy of")  # what is looked at is told anew
-    expect(screen.card.get_by_role("heading")).to_have_text("C000017")
+    expect(screen.card.get_by_role("heading")).to_have_text(CUSTOMER)
     screen.look("products")
     expect(screen.at("#offers [aria-pressed=true]")).to_have_text(name)
     screen.choose("C000018")

@@ -8,16 +8,9 @@ from playwright.sync_api import Locator, expect
 
 from data.dataset import Features
 from serving.recommender import Recommender
-from serving.requests import requests_of_ids
-from tests.ui.browser.screen import Screen, cells
+from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
-CUSTOMER = "C000017"
 CHANGES = {"risk_tolerance": "5", "income": "88000"}
-
-
-@pytest.fixture
-def request_of_customer(recommender: Recommender) -> Features:
-    return requests_of_ids(recommender, np.array([CUSTOMER], object))
 
 
 @pytest.fixture
