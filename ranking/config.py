@@ -55,14 +55,14 @@ class RankingConfig(StrictModel):
     """Weight of the probability's log loss beside the listwise loss."""
     batch_size: int = Field(128, ge=2)
     """Customers per step."""
-    learning_rate: float = Field(6e-4, gt=0)
+    learning_rate: float = Field(1.5e-3, gt=0)
     """Adam's step size."""
     averaging: float = Field(0.5, ge=0)
     """Weights are averaged over so many epochs' steps, which forgets the order of the last few; 0 takes the last
     step's."""
     epochs: int = Field(8, ge=1)
     """Epochs at most; early stopping on the last ranking window chooses how many."""
-    patience: int = Field(2, ge=0)
+    patience: int = Field(3, ge=0)
     """Epochs without a better validation score before training stops. With 0, all `epochs` are trained, and the last
     window calibrates alone: where it holds more than all before it, less than the whole says little of how long."""
     validation_share: float = Field(0.3, gt=0, lt=1)
