@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from serving.infra_config import InfraConfig
 from serving.recommender import Recommender
-from serving.replay import asker, replay
+from serving.replay import replay
 from serving.versions import COMPOSITE, versions
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LocalSource:
         folder = self._folder / str(version)
         backend = LocalBackend(folder)
         recommender = Recommender(folder, backend)
-        warmed = replay(asker(backend.signatures), folder, self._tolerance)
+        warmed = replay(backend.ask, folder, self._tolerance)
         if warmed.problems:
             raise WarmupError("\n".join(warmed.problems))
         if not warmed.records:

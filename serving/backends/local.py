@@ -14,8 +14,13 @@ from data.tensorflow import tf
 from serving.backends.backend import BackendError, InputSpec
 from serving.backends.inputs import conform
 from serving.backends.words import decoded
+from serving.replay import asker
 
 __all__ = ["LocalBackend"]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""One call of a process: 20 users who asked for recommendations and explanations at once ended it within half a minute,
+by "free(): invalid pointer" in TensorFlow 2.20. A version that is replayed takes turns with the one that answers."""
 
 
 class LocalBackend:
@@ -34,14 +39,6 @@ class LocalBackend:
             raise FileNotFoundError(f"{folder} holds no SavedModel; name a version folder that `nextbest export` made")
         self._folder = folder
         self._model = tf.saved_model.load(str(folder))
-        # One call at a time: 20 users who asked for recommendations and explanations at once ended the process within
-        # half a minute, by "free(): invalid pointer" in TensorFlow 2.20.
-        self._asking = threading.Lock()
-
-    @property
-    def signatures(self) -> Mapping[str, Any]:
-        """The model's signatures by name, for who asks them with tensors (`serving.replay.asker`)."""
-        return self._model.signatures
 
     def inputs(self, signature: str) -> dict[str, InputSpec]:
         """See `Backend`."""
@@ -56,10 +53,15 @@ class LocalBackend:
         function = self._function(signature)
         request = conform(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
         try:
-            with self._asking:
+            with _ONE_AT_A_TIME:
                 return _ask(function, request)
         except tf.errors.OpError as error:
             raise BackendError(f"{self._folder} refused the request: {error.message}") from error
+
+    def ask(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Ask with what a warmup record holds, and answer with words as bytes; see `serving.replay.Ask`."""
+        with _ONE_AT_A_TIME:
+            return asker(self._model.signatures)(signature, inputs)
 
     def close(self) -> None:
         """See `Backend`: the model is freed with the last reference to it."""
