@@ -43,10 +43,6 @@ class RankingConfig(StrictModel):
     """Rank of a cross layer's matrix."""
     units: tuple[int, ...] = (128, 64)
     """Widths of the dense blocks after the cross layers."""
-    members: int = Field(1, ge=1)
-    """So many networks of these sizes, which differ by their first weights and dropouts, learn side by side on the same
-    features, and the logit is their mean (Lakshminarayanan et al., NeurIPS 2017): steadier, and so many times slower
-    to train."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout in the dense blocks."""
     category_dropout: float = Field(0.02, ge=0, lt=1)

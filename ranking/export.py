@@ -48,7 +48,7 @@ class RankingServable(tf.Module):
         self._state = {name: tf.Variable(values, trainable=False, name=name) for name, values in state.arrays().items()}
         # The network is called through a closure and only its variables are tracked: a SavedModel needs no Keras layer.
         network = model.network
-        self._network: Callable[..., tuple[Any, Any]] = lambda *inputs: network(*inputs)
+        self._network: Callable[..., tuple[Any, Any]] = lambda *inputs: network(*inputs, training=False)
         self._parts: Callable[..., dict[str, Any]] = lambda *inputs: network.features(*inputs)
         self._of_parts: Callable[..., tuple[Any, Any]] = lambda parts: (
             network.logits(parts),

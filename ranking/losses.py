@@ -13,23 +13,23 @@ _NEVER = -1e9
 
 
 def listwise_softmax(labels: Any, logits: Any, candidates: Any) -> Any:
-    """Return the cross entropy between a customer's taken candidates and the softmax of the logits, [..., batch].
+    """Return the cross entropy between a customer's taken candidates and the softmax of the logits, [batch].
 
     Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007 (top-one probabilities).
     A customer who took none of the candidates has no loss.
 
     Args:
         labels: 1 where taken, [batch, num_candidates].
-        logits: [..., batch, num_candidates].
+        logits: [batch, num_candidates].
         candidates: Product positions, NO_PRODUCT is padding, [batch, num_candidates].
     """
     masked = tf.where(candidates == NO_PRODUCT, _NEVER, logits)
-    taken = tf.reduce_sum(labels, axis=1)
-    log_probability = tf.nn.log_softmax(masked, axis=-1)
-    return -tf.reduce_sum(labels * log_probability, axis=-1) / tf.maximum(taken, 1.0)
+    taken = tf.reduce_sum(labels, axis=1, keepdims=True)
+    log_probability = tf.nn.log_softmax(masked, axis=1)
+    return -tf.reduce_sum(labels * log_probability, axis=1) / tf.maximum(taken[:, 0], 1.0)
 
 
 def probability_loss(labels: Any, logits: Any, candidates: Any) -> Any:
-    """Return the log loss summed over a customer's candidates, [..., batch]; arguments as for `listwise_softmax`."""
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.broadcast_to(labels, tf.shape(logits)), logits=logits)
-    return tf.reduce_sum(tf.where(candidates == NO_PRODUCT, 0.0, losses), axis=-1)
+    """Return the log loss summed over a customer's candidates, [batch]; arguments as for `listwise_softmax`."""
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    return tf.reduce_sum(tf.where(candidates == NO_PRODUCT, 0.0, losses), axis=1)

@@ -64,11 +64,7 @@ class RankingModel(tfrs.Model):
         query = _trimmed({name: tf.gather(values, rows) for name, values in data["queries"].items()})
         state = {name: values[window] for name, values in data["state"].items()}
         candidates, labels = tf.gather(data["candidates"], rows), tf.gather(data["labels"], rows)
-        similarity = tf.gather(data["scores"], rows)
-        parts = self.network.features(query, candidates, similarity, state, training=training)
-        logits = self.network.members_logits(parts, training=training)
-        offset = self.network.customers_offset(parts, training=training)
-        # Each member has a loss of its own: under one loss of their mean they would learn to make up for each other.
+        logits, offset = self.network(query, candidates, tf.gather(data["scores"], rows), state, training=training)
         listwise = listwise_softmax(labels, logits, candidates)
         probability = probability_loss(labels, logits + offset[:, None], candidates)
         # The order is learnt from those who took something, the probability from all, each by whom it stands for:
@@ -80,7 +76,7 @@ class RankingModel(tfrs.Model):
 
     def score(self, query: Any, candidates: Any, scores: Any, state: Any) -> tuple[Any, Any]:
         """Score candidates without dropout; see `RankingNetwork.call`."""
-        return self.network(query, candidates, scores, state)
+        return self.network(query, candidates, scores, state, training=False)
 
 
 def _trimmed(query: dict[str, Any]) -> dict[str, Any]:
@@ -95,8 +91,8 @@ def _trimmed(query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mean(losses: Any, weight: Any) -> Any:
-    """Return the members' weighted mean, 0 where no loss has a weight; [members, batch] and [batch]."""
-    return tf.reduce_mean(tf.math.divide_no_nan(tf.reduce_sum(weight * losses, axis=1), tf.reduce_sum(weight)))
+    """Return the weighted mean, 0 where no loss has a weight."""
+    return tf.math.divide_no_nan(tf.reduce_sum(weight * losses), tf.reduce_sum(weight))
 
 
 def _stack(parts: Sequence[Any], name: str) -> Any:

@@ -20,29 +20,6 @@ _VOTES = ("ease", "cosine")
 """The pair statistics whose sum over the holdings is a recommender of its own: EASE and item-kNN."""
 
 
-class _Member(tf.keras.layers.Layer):
-    """Cross layers (Wang et al., "DCN V2", WWW 2021) and dense blocks: features -> a correction of the prior's logit.
-
-    It starts at 0, and with it the logit at the prior.
-    """
-
-    def __init__(self, config: RankingConfig, seed: int, step: Any) -> None:
-        super().__init__()
-        self._cross = [
-            tfrs.layers.dcn.Cross(projection_dim=config.cross_rank, kernel_initializer="glorot_uniform")
-            for _ in range(config.cross_layers)
-        ]
-        self._deep = DenseBlocks(config.units, config.dropout, seed, step, "layer")
-        self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Return corrections, [batch, num_candidates], for features [batch, num_candidates, any]."""
-        crossed = inputs
-        for layer in self._cross:
-            crossed = layer(inputs, crossed)
-        return self._correction(self._deep(crossed, training=training))[:, :, 0]
-
-
 class RankingNetwork(tf.keras.layers.Layer):
     """Cross layers (Wang et al., "DCN V2", WWW 2021) and dense blocks over customer, candidate and cross features.
 
@@ -72,7 +49,13 @@ class RankingNetwork(tf.keras.layers.Layer):
         self.numeric = NumericCrosses(encoders.customers, encoders.products, data, config)
         self._normalise = tf.keras.layers.BatchNormalization(momentum=0.95)
         self._categorical = CategoryCrosses(encoders.customers, encoders.products, data, config)
-        self._members = [_Member(config, seed + 100 + 10 * number, step) for number in range(config.members)]
+        self._cross = [
+            tfrs.layers.dcn.Cross(projection_dim=config.cross_rank, kernel_initializer="glorot_uniform")
+            for _ in range(config.cross_layers)
+        ]
+        self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step, "layer")
+        # It starts at 0, and the logit at the prior.
+        self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         self._prior = self.add_weight(
             name="prior",
             shape=[1 + len(_VOTES)],
@@ -91,7 +74,9 @@ class RankingNetwork(tf.keras.layers.Layer):
         """Let training begin with offsets of these odds of a purchase, instead of 1."""
         self._offset.bias.assign([math.log(odds)])
 
-    def call(self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any]) -> tuple[Any, Any]:
+    def call(
+        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
+    ) -> tuple[Any, Any]:
         """Score candidates.
 
         Args:
@@ -99,13 +84,14 @@ class RankingNetwork(tf.keras.layers.Layer):
             candidates: Product positions, NO_PRODUCT is padding, int32 [batch, num_candidates].
             scores: Retrieval's cosines, [batch, num_candidates].
             state: The arrays of a `CatalogueState`.
+            training: Whether dropout is on.
 
         Returns:
             The candidates' logits [batch, num_candidates] and the customers' offsets [batch]; the logit of a purchase
             is their sum.
         """
-        parts = self.features(query, candidates, scores, state)
-        return self.logits(parts), self.customers_offset(parts)
+        parts = self.features(query, candidates, scores, state, training=training)
+        return self.logits(parts, training=training), self.customers_offset(parts, training=training)
 
     def features(
         self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
@@ -128,16 +114,14 @@ class RankingNetwork(tf.keras.layers.Layer):
             parts["product_id"] = self._product_id(candidates)
         return parts
 
-    def logits(self, parts: Mapping[str, Any]) -> Any:
+    def logits(self, parts: Mapping[str, Any], training: bool = False) -> Any:
         """Return the logits of `features`, [batch, num_candidates]."""
-        return tf.reduce_mean(self.members_logits(parts), axis=0)
-
-    def members_logits(self, parts: Mapping[str, Any], training: bool = False) -> Any:
-        """Return each member's logits of `features`, [members, batch, num_candidates]."""
         crosses = self._normalise(parts["crosses"], training=training)
         inputs = tf.concat(list((dict(parts) | {"crosses": crosses}).values()), axis=2)
-        corrections = tf.stack([member(inputs, training=training) for member in self._members])
-        return self._prior_logits(parts["crosses"]) + corrections
+        crossed = inputs
+        for layer in self._cross:
+            crossed = layer(inputs, crossed)
+        return self._prior_logits(parts["crosses"]) + self._correction(self._deep(crossed, training=training))[:, :, 0]
 
     def named_features(self) -> dict[str, list[NamedFeature]]:
         """Return what people call the places of `features`, by part; in a vector the parts follow one another."""

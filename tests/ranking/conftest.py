@@ -27,7 +27,6 @@ def small_config(**changes: Any) -> RankingConfig:
         **{
             "category_dim": 3,
             "product_dim": 4,
-            "members": 2,
             "cross_layers": 1,
             "cross_rank": 4,
             "units": (16, 8),

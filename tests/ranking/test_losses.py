@@ -51,16 +51,6 @@ class TestListwiseSoftmax:
         assert high == pytest.approx(low, abs=1e-3)
 
 
-@pytest.mark.parametrize("loss", [listwise_softmax, probability_loss])
-def test_members_have_a_loss_each(loss: Callable[..., tf.Tensor]) -> None:
-    labels = tf.constant([[1.0, 0, 1, 0]])
-    members = tf.constant([[[2.0, 1, 0, 50]], [[-1.0, 3, 0.5, -50]]])
-    together = loss(labels, members, CANDIDATES).numpy()
-    assert together.shape == (2, 1)
-    for of_both, logits in zip(together, members, strict=True):
-        np.testing.assert_allclose(of_both, loss(labels, logits, CANDIDATES))
-
-
 class TestProbabilityLoss:
     def test_golden(self) -> None:
         # -log s(2) - log(1 - s(1)) - log(1 - s(0)) = log(1 + e^-2) + log(1 + e) + log 2 = 0.1269 + 1.3133 + 0.6931

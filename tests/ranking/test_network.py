@@ -129,16 +129,6 @@ def test_the_logits_are_a_function_of_named_features(scorer: Scorer) -> None:
     np.testing.assert_allclose(vectors[:, :, similarity[0]], scorer.scores, atol=1e-6)
 
 
-def test_the_logit_is_the_mean_of_members_that_differ(scorer: Scorer) -> None:
-    network = scorer.model.network
-    query = {name: tf.constant(values) for name, values in scorer.query.items()}
-    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.state)
-    members = network.members_logits(parts).numpy()
-    assert members.shape == (small_config().members, 12, 20)
-    assert np.abs(members - members[0]).max(axis=(1, 2))[1:].min() > 1e-2
-    np.testing.assert_allclose(members.mean(axis=0), scorer.score()[0], atol=1e-5)
-
-
 def test_the_retrieval_score_counts(scorer: Scorer) -> None:
     assert np.abs(scorer.score(scores=-scorer.scores)[0] - scorer.score()[0]).max() > 1e-3
 
