@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "CatalogueState",
     "WindowExamples",
     "catalogue_state",
+    "of_known_products",
     "sample_customers",
     "split_customers",
     "window_examples",
@@ -101,6 +103,22 @@ def _rows(examples: WindowExamples, rows: Array) -> WindowExamples:
     }
     queries = {name: values[rows] for name, values in examples.queries.items()}
     return replace(examples, queries=queries, **per_example)
+
+
+def of_known_products(examples: WindowExamples, earlier: Sequence[WindowExamples]) -> WindowExamples:
+    """Leave out of a window the products that nobody acquired in the earlier ones.
+
+    Where these train, how such a product is ordered is chance. It is the same chance for all of its buyers: one launch
+    can outweigh all that a further epoch has learnt. Where nothing that was acquired would be left, all stays.
+    """
+    known = np.unique(np.concatenate([window.candidates[window.labels > 0] for window in earlier]))
+    unknown = ~np.isin(examples.candidates, known)
+    labels = np.where(unknown, 0, examples.labels)
+    if not labels.any():
+        return examples
+    left_out = (examples.labels.sum(axis=1) - labels.sum(axis=1)).astype(examples.num_relevant.dtype)
+    candidates = np.where(unknown, np.int32(NO_PRODUCT), examples.candidates)
+    return replace(examples, candidates=candidates, labels=labels, num_relevant=examples.num_relevant - left_out)
 
 
 def catalogue_state(

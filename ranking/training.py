@@ -22,7 +22,7 @@ from modelling.training import Progress, Training, adam, train
 from modelling.weights import blank, carried_over
 from ranking.calibration import Calibration, fit_calibration
 from ranking.config import RankingConfig
-from ranking.examples import CatalogueState, WindowExamples, split_customers
+from ranking.examples import CatalogueState, WindowExamples, of_known_products, split_customers
 from ranking.model import RankingModel
 
 __all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
@@ -130,7 +130,8 @@ def select_ranker(
 
     Where `patience` is 0, nothing is chosen: the ranker trains for all epochs, and is calibrated.
 
-    The last window validates. Where it is the only one, `validation_share` of its customers do.
+    The last window validates, by the products that the others know. Where it is the only one, `validation_share` of its
+    customers do.
 
     Args:
         windows: The ranking windows, the oldest first.
@@ -152,8 +153,10 @@ def select_ranker(
     model = _prepare(windows, encoders, settings)
     config = settings.ranking
 
+    judged = of_known_products(validation, windows)
+
     def validate() -> float:
-        return _ndcg(_scores(model, validation)[0], validation, config.validation_k)
+        return _ndcg(_scores(model, judged)[0], judged, config.validation_k)
 
     stopping = {"validate": validate, "patience": config.patience} if config.patience else {}
     training = _train(model, windows, settings, config.epochs, checkpoints, progress, **stopping)

@@ -16,7 +16,13 @@ from data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
 from data.statistics import popularity_features
 from data.statistics_config import StatisticsConfig
 from data.windows import Window
-from ranking.examples import WindowExamples, sample_customers, split_customers, window_examples
+from ranking.examples import (
+    WindowExamples,
+    of_known_products,
+    sample_customers,
+    split_customers,
+    window_examples,
+)
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import WINDOWS, examples_of, shuffled_candidates, small_config
 from tests.worlds import ANN, CAT, CONFIG, FUND, LOAN, TINY, VAULT
@@ -173,3 +179,33 @@ def test_a_window_is_split_by_customer(windows: list[WindowExamples]) -> None:
     assert others.state is whole.state
     again, _ = split_customers(whole, 0.25, seed=3)
     np.testing.assert_array_equal(again.candidates, others.candidates)
+
+
+class TestOfKnownProducts:
+    """Cat and ann were proposed the loan, and the vault or the fund; each acquired some of them."""
+
+    @staticmethod
+    def window(examples: WindowExamples, labels: list[list[int]], num_relevant: list[int]) -> WindowExamples:
+        return dataclasses.replace(
+            examples, labels=np.array(labels, np.float32), num_relevant=np.array(num_relevant, np.int64)
+        )
+
+    def test_what_nobody_acquired_before_is_neither_offered_nor_missed(self, examples: WindowExamples) -> None:
+        loan_alone = self.window(examples, [[1, 0, 0], [0, 0, 0]], [1, 0])
+        both = self.window(examples, [[1, 1, 0], [0, 1, 0]], [3, 1])
+        known = of_known_products(both, [loan_alone])
+        assert known.candidates.tolist() == [[LOAN, NO_PRODUCT, NO_PRODUCT], [LOAN, NO_PRODUCT, NO_PRODUCT]]
+        assert known.labels.tolist() == [[1, 0, 0], [0, 0, 0]]
+        assert known.num_relevant.tolist() == [2, 0]  # cat's third was no candidate
+
+    def test_several_windows_know_more(self, examples: WindowExamples) -> None:
+        both = self.window(examples, [[1, 1, 0], [0, 1, 0]], [2, 1])
+        earlier = [self.window(examples, [[1, 0, 0], [0, 1, 0]], [1, 1])] + [both] * 2
+        known = of_known_products(both, earlier)
+        assert known.candidates.tolist() == both.candidates.tolist()
+        assert known.num_relevant.tolist() == [2, 1]
+
+    def test_where_nothing_known_was_acquired_all_stays(self, examples: WindowExamples) -> None:
+        loan_alone = self.window(examples, [[1, 0, 0], [0, 0, 0]], [1, 0])
+        others = self.window(examples, [[0, 1, 0], [0, 1, 0]], [1, 1])
+        assert of_known_products(others, [loan_alone]) is others
