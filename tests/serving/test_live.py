@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import serving.backends.local
 import serving.replay
-import serving.sources
 from data.dataset import Array
 from serving.assets import ASSETS, MANIFEST, PRODUCTS
 from serving.backends import InputSpec
@@ -358,19 +358,19 @@ class TestFreeing:
                 gc.enable()
 
     def test_a_refused_model_is_gone(self, world: World, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        loaded = []
+        loaded: dict[int, weakref.ref[Any]] = {}
 
         def asker(functions: Any) -> Ask:
-            loaded.append(weakref.ref(functions))
+            loaded.setdefault(id(functions), weakref.ref(functions))
             return serving.replay.asker(functions)
 
-        monkeypatch.setattr(serving.sources, "asker", asker)
+        monkeypatch.setattr(serving.backends.local, "asker", asker)
         with LiveRecommender(LocalSource(models)) as live:
             world.push("v2", differ)
             gc.disable()
             try:
                 assert not live.poll()
-                assert [one() is None for one in loaded] == [False, True]
+                assert [one() is None for one in loaded.values()] == [False, True]
             finally:
                 gc.enable()
 
