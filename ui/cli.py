@@ -304,9 +304,9 @@ def recommend(
             request = requests_of_ids(recommender, ids)
         found = answers(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
     described = recommender.manifest["products"]["columns"]
-    main = recommender.manifest["policy"]["category_column"]
+    foremost = recommender.manifest["policy"]["category_column"]
     words = [name for name, column in described.items() if column["role"] == "category"]
-    about = sorted(words, key=lambda name: name != main)[:_ABOUT]
+    about = sorted(words, key=lambda name: name != foremost)[:_ABOUT]
     _print_json(found) if as_json else print_answers(found, {name: described[name] for name in about})
 
 

@@ -19,8 +19,9 @@ from serving.replay import asker
 __all__ = ["LocalBackend"]
 
 _ONE_AT_A_TIME = threading.Lock()
-"""One call of a process: 20 users who asked for recommendations and explanations at once ended it within half a minute,
-by "free(): invalid pointer" in TensorFlow 2.20. A version that is replayed takes turns with the one that answers."""
+"""One call at a time in a process: 20 users who asked for recommendations and explanations at once ended it within half
+a minute, by "free(): invalid pointer" in TensorFlow 2.20. A version that is replayed takes turns with the one that
+answers."""
 
 
 class LocalBackend:
