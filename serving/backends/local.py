@@ -51,13 +51,12 @@ class LocalBackend:
 
     def predict(self, signature: str, inputs: Mapping[str, Array]) -> Features:
         """See `Backend`."""
-        function = self._function(signature)
         request = conform(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
         try:
-            with _ONE_AT_A_TIME:
-                return _ask(function, request)
+            answer = self.ask(signature, request)
         except tf.errors.OpError as error:
             raise BackendError(f"{self._folder} refused the request: {error.message}") from error
+        return {name: decoded(values) for name, values in answer.items()}
 
     def ask(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Ask with what a warmup record holds, and answer with words as bytes; see `serving.replay.Ask`."""
@@ -72,10 +71,3 @@ class LocalBackend:
         if signature not in functions:
             raise BackendError(f"{self._folder} has no signature {signature!r}; it has {sorted(functions)}")
         return functions[signature]
-
-
-def _ask(function: Any, request: Mapping[str, Array]) -> Features:
-    """Call a signature; all of its tensors are gone when this returns."""
-    _, specs = function.structured_input_signature
-    tensors = {name: tf.constant(values, specs[name].dtype, shape=values.shape) for name, values in request.items()}
-    return {name: decoded(tensor.numpy()) for name, tensor in function(**tensors).items()}
