@@ -370,14 +370,13 @@ def ui(
 
     config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
     check_address(config.host, config.port)
+    signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
     typer.echo(f"loading {models}")
-    with LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
+    with suppress(KeyboardInterrupt), LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
         live.start(poll)
         with open_page(live, config) as address:
             typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")
-            signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
-            with suppress(KeyboardInterrupt):
-                Event().wait()
+            Event().wait()
 
 
 def main() -> None:
