@@ -37,6 +37,10 @@ class RankingConfig(StrictModel):
     """Weight, before training, of the logarithm of what the holdings vote for by EASE and by item-kNN, each."""
     least_votes: float = Field(1e-4, gt=0)
     """Votes below it count as so many: the logarithm of none must not outweigh all else."""
+    trend_prior: float = Field(0.0, ge=0)
+    """Weight, before training, of the logarithm of a candidate's share of the acquisitions in the longest of
+    `statistics.popularity_days` but one, and of its difference to that in the longest; 0 for none. It follows a taste
+    that drifts where the windows are too few to learn it from."""
     cross_layers: int = Field(2, ge=1)
     """DCN cross layers (Wang et al., WWW 2021)."""
     cross_rank: int = Field(32, ge=1)

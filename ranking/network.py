@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.catalogue import Encoders
@@ -56,11 +56,10 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step, "layer")
         # It starts at 0, and the logit at the prior.
         self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-        self._prior = self.add_weight(
-            name="prior",
-            shape=[1 + len(_VOTES)],
-            initializer=tf.constant_initializer([config.similarity_prior, *[config.votes_prior] * len(_VOTES)]),
-        )
+        self._trend_places = _trend_places(self._product.places[()]) if config.trend_prior else []
+        votes, trend = [config.votes_prior] * len(_VOTES), [config.trend_prior] * len(self._trend_places)
+        prior = [config.similarity_prior, *votes, *trend]
+        self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))
         self._least_votes = config.least_votes
         self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step, "layer")
         self._offset = tf.keras.layers.Dense(1)
@@ -121,7 +120,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         crossed = inputs
         for layer in self._cross:
             crossed = layer(inputs, crossed)
-        return self._prior_logits(parts["crosses"]) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+        return self._prior_logits(parts) + self._correction(self._deep(crossed, training=training))[:, :, 0]
 
     def named_features(self) -> dict[str, list[NamedFeature]]:
         """Return what people call the places of `features`, by part; in a vector the parts follow one another."""
@@ -147,16 +146,28 @@ class RankingNetwork(tf.keras.layers.Layer):
             named["product_id"] = [NamedFeature(kind="product", name="product_id", places=places)]
         return named
 
-    def _prior_logits(self, crosses: Any) -> Any:
-        """Retrieval's cosine and the logarithms of the holdings' votes, weighted: what is known before training."""
-        names = self.numeric.names
+    def _prior_logits(self, parts: Mapping[str, Any]) -> Any:
+        """Weigh what is known before training: the cosine, the logarithms of the holdings' votes, and the trend."""
+        crosses, names = parts["crosses"], self.numeric.names
         similarity = crosses[:, :, names.index("retrieval_score")]
         votes = [crosses[:, :, names.index(f"{name}_sum")] for name in _VOTES]
         logs = [tf.math.log(tf.maximum(vote, self._least_votes)) for vote in votes]
-        return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs], axis=2), self._prior)
+        trend = [parts["product"][:, :, place] for place in self._trend_places]
+        return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
 
     def customers_offset(self, parts: Mapping[str, Any], training: bool = False) -> Any:
         """Return the customers' offsets of `features`, [batch]."""
         count = parts["crosses"][:, 0, self.numeric.names.index("held_count")]
         activity = tf.concat([parts["customer"][:, 0], count[:, None]], axis=1)
         return self._offset(self._activity(activity, training=training))[:, 0]
+
+
+def _trend_places(popularity: Sequence[int]) -> list[int]:
+    """Return where the log share in the longest window but one stands, and its difference to the longest's.
+
+    Args:
+        popularity: The places of `ProductStatistics.popularity`: the shares, the trends and an age.
+    """
+    *shares_and_trends, _ = popularity
+    num_windows = len(popularity) // 2
+    return [popularity[max(num_windows - 2, 0)], *shares_and_trends[num_windows:][-1:]]

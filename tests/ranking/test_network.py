@@ -148,6 +148,26 @@ def test_before_training_the_logit_is_the_prior(encoders: Encoders, windows: lis
     np.testing.assert_allclose(logits, [expected], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("days", "share", "trend"), [((365,), 0, None), ((91, 365), 0, 2), ((30, 91, 182, 365), 2, 6)])
+def test_the_prior_follows_the_trend(
+    bank: Dataset, encoders: Encoders, days: tuple[int, ...], share: int, trend: int | None
+) -> None:
+    """The floats end with the shares of the windows, their differences, and an age."""
+    examples = examples_of(bank, encoders, WINDOWS[1], StatisticsConfig(popularity_days=days))
+    candidates, state = examples.candidates[ROWS], examples.state.arrays()
+    query = {name: tf.constant(values[ROWS]) for name, values in examples.queries.items()}
+
+    def logits(weight: float) -> Array:
+        model = RankingModel(encoders, 2 * len(days), BANK, small_config(trend_prior=weight), seed=1)
+        found, _ = model.score(query, tf.constant(candidates), tf.constant(examples.scores[ROWS]), state)
+        return np.asarray(found)
+
+    popularity = state["floats"][:, -2 * len(days) :]
+    expected = popularity[:, share] + (0 if trend is None else popularity[:, trend])
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(logits(0.3) - logits(0.0), 0.3 * expected[np.maximum(candidates, 0)], atol=1e-5)
+
+
 def test_the_parts_are_what_is_scored(scorer: Scorer) -> None:
     network = scorer.model.network
     query = {name: tf.constant(values) for name, values in scorer.query.items()}
