@@ -33,16 +33,38 @@ class Ablation:
 
 
 ABLATIONS: Mapping[str, Ablation] = {
-    "prior": Ablation(
-        "the ranker starts from nothing, not from the cosine and the votes",
-        {("ranking", "similarity_prior"): "0.0", ("ranking", "votes_prior"): "0.0"},
-    ),
+    "trend": Ablation("the ranker does not start from the trend", {("ranking", "trend_prior"): "0.0"}),
     "votes": Ablation(
-        "the ranker starts from the cosine alone",
+        "the ranker starts from the cosine and the trend alone",
         {("ranking", "similarity_prior"): "10.0", ("ranking", "votes_prior"): "0.0"},
+    ),
+    "prior": Ablation(
+        "the ranker starts from nothing",
+        {
+            ("ranking", "similarity_prior"): "0.0",
+            ("ranking", "votes_prior"): "0.0",
+            ("ranking", "trend_prior"): "0.0",
+        },
     ),
     "correction": Ablation(
         "the ranker learns no correction of where it starts", {("ranking", "learning_rate"): "1e-12"}
+    ),
+    "pairs": Ablation(
+        "the ranker knows nothing of which products go together, neither by votes nor as features",
+        {("statistics", "max_products"): "1", ("ranking", "similarity_prior"): "10.0"},
+    ),
+    "popularity": Ablation(
+        "both stages know the popularity of the last day alone, and the ranker starts without a trend",
+        {("statistics", "popularity_days"): "[1]", ("ranking", "trend_prior"): "0.0"},
+    ),
+    "min-holdings": Ablation(
+        "customers who hold nothing yet are training examples too", {("data.windows", "min_holdings"): "0"}
+    ),
+    "windows": Ablation("the ranker learns from the last window alone", {("data.windows", "ranking_windows"): "1"}),
+    "ids": Ablation("the ranker has no embedding of the product's id", {("ranking", "product_dim"): "0"}),
+    "recency": Ablation(
+        "old purchases count as much as new ones in the towers' training",
+        {("retrieval", "recency_half_life_days"): "1e6"},
     ),
     # Not 0: before the first dated purchases the towers would have nothing to learn from.
     "leave-one-out": Ablation(
