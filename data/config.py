@@ -140,8 +140,9 @@ class WindowsConfig(StrictModel):
 
     horizon_days: int = Field(91, ge=1)
     """Length of a label window: the days after a cutoff in which acquisitions are predicted."""
-    test_days: int | None = Field(None, ge=1)
-    """Length of the test window; by default the horizon."""
+    test_days: int | None = Field(None, ge=0)
+    """Length of the test window; by default the horizon. 0 keeps no day back to measure by: for a refresh to the newest
+    day, which takes over the trained run's figures with its weights."""
     test_cutoff: date | None = None
     """The cutoff of the test window; by default the last interaction's day less the test window's length."""
     ranking_windows: int = Field(4, ge=1)

@@ -43,6 +43,11 @@ class Windows:
     test: Window
     """The last window: its labels are read by the evaluation alone."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether days are kept back to measure by."""
+        return self.test.until > self.test.cutoff
+
     def dates(self) -> dict[str, list[list[str]]]:
         """Return the windows for a manifest: [cutoff, last day] each, ISO dates."""
         return {
@@ -65,9 +70,9 @@ def cut_windows(config: WindowsConfig, first_day: int, last_day: int, selection:
         ValueError: The interactions do not reach far enough.
     """
     horizon = config.horizon_days
-    test_days = config.test_days or horizon
+    test_days = horizon if config.test_days is None else config.test_days
     test = last_day - test_days if config.test_cutoff is None else day_of(config.test_cutoff)
-    if not first_day < test < last_day:
+    if not first_day < test <= last_day - min(test_days, 1):
         raise ValueError(
             f"the test cutoff {EPOCH + timedelta(test)} must lie within the interactions, which run from "
             f"{EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}; mend windows.test_cutoff"

@@ -22,6 +22,7 @@ from evaluation.report import write_report
 from evaluation.results import Calibration, Evaluation
 from evaluation.verdicts import stage_pairs
 from pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from pipeline.learnt import measured_file
 from pipeline.run import Run
 from serving.recommender import Recommender
 
@@ -107,7 +108,7 @@ def evaluate_run(run: Run) -> Evaluation:
     Raises:
         InputError: The run is not trained to the end, or there is nothing to measure it by.
     """
-    report = run.folder.path("evaluation", "metrics.json")
+    report = measured_file(run.folder)
     if not report.exists():
         run.folder.check_trained()
         with run.folder.staged("evaluation") as staging:

@@ -13,7 +13,15 @@ from data.config import WindowsConfig
 from data.encoders import EncoderState
 from pipeline.run_folder import RunFolder
 
-__all__ = ["adopt", "learnt_files", "load_encoders", "ranker_checkpoints", "retriever_checkpoints", "save_encoders"]
+__all__ = [
+    "adopt",
+    "learnt_files",
+    "load_encoders",
+    "measured_file",
+    "ranker_checkpoints",
+    "retriever_checkpoints",
+    "save_encoders",
+]
 
 _LEARNT = (
     ("retrieval", "encoders"),
@@ -21,6 +29,7 @@ _LEARNT = (
     ("ranking", "checkpoints", "final"),
     ("ranking", "selection.json"),  # with the calibration
 )
+_MEASURED = "evaluation", "metrics.json"
 _TABLES = ("customers", "products")
 _PRODUCT_IDS = "product_ids.json"
 
@@ -58,9 +67,20 @@ def learnt_files(folder: RunFolder) -> list[Path]:
     return [folder.path(*parts) for parts in (*_LEARNT, ("retrieval", "encoders", _PRODUCT_IDS))]
 
 
-def adopt(trained: RunFolder, folder: RunFolder) -> None:
-    """Copy what a run has learnt; what an earlier, killed copy has finished is kept."""
-    for parts in _LEARNT:
+def measured_file(folder: RunFolder) -> Path:
+    """Return the file of a run's figures."""
+    return folder.path(*_MEASURED)
+
+
+def adopt(trained: RunFolder, folder: RunFolder, figures: bool) -> None:
+    """Copy what a run has learnt; what an earlier, killed copy has finished is kept.
+
+    Args:
+        trained: The run.
+        folder: Where to.
+        figures: Whether to take over too what it was measured to be.
+    """
+    for parts in (*_LEARNT, _MEASURED) if figures else _LEARNT:
         source, target = trained.path(*parts), folder.path(*parts)
         if target.exists():
             continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from typing import Any
 
 from data.config import ColumnConfig, PolicyConfig, Rule
@@ -48,7 +47,7 @@ def model_card(run: Run, evaluation: Evaluation, blessing: Blessing, infra: Infr
         "Intended use": _use(run),
         "Must not be used for": _misuse(),
         "How it works": _models(run),
-        "Data": _data(run, manifest),
+        "Data": _data(run, manifest, evaluation),
         "How good it is": _quality(evaluation),
         f"{_heading(evaluation)} by group": _groups(evaluation),
         "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
@@ -117,26 +116,24 @@ def _models(run: Run) -> Iterator[str]:
     )
 
 
-def _data(run: Run, manifest: dict[str, Any]) -> Iterator[str]:
-    history, windows = run.history, run.windows
+def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterator[str]:
+    history, windows, measured = run.history, run.windows, evaluation.window
+    trained = f"Trained on windows from {windows.ranking[0].dates[0]} to {windows.ranking[-1].dates[1]}"
+    if origin := manifest.get("refreshed_from"):
+        trained = (
+            f"The weights are those of a run trained as of {origin['cutoff']}; holdings, popularity and products are "
+            "as of the day above"
+        )
     yield (
         f"{len(history.customers):,} customers, {len(history.products):,} products and "
         f"{len(history.interactions):,} interactions until {windows.test.dates[0]}, the last day that it knows. "
-        f"Trained on windows from {windows.ranking[0].dates[0]} to {windows.ranking[-1].dates[1]}; measured on "
-        f"{_span(windows.test.dates)}, which no training saw."
+        f"{trained}. Measured on what came after {measured.cutoff} until {measured.until}, which no training saw."
     )
-    if origin := manifest.get("refreshed_from"):
-        yield (
-            f"\nThe weights are those of a run trained as of {origin['cutoff']}; holdings, popularity and products are "
-            "as of the day above."
-        )
+    if not windows.measured:
+        yield "\nNothing is known of what came later: the figures below are those of the run whose weights it has."
     yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.columns) + "."
     yield "\nRead of a product: " + _columns(run.config.data.products.columns) + ".\n"
     yield from _table(("table", "SHA-256"), sorted(manifest["data"].items()))
-
-
-def _span(dates: tuple[date, date]) -> str:
-    return f"what came after {dates[0]} until {dates[1]}"
 
 
 def _columns(columns: dict[str, ColumnConfig]) -> str:

@@ -18,7 +18,7 @@ from data.tensorflow import make_deterministic
 from modelling.training import Progress
 from pipeline.compose import compose
 from pipeline.config import RunConfig, load_config
-from pipeline.learnt import adopt, learnt_files, load_encoders, ranker_checkpoints, retriever_checkpoints
+from pipeline.learnt import adopt, learnt_files, load_encoders, measured_file, ranker_checkpoints, retriever_checkpoints
 from pipeline.run import Run, begin_run, read_run
 from pipeline.run_folder import RunFolder
 from pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
@@ -65,6 +65,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     run = read_run(config, out, progress)
     trained_with = load_config(source.path("config.toml"))
     problems = source.untrained([*source.servables().values(), *learnt_files(source)])
+    problems += _unmeasured(source, run, config)
     origin = None if problems else source.origin or _origin(manifest, trained_with)
     if origin is not None:
         problems += _misfits(origin, source, run, config)
@@ -83,7 +84,7 @@ def refresh(trained: Path, run: Run) -> None:
         run: What `start_refresh` returned.
     """
     make_deterministic(run.config.seed)
-    adopt(RunFolder(trained), run.folder)
+    adopt(RunFolder(trained), run.folder, figures=not run.windows.measured)
     _retriever(run)
     _ranker(run)
     compose(run)
@@ -132,6 +133,13 @@ def _misfits(origin: Mapping[str, Any], source: RunFolder, run: Run, config: Pat
             f"the test cutoff {cutoff} is before {origin['cutoff']}, up to which the weights of {source.root} know all"
         )
         yield Problem(str(config), "data.windows.test_cutoff", None, what, "choose a later one, or train anew")
+
+
+def _unmeasured(source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
+    """Yield what is missing where the figures of the trained run must stand for a run that cannot be measured."""
+    if not run.windows.measured and not measured_file(source).exists():
+        what = f"it is 0, so that nothing can be measured, and {source.root} was not measured either"
+        yield Problem(str(config), "data.windows.test_days", None, what, "raise it, or use `nextbest evaluate` there")
 
 
 def _differences(trained: RunConfig, now: RunConfig, config: Path) -> Iterator[Problem]:

@@ -153,6 +153,9 @@ def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> R
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.
     """
     run = read_run(config, out, progress)
+    if not run.windows.measured:
+        what, remedy = "it is 0, and a run that is trained must be measured", "raise it, or use `nextbest refresh`"
+        raise InputError([Problem(str(config), "data.windows.test_days", None, what, remedy)])
     begin_run(run, config)
     return run
 

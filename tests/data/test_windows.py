@@ -36,6 +36,17 @@ def test_the_test_window_may_be_shorter_and_may_lie_earlier() -> None:
     assert earlier.ranking == (Window(30, 40), Window(40, 50))
 
 
+def test_no_day_need_be_kept_back_to_measure_by() -> None:
+    config = WindowsConfig(horizon_days=10, ranking_windows=2, stride_days=7, test_days=0)
+    newest = cut_windows(config, 0, 100)
+    assert newest.test == Window(100, 100)
+    assert newest.ranking[-1] == Window(90, 100)
+    assert not newest.measured
+    assert cut_windows(config.model_copy(update={"test_days": 1}), 0, 100).measured
+    with pytest.raises(ValueError, match="1970-04-12 must lie within"):
+        cut_windows(config.model_copy(update={"test_cutoff": date(1970, 4, 12)}), 0, 100)
+
+
 @pytest.mark.parametrize("cutoff", [date(1969, 12, 31), date(1970, 1, 1), date(1970, 4, 11), date(1980, 1, 1)])
 def test_a_test_cutoff_outside_of_the_interactions_is_refused(cutoff: date) -> None:
     """They run from day 0 to day 100, which is 31 + 28 + 31 + 10 days after New Year: April 11th."""

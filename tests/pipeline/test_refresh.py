@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pipeline.refresh
 from data.problems import InputError
 from data.tensorflow import tf
+from data.windows import EPOCH
 from pipeline.refresh import refresh, start_refresh
 from pipeline.run import Run, open_run
 from serving.recommender import Recommender
+from serving.report import CARD, METRICS
 from tests.commands import nextbest
 from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained
@@ -140,6 +144,47 @@ def edited(toml: Path, *changes: tuple[str, str]) -> Path:
     changed = toml.with_name("changed.toml")
     changed.write_text(text, encoding="utf-8")
     return changed
+
+
+@pytest.fixture(scope="module")
+def newest(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `nextbest refresh` pushed beside the trained run's version."""
+    folder = tmp_path_factory.mktemp("newest")
+    shutil.copytree(trained.config.parent, folder / "bank")
+    toml = edited(folder / "bank" / trained.config.name, ("test_cutoff = 2024-09-27", "test_days = 0"))
+    shutil.copytree(trained.models, folder / "models")
+    command = ("refresh", "--run", trained.run, "--config", toml, "--out", folder / "run")
+    done = nextbest(*command, "--models", folder / "models")
+    assert done.code == 0, done.err
+    return folder / "models"
+
+
+class TestNewestDay:
+    """As of the last interaction there is nothing to measure by: the trained run's figures stand for it."""
+
+    def test_it_knows_the_last_interaction(self, trained: Trained, newest: Path) -> None:
+        days = pd.read_csv(trained.config.parent / "interactions.csv")["timestamp"]
+        after, before = (Recommender(newest / "recommender" / version) for version in ("2", "1"))
+        assert EPOCH + timedelta(after.manifest["as_of_day"]) == date.fromisoformat(days.max()[:10])
+        ours, theirs = after.customers(), before.customers()
+        assert (ours.columns["held_products"] != "").sum() > (theirs.columns["held_products"] != "").sum()
+
+    def test_the_figures_are_those_of_the_trained_run(self, trained: Trained, newest: Path) -> None:
+        assets = newest / "recommender" / "2" / "assets.extra"
+        told = json.loads((assets / METRICS).read_text(encoding="utf-8"))
+        assert told == json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        card = (assets / CARD).read_text(encoding="utf-8")
+        assert "trained as of 2024-09-27" in card
+        assert "the figures below are those of the run whose weights it has" in card
+        assert "was not compared with a last blessed version, since nothing that came after" in card
+        assert json.loads((assets / "manifest.json").read_text(encoding="utf-8"))["blessing"]["blessed"]
+
+    def test_without_figures_it_is_refused(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
+        shutil.copytree(trained.run, tmp_path / "trained")
+        shutil.rmtree(tmp_path / "trained" / "evaluation")
+        toml = edited(elsewhere, ("test_cutoff = 2024-09-27", "test_days = 0"))
+        with pytest.raises(InputError, match="was not measured either; raise it, or use `nextbest evaluate` there"):
+            start(tmp_path / "trained", toml, tmp_path / "run")
 
 
 class TestRefusals:

@@ -138,6 +138,7 @@ class TestConfig:
             ),
             ("ranking_windows = 2", "ranking_windows = 40", ("data.windows", "lower windows.ranking_windows")),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2034-09-27", ("data.windows", "must lie within")),
+            ("test_cutoff = 2024-09-27", "test_days = 0", ("data.windows.test_days", "`nextbest refresh`")),
             ('oracle = "oracle.parquet"', 'oracle = "prophet.parquet"', ("evaluation.oracle", "prophet.parquet")),
             ('path = "customers.csv"', 'path = "people.csv"', ("people.csv", "there is no such file")),
         ],
