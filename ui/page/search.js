@@ -29,7 +29,9 @@ function mark(place) {
 }
 
 function show(ids) {
+  const marked = active < 0 ? null : list.querySelectorAll("[role=option]")[active].textContent;
   active = -1;
+  input.removeAttribute("aria-activedescendant");
   list.replaceChildren(
     ...(ids.length ? ids : [null]).map((id, place) => {
       const option = document.createElement("li");
@@ -44,6 +46,7 @@ function show(ids) {
   );
   list.hidden = false;
   input.setAttribute("aria-expanded", "true");
+  if (ids.includes(marked)) mark(ids.indexOf(marked)); // whoever walks the list while typing stays where they are
 }
 
 async function propose() {

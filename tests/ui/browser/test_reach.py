@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +57,23 @@ def test_by_the_keyboard_alone(screen: Screen) -> None:
     press("ArrowDown")
     press("Enter")
     expect(screen.at("#why-view caption")).not_to_contain_text("2. ")
+
+
+def test_whom_the_arrows_have_reached_stays_marked_while_typing_on(screen: Screen) -> None:
+    screen.search.fill("C00001")
+    options = screen.page.get_by_role("option")
+    expect(options.nth(1)).to_have_text("C000011")
+    screen.search.press("ArrowDown")
+    screen.search.press("ArrowDown")
+    screen.search.press_sequentially("1")
+    expect(options).to_have_text(["C000011"])
+    expect(options).to_have_attribute("aria-selected", "true")
+    expect(screen.search).to_have_attribute("aria-activedescendant", str(options.get_attribute("id")))
+    screen.search.press("Backspace")
+    screen.search.press("Backspace")
+    screen.search.press_sequentially("2")
+    expect(options.nth(0)).to_have_text("C000020")
+    expect(screen.search).not_to_have_attribute("aria-activedescendant", re.compile(".*"))
 
 
 def test_escape_closes_the_search(screen: Screen) -> None:
