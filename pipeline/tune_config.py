@@ -57,6 +57,7 @@ _RANKING_SPACE = {
     "ranking.product_dim": Parameter(choices=(0, 8, 16)),
     "ranking.dropout": Parameter(low=0.0, high=0.5),
     "ranking.probability_weight": Parameter(low=0.0, high=1.0),
+    "ranking.trend_prior": Parameter(low=0.0, high=0.4),
     "ranking.batch_size": Parameter(choices=(64, 128, 256)),
 }
 _DEFAULT_SPACE: dict[Stage, dict[str, Parameter]] = {"retrieval": _RETRIEVAL_SPACE, "ranking": _RANKING_SPACE}
