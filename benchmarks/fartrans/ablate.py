@@ -62,16 +62,11 @@ ABLATIONS: Mapping[str, Ablation] = {
     ),
     "windows": Ablation("the ranker learns from the last window alone", {("data.windows", "ranking_windows"): "1"}),
     "ids": Ablation("the ranker has no embedding of the product's id", {("ranking", "product_dim"): "0"}),
-    "recency": Ablation(
-        "old purchases count as much as new ones in the towers' training",
-        {("retrieval", "recency_half_life_days"): "1e6"},
-    ),
     # Not 0: before the first dated purchases the towers would have nothing to learn from.
     "leave-one-out": Ablation(
         "what is held counts a twentieth in the towers' training, beside dated purchases",
         {("retrieval", "leave_one_out"): "0.05"},
     ),
-    "averaging": Ablation("the towers' weights are the last step's", {("retrieval", "averaging"): "0.0"}),
 }
 """Folder -> what is left out there."""
 
