@@ -1,4 +1,4 @@
-"""What training alone can make: where a run keeps it, and how another run takes it over."""
+"""What training and measuring alone can make: where a run keeps it, and how another run takes it over."""
 
 from __future__ import annotations
 

@@ -32,8 +32,6 @@ class Report:
     """The last day that it knows."""
     horizon_days: int
     """How many days a probability looks ahead."""
-    windows: Mapping[str, tuple[tuple[date, date], ...]]
-    """'ranking' and 'test' -> the cutoff and the last day of each window that it was trained or measured on."""
     blessed: bool
     """Whether it was good enough."""
     reasons: tuple[str, ...]
@@ -74,10 +72,6 @@ def report(recommender: Recommender) -> Report | None:
         rollback_of=manifest.get("rollback_of"),
         as_of=np.datetime64(manifest["as_of_day"], "D").item(),
         horizon_days=manifest["horizon_days"],
-        windows={
-            name: tuple((date.fromisoformat(cutoff), date.fromisoformat(until)) for cutoff, until in windows)
-            for name, windows in manifest["windows"].items()
-        },
         blessed=blessing["blessed"],
         reasons=tuple(blessing["reasons"]),
         forced=manifest["forced"],

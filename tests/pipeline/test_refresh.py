@@ -21,10 +21,11 @@ from data.windows import EPOCH
 from pipeline.refresh import refresh, start_refresh
 from pipeline.run import Run, open_run
 from serving.recommender import Recommender
-from serving.report import CARD, METRICS
+from serving.report import CARD, METRICS, report
 from tests.commands import nextbest
 from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained
+from ui.page.models import report_view
 
 
 class Killed(Exception):
@@ -177,7 +178,9 @@ class TestNewestDay:
         assert "trained as of 2024-09-27" in card
         assert "the figures below are those of the run whose weights it has" in card
         assert "was not compared with a last blessed version, since nothing that came after" in card
-        assert json.loads((assets / "manifest.json").read_text(encoding="utf-8"))["blessing"]["blessed"]
+        shown = report(Recommender(newest / "recommender" / "2"))
+        assert shown is not None and shown.blessed
+        assert "27 Sep 2024 to 27 Dec 2024" in report_view(shown)
 
     def test_without_figures_it_is_refused(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
         shutil.copytree(trained.run, tmp_path / "trained")

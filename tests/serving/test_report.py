@@ -34,9 +34,8 @@ def test_a_run_leaves_its_metrics_and_card_in_models(trained: Trained, recommend
     assert (told.index, told.index_reason.split()[0]) == ("exact", "40")
     assert told.horizon_days == 91
     assert abs((datetime.now(UTC) - told.pushed_at).total_seconds()) < 24 * 3600
-    ((cutoff, until),) = told.windows["test"]
-    assert (cutoff, (until - cutoff).days) == (told.as_of, 91)
-    assert [window[1] for window in told.windows["ranking"]][-1] == cutoff
+    window = Evaluation.model_validate(told.metrics).window
+    assert (window.cutoff, (window.until - window.cutoff).days) == (told.as_of, 91)
 
 
 def test_only_the_composite_carries_them(trained: Trained) -> None:

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import Markup
 
-from evaluation.results import Evaluation, Interval
+from evaluation.results import Evaluation, Interval, Window
 from evaluation.table import format_interval, summary_metrics
 from serving.report import Report
 from ui.page.desk import Desk
@@ -25,7 +25,15 @@ _NAMES = {"ease": "EASE", "item_knn": "Item-kNN"}
 def report_view(found: Report) -> Markup:
     """Return the version, the verdict, the measurements, and those by group."""
     evaluation = Evaluation.model_validate(found.metrics)
-    return join([_verdict(found), _facts(found), _models(evaluation), *_slices(evaluation), _verdicts(evaluation)])
+    return join(
+        [
+            _verdict(found),
+            _facts(found, evaluation.window),
+            _models(evaluation),
+            *_slices(evaluation),
+            _verdicts(evaluation),
+        ]
+    )
 
 
 def _verdict(found: Report) -> Markup:
@@ -36,14 +44,13 @@ def _verdict(found: Report) -> Markup:
     return notice("warning", f"Version {found.version} {title}", reasons)
 
 
-def _facts(found: Report) -> Markup:
-    tested = found.windows["test"]
+def _facts(found: Report, measured: Window) -> Markup:
     facts = [
         ("Version", str(found.version)),
         ("Pushed", f"{found.pushed_at:%d %b %Y, %H:%M} UTC"),
         ("Knows until", f"{found.as_of:%d %b %Y}"),
         ("Looks ahead", f"{found.horizon_days} days"),
-        ("Measured on", "; ".join(f"{first:%d %b %Y} to {last:%d %b %Y}" for first, last in tested)),
+        ("Measured on", f"{measured.cutoff:%d %b %Y} to {measured.until:%d %b %Y}"),
         ("Answers elsewhere", "yes" if found.infra_blessed else "no: " + "; ".join(found.infra_reasons)),
         ("Index", found.index),
     ]
