@@ -40,7 +40,11 @@ class RetrievalConfig(StrictModel):
     """The two-tower model."""
 
     embedding_dim: int = Field(64, ge=2)
-    """Dimension of the embeddings."""
+    """Dimension of a member's embeddings."""
+    members: int = Field(2, ge=1)
+    """So many pairs of towers, which differ by their first weights and dropouts, learn side by side. Their embeddings
+    stand side by side, members * embedding_dim in all, and the cosine is the mean of theirs: nearer to the truth than
+    one's (Lakshminarayanan et al., NeurIPS 2017), and so many times slower to train."""
     customer_units: tuple[int, ...] = (128, 64)
     """Widths of the customer tower's dense blocks."""
     product_units: tuple[int, ...] = (64,)

@@ -11,7 +11,7 @@ from modelling.recommenders import tf, tfrs
 from retrieval.config import RetrievalConfig
 from retrieval.examples import TrainingSet
 from retrieval.losses import retrieval_loss
-from retrieval.towers import CustomerTower, ProductTower
+from retrieval.members import CustomerTowers, Member, ProductTowers
 
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
 
@@ -54,8 +54,8 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
 class _Batch(NamedTuple):
     """What a loss reads of a batch."""
 
-    embedded: Any
-    """Embeddings of the queries, [batch, embedding_dim]."""
+    query: dict[str, Any]
+    """Encoded queries, [batch, ...] each."""
     target: Any
     """The product that each acquired, int32 [batch]."""
     weight: Any
@@ -71,7 +71,7 @@ class _Batch(NamedTuple):
 
 
 class TwoTowerModel(tfrs.Model):
-    """Both towers with the retrieval task. A batch is {"window": scalar, "examples": int32 [batch]}.
+    """The towers with the retrieval task. A batch is {"window": scalar, "examples": int32 [batch]}.
 
     The training set's arrays live in the graph; a batch is indices into them.
     """
@@ -89,13 +89,11 @@ class TwoTowerModel(tfrs.Model):
         self.config = config
         self.num_products = len(encoders.product_ids)
         self.step = step_variable()
-        self.product_embedding = tf.keras.layers.Embedding(self.num_products, config.embedding_dim)
-        self.customer_tower = CustomerTower(
-            encoders.customers, self.product_embedding, config, seed=seed * 2, step=self.step
-        )
-        self.product_tower = ProductTower(
-            encoders.products, num_popularity, self.product_embedding, config, seed=seed * 2 + 1, step=self.step
-        )
+        self.members = [
+            Member(encoders, num_popularity, config, seed, number, self.step) for number in range(config.members)
+        ]
+        self.customer_tower = CustomerTowers([member.customer_tower for member in self.members])
+        self.product_tower = ProductTowers([member.product_tower for member in self.members])
         self._seed = seed
         self._full = uses_full_softmax(config, self.num_products)
         self._loss, self._temperature = retrieval_loss(config)
@@ -111,7 +109,7 @@ class TwoTowerModel(tfrs.Model):
     @property
     def product_tables(self) -> list[Any]:
         """The variables with a row per product."""
-        return [self.product_embedding.embeddings]
+        return [member.product_embedding.embeddings for member in self.members]
 
     def bind(self, examples: TrainingSet) -> None:
         """Put a training set into the graph."""
@@ -137,7 +135,7 @@ class TwoTowerModel(tfrs.Model):
         rows = tf.gather(data["query"], examples)
         query = {name: tf.gather(values, rows) for name, values in data["queries"].items()}
         batch = _Batch(
-            embedded=self.customer_tower(query, training=training),
+            query=query,
             target=tf.gather(data["product"], examples),
             weight=tf.gather(data["weight"], examples),
             never_negative=(query["held"], tf.gather(data["positives"], rows)),
@@ -145,14 +143,17 @@ class TwoTowerModel(tfrs.Model):
             available=data["available"][window],
             frequency=data["frequency"][window],
         )
-        loss = self._catalogue_loss(batch, training) if self._full else self._batch_loss(batch, training)
+        loss_of = self._catalogue_loss if self._full else self._batch_loss
+        # Each member has a loss of its own: under one loss of their mean they would learn to make up for each other.
+        loss = tf.add_n([loss_of(member, batch, training) for member in self.members]) / len(self.members)
         self.mean_loss.update_state(loss)
         return loss
 
-    def _catalogue_loss(self, batch: _Batch, training: bool) -> Any:
+    def _catalogue_loss(self, member: Member, batch: _Batch, training: bool) -> Any:
         """Softmax over the products that the customer could have taken; other positives do not count as negatives."""
-        candidates = self.product_tower(tf.range(self.num_products), batch.products, training=training)
-        scores = tf.matmul(batch.embedded, candidates, transpose_b=True) / self._temperature
+        embedded = member.customer_tower(batch.query, training=training)
+        candidates = member.product_tower(tf.range(self.num_products), batch.products, training=training)
+        scores = tf.matmul(embedded, candidates, transpose_b=True) / self._temperature
         taken = tf.one_hot(batch.target, self.num_products)
         barred = tf.logical_not(batch.available)[None, :]
         for lists in batch.never_negative:
@@ -160,13 +161,13 @@ class TwoTowerModel(tfrs.Model):
         scores = tf.where(tf.logical_and(barred, taken == 0), _NEVER, scores)
         return self._loss(y_true=taken, y_pred=scores, sample_weight=batch.weight)
 
-    def _batch_loss(self, batch: _Batch, training: bool) -> Any:
+    def _batch_loss(self, member: Member, batch: _Batch, training: bool) -> Any:
         """In-batch negatives and uniformly drawn ones, corrected for how often each is drawn (logQ)."""
         num_mixed = self.config.mixed_negatives
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])
         mixed = tf.random.stateless_uniform([num_mixed], seed, maxval=self.num_products, dtype=tf.int32)
         ids = tf.concat([batch.target, mixed], axis=0)
-        candidates = self.product_tower(
+        candidates = member.product_tower(
             ids, {name: tf.gather(values, ids) for name, values in batch.products.items()}, training=training
         )
         barred = tf.logical_not(tf.gather(batch.available, ids))[None, :]
@@ -175,7 +176,7 @@ class TwoTowerModel(tfrs.Model):
         own = tf.eye(tf.shape(batch.target)[0], tf.shape(ids)[0], dtype=tf.bool)
         softmax = self._temperature is not None
         return self.task(
-            batch.embedded,
+            member.customer_tower(batch.query, training=training),
             candidates,
             sample_weight=batch.weight,
             candidate_sampling_probability=self._sampling_probability(ids, own, batch.frequency) if softmax else None,

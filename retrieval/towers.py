@@ -20,33 +20,42 @@ def _seeds(base: int) -> Any:
     return iter(range(base, base + 10_000, 100))
 
 
-def pooled(vectors: Any, weights: Any) -> Any:
-    """Return the weighted sum over a list divided by the root of the squared weights' sum, [batch, dim].
+def pooled(embedding: Any, products: Any, weights: Any) -> Any:
+    """Return weighted sums of listed products' vectors, each by the root of its squared weights' sum.
 
-    The root keeps the length of a sum of independent vectors at one, whether few or many are held.
+    The root keeps the length of a sum of independent vectors at one, whether few or many are held. Vectors are fetched
+    of real products alone: most of a batch of lists is padding.
 
     Args:
-        vectors: [batch, length, dim].
-        weights: Non-negative, 0 for padding, [batch, length].
+        embedding: Product positions [num] -> vectors [num, dim].
+        products: Product positions, NO_PRODUCT is padding, [batch, length].
+        weights: Non-negative, 0 for padding, [batch, length, pools].
+
+    Returns:
+        [batch, pools * dim].
     """
+    real = tf.where(products != NO_PRODUCT)
     norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
-    return tf.einsum("bld,bl->bd", vectors, weights / norm)
+    vectors = embedding(tf.gather_nd(products, real))
+    weighted = vectors[:, None, :] * tf.gather_nd(weights / norm, real)[:, :, None]
+    sums = tf.math.unsorted_segment_sum(weighted, real[:, 0], tf.shape(products)[0])
+    return tf.reshape(sums, [-1, weights.shape[2] * vectors.shape[1]])
 
 
 class _RecencyPooling(tf.keras.layers.Layer):
     """Pools a list of products: once evenly, once by a learnt exponential decay of their age."""
 
-    def __init__(self, dropout: SeededDropout) -> None:
+    def __init__(self, embedding: Any, dropout: SeededDropout) -> None:
         super().__init__()
+        self._embedding = embedding
         self._dropout = dropout
         # softplus(-4.6) is about 0.01 per day: a half-life near 70 days to begin with.
         self._decay = self.add_weight(name="decay", shape=[], initializer=tf.constant_initializer(-4.6))
 
-    def call(self, vectors: Any, products: Any, age: Any, training: bool = False) -> Any:
+    def call(self, products: Any, age: Any, training: bool = False) -> Any:
         """Pool.
 
         Args:
-            vectors: [batch, length, dim].
             products: Product positions, NO_PRODUCT is padding, [batch, length].
             age: Days, [batch, length].
             training: Whether some products are hidden.
@@ -59,7 +68,7 @@ class _RecencyPooling(tf.keras.layers.Layer):
             present *= self._dropout.keep(tf.shape(present))
         recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
         count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
-        return tf.concat([pooled(vectors, present), pooled(vectors, recent), count], axis=1)
+        return tf.concat([pooled(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
 
 
 class CustomerTower(tf.keras.layers.Layer):
@@ -85,8 +94,8 @@ class CustomerTower(tf.keras.layers.Layer):
         self._product_embedding = product_embedding
         dropout = SeededDropout(config.category_dropout, next(seeds), step)
         self._features = FeatureEmbedding(state, config.category_dim, dropout)
-        self._held = _RecencyPooling(SeededDropout(config.holdings_dropout, next(seeds), step))
-        self._recent = _RecencyPooling(SeededDropout(config.holdings_dropout, next(seeds), step))
+        self._held = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
+        self._recent = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
         self._blocks = DenseBlocks(config.customer_units, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
         self._from_products = tf.keras.layers.Dense(config.embedding_dim, use_bias=False)
@@ -100,8 +109,8 @@ class CustomerTower(tf.keras.layers.Layer):
         return tf.concat(
             [
                 self._features(encoded, training=training),
-                self._pool(self._held, encoded["held"], encoded["held_age"], training),
-                self._pool(self._recent, encoded["recent"], encoded["recent_age"], training),
+                self._held(encoded["held"], encoded["held_age"], training=training),
+                self._recent(encoded["recent"], encoded["recent_age"], training=training),
             ],
             axis=1,
         )
@@ -120,10 +129,6 @@ class CustomerTower(tf.keras.layers.Layer):
             places = tuple(range(first + number * width, first + (number + 1) * width))
             named.append(NamedFeature(kind="customer", name=name, places=places))
         return named
-
-    def _pool(self, pooling: _RecencyPooling, products: Any, age: Any, training: bool) -> Any:
-        vectors = self._product_embedding(tf.maximum(products, 0))
-        return pooling(vectors, products, age, training=training)
 
 
 class ProductTower(tf.keras.layers.Layer):

@@ -62,6 +62,7 @@ ABLATIONS: Mapping[str, Ablation] = {
     ),
     "windows": Ablation("the ranker learns from the last window alone", {("data.windows", "ranking_windows"): "1"}),
     "ids": Ablation("the ranker has no embedding of the product's id", {("ranking", "product_dim"): "0"}),
+    "members": Ablation("there is one pair of towers", {("retrieval", "members"): "1"}),
     # Not 0: before the first dated purchases the towers would have nothing to learn from.
     "leave-one-out": Ablation(
         "what is held counts a twentieth in the towers' training, beside dated purchases",

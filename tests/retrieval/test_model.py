@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,11 @@ class Scored:
         self.scores = tf.Variable(examples.queries.encoded["floats"])
         self.examples = tf.range(len(examples.weight))
         self.model.bind(examples)
-        self.model.customer_tower = lambda query, training: tf.gather(self.scores, self.examples)
-        self.model.product_tower = lambda ids, encoded, training: encoded["floats"]
+        towers = SimpleNamespace(
+            customer_tower=lambda query, training: tf.gather(self.scores, self.examples),
+            product_tower=lambda ids, encoded, training: encoded["floats"],
+        )
+        self.model.members = [towers] * self.model.config.members
 
     def loss(self) -> float:
         return float(self.model.compute_loss({"window": tf.constant(0), "examples": self.examples}))

@@ -24,12 +24,12 @@ CUSTOMERS = np.arange(20)
 class Towers:
     """Towers that have seen one training batch, so that nothing in them is 0 or 1 any more."""
 
-    def __init__(self, history: Dataset) -> None:
+    def __init__(self, history: Dataset, **config: Any) -> None:
         tf.keras.utils.set_random_seed(1)
         encoders = fit_encoders(history, DAY, BANK, EncoderConfig())
         snapshot = take_snapshot(history, DAY, BANK.windows)
         popularity = popularity_features(history, DAY, StatisticsConfig())
-        self.model = TwoTowerModel(encoders, popularity.shape[1], small_config(dropout=0.5), seed=1)
+        self.model = TwoTowerModel(encoders, popularity.shape[1], small_config(dropout=0.5, **config), seed=1)
         self.queries = encode_customers(snapshot, encoders.query_encoder(), CUSTOMERS)
         self.products = encode_products(snapshot, encoders.products, popularity)
         self.model.customer_tower(self.queries, training=True)
@@ -55,7 +55,7 @@ def widen(values: Array, fill: float) -> Array:
 class TestCustomerTower:
     def test_embeddings_have_length_1(self, towers: Towers) -> None:
         embedded = towers.embed()
-        assert embedded.shape == (20, 8)
+        assert embedded.shape == (20, 2 * 8)  # of two members
         np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1.0, rtol=1e-5)
 
     def test_a_batch_of_one_equals_a_batch_of_many(self, towers: Towers) -> None:
@@ -126,13 +126,47 @@ class TestProductTower:
         assert np.abs(first - second).max() > 0.001
 
 
+class TestMembers:
+    def test_the_similarity_is_the_mean_of_cosines_that_differ(self, towers: Towers) -> None:
+        products = {name: tf.constant(values) for name, values in towers.products.items()}
+        positions = tf.range(len(towers.products["floats"]))
+        cosines = np.stack(
+            [
+                tf.matmul(member.customer_tower(towers.queries), member.product_tower(positions, products), False, True)
+                for member in towers.model.members
+            ]
+        )
+        together = towers.embed() @ towers.embed_products(positions.numpy()).T
+        np.testing.assert_allclose(together, cosines.mean(axis=0), atol=1e-6)
+        assert np.abs(cosines[0] - cosines[1]).max() > 0.1
+
+    def test_one_member_is_its_towers(self, history: Dataset) -> None:
+        alone = Towers(history, members=1)
+        [member] = alone.model.members
+        np.testing.assert_array_equal(alone.embed(), member.customer_tower(alone.queries))
+
+
 class TestPooled:
+    def pooled(self, vectors: list[list[float]], products: list[list[int]], weights: list[list[float]]) -> Array:
+        """One pool of vectors that are looked up in a list."""
+        pools = pooled(lambda ids: tf.gather(vectors, ids), tf.constant(products), tf.constant(weights)[:, :, None])
+        return np.asarray(pools)
+
     def test_golden(self) -> None:
-        # (1, 0) + (0, 1) by sqrt(1 + 1); the third is padding.
-        vectors = tf.constant([[[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]]])
-        np.testing.assert_allclose(pooled(vectors, tf.constant([[1.0, 1.0, 0.0]])), [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
-        # 3 (1, 0) + 4 (0, 1) by sqrt(9 + 16) = 5.
-        np.testing.assert_allclose(pooled(vectors, tf.constant([[3.0, 4.0, 0.0]])), [[0.6, 0.8]], rtol=1e-6)
+        # (1, 0) + (0, 1) by sqrt(1 + 1); 3 (0, 1) + 4 (1, 0) by sqrt(9 + 16) = 5.
+        pools = self.pooled([[1.0, 0], [0, 1]], [[0, 1], [1, 0]], [[1.0, 1], [3, 4]])
+        np.testing.assert_allclose(pools, [[0.5**0.5, 0.5**0.5], [0.8, 0.6]], rtol=1e-6)
+
+    def test_padding_does_not_count(self) -> None:
+        pools = self.pooled([[1.0, 0], [0, 1]], [[NO_PRODUCT, 0, 1, NO_PRODUCT]], [[0.0, 3, 4, 0]])
+        np.testing.assert_allclose(pools, [[0.6, 0.8]], rtol=1e-6)
 
     def test_an_empty_list_is_0(self) -> None:
-        np.testing.assert_array_equal(pooled(tf.ones([1, 2, 3]), tf.zeros([1, 2])), [[0.0, 0.0, 0.0]])
+        nothing = [NO_PRODUCT, NO_PRODUCT]
+        pools = self.pooled([[2.0, 0]], [nothing, [0, NO_PRODUCT], nothing], [[0.0, 0], [1, 0], [0, 0]])
+        np.testing.assert_array_equal(pools, [[0, 0], [2, 0], [0, 0]])
+
+    def test_pools_stand_side_by_side(self) -> None:
+        weights = tf.constant([[[1.0, 3.0], [1.0, 4.0]]])
+        pools = pooled(lambda ids: tf.gather([[1.0, 0], [0, 1]], ids), tf.constant([[0, 1]]), weights)
+        np.testing.assert_allclose(pools, [[0.5**0.5, 0.5**0.5, 0.6, 0.8]], rtol=1e-6)
