@@ -29,7 +29,8 @@ _LEARNT = (
     ("ranking", "checkpoints", "final"),
     ("ranking", "selection.json"),  # with the calibration
 )
-_MEASURED = "evaluation", "metrics.json"
+_FIGURES = "evaluation", "metrics.json"
+_MEASURED = (_FIGURES, ("evaluation", "report.html"))
 _TABLES = ("customers", "products")
 _PRODUCT_IDS = "product_ids.json"
 
@@ -69,7 +70,7 @@ def learnt_files(folder: RunFolder) -> list[Path]:
 
 def measured_file(folder: RunFolder) -> Path:
     """Return the file of a run's figures."""
-    return folder.path(*_MEASURED)
+    return folder.path(*_FIGURES)
 
 
 def adopt(trained: RunFolder, folder: RunFolder, figures: bool) -> None:
@@ -80,7 +81,7 @@ def adopt(trained: RunFolder, folder: RunFolder, figures: bool) -> None:
         folder: Where to.
         figures: Whether to take over too what it was measured to be.
     """
-    for parts in (*_LEARNT, _MEASURED) if figures else _LEARNT:
+    for parts in (*_LEARNT, *_MEASURED) if figures else _LEARNT:
         source, target = trained.path(*parts), folder.path(*parts)
         if target.exists():
             continue

@@ -28,8 +28,8 @@ class Ablation:
 
     text: str
     """What is missing."""
-    changes: Mapping[tuple[str, str], str]
-    """(section, key) of the config -> the TOML value that takes the part out."""
+    changes: Mapping[tuple[str, str], str | None]
+    """(section, key) of the config -> the TOML value that takes the part out; None takes the key out."""
 
 
 ABLATIONS: Mapping[str, Ablation] = {
@@ -62,6 +62,17 @@ ABLATIONS: Mapping[str, Ablation] = {
     ),
     "windows": Ablation("the ranker learns from the last window alone", {("data.windows", "ranking_windows"): "1"}),
     "ids": Ablation("the ranker has no embedding of the product's id", {("ranking", "product_dim"): "0"}),
+    "customer-columns": Ablation(
+        "no customer has a risk level or an investment capacity",
+        {("data.customers.columns", name): None for name in ("risk_level", "investment_capacity")},
+    ),
+    "product-columns": Ablation(
+        "of the products' columns there are the category and what may be offered alone",
+        {
+            ("data.products.columns", name): None
+            for name in ("name", "subcategory", "sector", "industry", "market", "market_country", "market_class")
+        },
+    ),
     "members": Ablation("there is one pair of towers", {("retrieval", "members"): "1"}),
     # Not 0: before the first dated purchases the towers would have nothing to learn from.
     "leave-one-out": Ablation(
@@ -72,7 +83,7 @@ ABLATIONS: Mapping[str, Ablation] = {
 """Folder -> what is left out there."""
 
 
-def changed_template(template: str, changes: Mapping[tuple[str, str], str]) -> str:
+def changed_template(template: str, changes: Mapping[tuple[str, str], str | None]) -> str:
     """Return a config with other values; a key that its section does not have yet comes first in it.
 
     Raises:
@@ -85,8 +96,8 @@ def changed_template(template: str, changes: Mapping[tuple[str, str], str]) -> s
                 [Problem("template", section, None, "there is no such section", "add it, or mend the name")]
             )
         body, above_next, others = rest.partition("\n[")
-        line, stands = f"{key} = {value}", re.compile(rf"^{re.escape(key)} = .*$", re.MULTILINE)
-        body = stands.sub(line, body) if stands.search(body) else f"{line}\n{body}"
+        line, stands = f"{key} = {value}\n" if value else "", re.compile(rf"^{re.escape(key)} = .*\n?", re.MULTILINE)
+        body = stands.sub(line, body) if stands.search(body) else line + body
         template = head + found + body + above_next + others
     return template
 

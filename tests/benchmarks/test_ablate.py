@@ -17,6 +17,10 @@ class TestTemplate:
         changed = changed_template(SMALL, {("ranking", "rate"): "5", ("evaluation", "k"): "7"})
         assert changed == "[data]\nx = $x\n\n[ranking]\nrate = 5\n\n[evaluation]\nk = 7\nrate = 3\n"
 
+    def test_a_key_can_go(self) -> None:
+        changed = changed_template(SMALL, {("ranking", "rate"): None, ("evaluation", "k"): None})
+        assert changed == "[data]\nx = $x\n\n[ranking]\n\n[evaluation]\nrate = 3\n"
+
     def test_a_section_that_is_not_there_is_told(self) -> None:
         with pytest.raises(InputError, match=r"retrieval.*no such section"):
             changed_template(SMALL, {("retrieval", "epochs"): "1"})
@@ -24,11 +28,11 @@ class TestTemplate:
     @pytest.mark.parametrize("name", ABLATIONS)
     def test_each_part_can_be_left_out_of_the_benchmarks_own_config(self, name: str) -> None:
         template = TEMPLATE.read_text(encoding="utf-8")
-        changed = changed_template(template, ABLATIONS[name].changes)
-        before, after = (Counter(text.splitlines()) for text in (template, changed))
-        assert sorted(after - before) == sorted(
-            f"{key} = {value}" for (_, key), value in ABLATIONS[name].changes.items()
-        )
+        changes = ABLATIONS[name].changes
+        before, after = (Counter(text.splitlines()) for text in (template, changed_template(template, changes)))
+        assert sorted(after - before) == sorted(f"{key} = {value}" for (_, key), value in changes.items() if value)
+        gone = {line.partition(" = ")[0] for line in before - after}
+        assert gone >= {key for (_, key), value in changes.items() if value is None}
 
 
 class TestTable:

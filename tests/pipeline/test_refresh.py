@@ -174,6 +174,8 @@ class TestNewestDay:
         assets = newest / "recommender" / "2" / "assets.extra"
         told = json.loads((assets / METRICS).read_text(encoding="utf-8"))
         assert told == json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        ours, theirs = (run / "evaluation" / "report.html" for run in (newest.parent / "run", trained.run))
+        assert ours.read_bytes() == theirs.read_bytes()
         card = (assets / CARD).read_text(encoding="utf-8")
         assert "trained as of 2024-09-27" in card
         assert "the figures below are those of the run whose weights it has" in card
