@@ -18,7 +18,7 @@ from serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served, rows
 from tests.trained import Trained
 
-NUM_PRODUCTS, EMBEDDING_DIM = 40, 8  # the small bank's TOML says so
+NUM_PRODUCTS, EMBEDDING_DIM = 40, 2 * 8  # the small bank's TOML says so, and two pairs of towers are the default
 ONE, MANY = (None,), (None, None)
 
 Tensors = dict[str, tuple[str, tuple[int | None, ...]]]
