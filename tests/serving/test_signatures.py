@@ -18,7 +18,8 @@ from serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served, rows
 from tests.trained import Trained
 
-NUM_PRODUCTS, EMBEDDING_DIM = 40, 2 * 8  # the small bank's TOML says so, and two pairs of towers are the default
+NUM_PRODUCTS, EMBEDDING_DIM = 40, 8  # the small bank's TOML says so
+MEMBERS = 2  # by default
 ONE, MANY = (None,), (None, None)
 
 Tensors = dict[str, tuple[str, tuple[int | None, ...]]]
@@ -36,7 +37,7 @@ HISTORY: Tensors = {
 }
 CANDIDATES: Tensors = {"candidates": ("string", MANY), "similarity": ("float32", MANY)}
 PRODUCT: Tensors = {"product_id": ("string", ONE)}
-EMBEDDING: Tensors = {"embedding": ("float32", (None, EMBEDDING_DIM))}
+EMBEDDING: Tensors = {"embedding": ("float32", (None, MEMBERS * EMBEDDING_DIM))}
 RETRIEVED: Tensors = {"product_id": ("string", MANY), "similarity": ("float32", MANY), "count": ("int32", ONE)}
 RANKED: Tensors = {"logit": ("float32", MANY), "probability": ("float32", MANY)}
 RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval_rank": ("int32", MANY)}
@@ -46,7 +47,7 @@ PRODUCTS = 11 + 8 + 2 * 5 + 2  # with 8 numbers of popularity, and a text
 CROSSES = 1 + 4 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
 VECTORS: dict[str, Tensors] = {
     "ranking": {"ranking_features": ("float32", (None, CUSTOMER + PRODUCTS + CROSSES + 2 * 7 + 4))},  # product_dim = 4
-    "retrieval": {"retrieval_features": ("float32", (None, CUSTOMER + 2 * (2 * EMBEDDING_DIM + 1)))},
+    "retrieval": {"retrieval_features": ("float32", (None, MEMBERS * (CUSTOMER + 2 * (2 * EMBEDDING_DIM + 1))))},
 }
 SCORES: dict[str, Tensors] = {"ranking": {"log_odds": ("float32", ONE)}, "retrieval": {"similarity": ("float32", ONE)}}
 REASONS: Tensors = {"product_id": ("string", (None, NUM_PRODUCTS)), "reason": ("string", (None, NUM_PRODUCTS))}
