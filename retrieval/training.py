@@ -48,10 +48,10 @@ class Retriever:
     encoders: Encoders
     customer_tower: Any
     product_embeddings: Array
-    """[num_products, embedding_dim], each of length 1."""
+    """[num_products, members * embedding_dim], each of length 1."""
 
     def embed(self, encoded: Mapping[str, Array], batch_size: int = 4096) -> Array:
-        """Embed encoded queries, [num_queries, embedding_dim]."""
+        """Embed encoded queries, [num_queries, members * embedding_dim]."""
         num_queries = len(encoded["floats"])
         # Called eagerly: on batches this large a graph saves nothing, and each would have to be traced first.
         parts = [
@@ -63,7 +63,7 @@ class Retriever:
         return np.concatenate(parts) if parts else np.zeros((0, self.product_embeddings.shape[1]), np.float32)
 
     def embed_customers(self, snapshot: Snapshot, rows: Array) -> Array:
-        """Embed customers of a snapshot in this retriever's positions, [num_rows, embedding_dim]."""
+        """Embed customers of a snapshot in this retriever's positions, [num_rows, members * embedding_dim]."""
         return self.embed(encode_customers(snapshot, self.encoders.query_encoder(), rows))
 
 

@@ -84,7 +84,7 @@ ABLATIONS: Mapping[str, Ablation] = {
 
 
 def changed_template(template: str, changes: Mapping[tuple[str, str], str | None]) -> str:
-    """Return a config with other values; a key that its section does not have yet comes first in it.
+    """Return a config with other values; a key that its section does not have yet comes first in it, one of None goes.
 
     Raises:
         InputError: A section is not there.
@@ -96,7 +96,8 @@ def changed_template(template: str, changes: Mapping[tuple[str, str], str | None
                 [Problem("template", section, None, "there is no such section", "add it, or mend the name")]
             )
         body, above_next, others = rest.partition("\n[")
-        line, stands = f"{key} = {value}\n" if value else "", re.compile(rf"^{re.escape(key)} = .*\n?", re.MULTILINE)
+        line = "" if value is None else f"{key} = {value}\n"
+        stands = re.compile(rf"^{re.escape(key)} = .*\n?", re.MULTILINE)
         body = stands.sub(line, body) if stands.search(body) else line + body
         template = head + found + body + above_next + others
     return template

@@ -30,7 +30,9 @@ class TestTemplate:
         template = TEMPLATE.read_text(encoding="utf-8")
         changes = ABLATIONS[name].changes
         before, after = (Counter(text.splitlines()) for text in (template, changed_template(template, changes)))
-        assert sorted(after - before) == sorted(f"{key} = {value}" for (_, key), value in changes.items() if value)
+        assert sorted(after - before) == sorted(
+            f"{key} = {value}" for (_, key), value in changes.items() if value is not None
+        )
         gone = {line.partition(" = ")[0] for line in before - after}
         assert gone >= {key for (_, key), value in changes.items() if value is None}
 
