@@ -74,6 +74,10 @@ ABLATIONS: Mapping[str, Ablation] = {
         },
     ),
     "members": Ablation("there is one pair of towers", {("retrieval", "members"): "1"}),
+    "averaging": Ablation("the towers keep the last step's weights", {("retrieval", "averaging"): "0.0"}),
+    "recency-weights": Ablation(
+        "old examples teach the towers as much as new ones", {("retrieval", "recency_half_life_days"): "1e6"}
+    ),
     # Not 0: before the first dated purchases the towers would have nothing to learn from.
     "leave-one-out": Ablation(
         "what is held counts a twentieth in the towers' training, beside dated purchases",
