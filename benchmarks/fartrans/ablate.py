@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fartrans.results import read_results
+from benchmarks.fartrans.results import Metrics, read_results
 from benchmarks.fartrans.run import run
 from benchmarks.fartrans.sections import Section
 from benchmarks.fartrans.table import Table
@@ -20,6 +20,7 @@ from data.problems import InputError, Problem
 __all__ = ["ABLATIONS", "Ablation", "ablate", "ablation_table", "changed_template"]
 
 _MODELS = ("retrieval", "ranking")
+_METRIC = "ndcg@10"
 
 
 @dataclass(frozen=True)
@@ -153,15 +154,22 @@ def ablation_table(whole: Path, out: Path) -> Section:
         changes = (_change(full, without, model, splits) for model in _MODELS)
         rows.append((f"{name}: {ablation.text}", ", ".join(map(str, splits)), *changes))
     return Section(
-        title="Without each part, change in ndcg@10",
-        text="Mean of the splits' differences to the whole ± its standard error.",
+        title=f"Without each part, change in {_METRIC}",
+        text="Mean of the splits' differences to the whole, with the same seed, ± its standard error.",
         header=("without", "splits", *_MODELS),
         rows=tuple(rows),
     )
 
 
 def _change(full: Table, without: Table, model: str, splits: Sequence[int]) -> str:
-    before, after = (table.values(model, "ndcg@10") for table in (full, without))
-    differences = np.array([after[split].mean() - before[split].mean() for split in splits])
+    before, after = full.measured[model], without.measured[model]
+    differences = np.array([_difference(before[split], after[split]) for split in splits])
     error = f" ± {differences.std(ddof=1) / np.sqrt(len(splits)):.4f}" if len(splits) > 1 else ""
     return f"{differences.mean():+.4f}{error}"
+
+
+def _difference(before: Mapping[int, Metrics], after: Mapping[int, Metrics]) -> float:
+    """Return the mean difference over the seeds that both have: the whole may have been measured with more."""
+    seeds = before.keys() & after.keys()
+    means = [[found[seed][_METRIC].mean(dtype=np.float64) for seed in sorted(seeds)] for found in (before, after)]
+    return float(np.subtract(means[1], means[0]).mean())

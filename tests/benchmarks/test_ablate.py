@@ -38,15 +38,16 @@ class TestTemplate:
 
 
 class TestTable:
-    def measured(self, folder: Path, ranking: tuple[float, float]) -> None:
+    def measured(self, folder: Path, ranking: tuple[float, float], seed: int = 1) -> None:
         """Write split 0 and 1, with the same two values of the two customers everywhere but in the ranking."""
         for split, value in enumerate(ranking):
             models = {"retrieval": (0.4, 0.6), "ranking": (value, value)}
-            measured = result(split, "stages", models, seed=1)
-            measured.save(result_folder(folder, split, "stages", 1))
+            measured = result(split, "stages", models, seed=seed)
+            measured.save(result_folder(folder, split, "stages", seed))
 
     def test_the_change_is_the_mean_over_splits_with_its_error(self, tmp_path: Path) -> None:
         self.measured(tmp_path / "whole", (0.5, 0.7))
+        self.measured(tmp_path / "whole", (0.1, 0.2), seed=2)  # which the ablations were not trained with
         for name in ABLATIONS:
             self.measured(tmp_path / "out" / name, (0.4, 0.4))
         found = ablation_table(tmp_path / "whole", tmp_path / "out")
