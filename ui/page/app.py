@@ -134,7 +134,7 @@ class _Page:
 
     def _look(self, tab: str, answered: tuple[Any, ...], *given: Any) -> Shown:
         """Look at another tab. One that answers what is asked stays as it was left, a form half filled in too."""
-        looked = {self.shared.visible: tab}
+        looked: Shown = {self.shared.visible: tab}
         if answered == self._question(tab, *given):
             return looked
         return looked | self.desks.ask(lambda desk: self._content(desk, tab, *given))
