@@ -63,7 +63,6 @@ class _Page:
                 controls = desks.ask(lambda desk: Controls(desk, config))
             with gr.Column(scale=7, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
                 self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
-        self.answered = {tab: gr.State(()) for tab in self.tabs}  # what each tab's content answers
         visible, person, chosen = gr.State(ProductsTab.id), gr.State(Person()), gr.State("")
         self.version = gr.State(desks.version)
         self.shared = Shared(desks, config, controls, tabs, self.panel.card, visible, person, chosen)
@@ -86,11 +85,9 @@ class _Page:
         shared, panel = self.shared, self.panel
         inputs = [shared.visible, *shared.inputs]
         everywhere = [component for tab in self.tabs.values() for component in tab.outputs]
-        everywhere += self.answered.values()
         about = [shared.person, panel.card, *everywhere]
         for tab in self.tabs.values():
-            answered = [self.answered[tab.id], *shared.inputs]
-            listen(tab.tab.select, partial(self._look, tab.id), answered, [shared.visible, *everywhere])
+            listen(tab.tab.select, partial(self._look, tab.id), inputs, [shared.visible, *everywhere])
             tab.connect(shared)
         controls: list[Any] = shared.controls.inputs
         changed = [control.change for control in controls]
@@ -118,13 +115,8 @@ class _Page:
         link = self.desks.ask(template_link)
         return {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
 
-    def _question(self, tab: str, person: Person, *given: Any) -> tuple[Any, ...]:
-        """Return what a tab's content depends on."""
-        return (self.desks.version, person, *(given if self.tabs[tab].follows else ()))
-
-    def _content(self, desk: Desk, tab: str, *given: Any) -> Shown:
-        content = self.tabs[tab].content(desk, self.shared.asked(desk, *given))
-        return {self.answered[tab]: self._question(tab, *given)} | content
+    def _content(self, desk: Desk, visible: str, *given: Any) -> Shown:
+        return self.tabs[visible].content(desk, self.shared.asked(desk, *given))
 
     def _renew(self, visible: str, *given: Any) -> Shown | Any:
         """Compute the tab that is looked at, if it depends on the controls."""
@@ -132,12 +124,9 @@ class _Page:
             return gr.skip()
         return self.desks.ask(lambda desk: self._content(desk, visible, *given))
 
-    def _look(self, tab: str, answered: tuple[Any, ...], *given: Any) -> Shown:
-        """Look at another tab. One that answers what is asked stays as it was left, a form half filled in too."""
-        looked: Shown = {self.shared.visible: tab}
-        if answered == self._question(tab, *given):
-            return looked
-        return looked | self.desks.ask(lambda desk: self._content(desk, tab, *given))
+    def _look(self, tab: str, _: str, *given: Any) -> Shown:
+        """Look at another tab."""
+        return {self.shared.visible: tab} | self.desks.ask(lambda desk: self._content(desk, tab, *given))
 
     def _about(self, person: Person, visible: str, _: Person, *given: Any) -> Shown:
         """Make the page about a person, or say why it cannot be."""

@@ -123,9 +123,3 @@ def test_nothing_is_computed_for_a_tab_that_is_not_looked_at(screen: Screen, cal
     assert calls - before == Counter(recommend=1, explain=1)
     screen.look("profile")
     assert calls - before == Counter(recommend=1, explain=1, profile=1)
-    screen.look("why")
-    screen.look("profile")
-    screen.at("#top").get_by_role("slider").press("End")
-    screen.look("products")
-    expect(screen.at("#offers [data-product]")).not_to_have_count(1)
-    assert calls - before == Counter(recommend=2, explain=1, profile=1)  # what was answered already is not asked again

@@ -82,17 +82,6 @@ def test_changes_are_kept_and_taken_back(
     screen.expect_offers(before)
 
 
-def test_what_was_typed_is_there_after_a_look_at_another_tab(screen: Screen) -> None:
-    change(screen)
-    for tab in ("products", "models", "whatif"):
-        screen.look(tab)
-        screen.settle()
-    screen.at("#compare").click()
-    expect(screen.at("#comparison .chip")).to_have_count(len(CHANGES))
-    screen.choose("C000018")
-    expect(field(screen, "income")).not_to_have_value(CHANGES["income"])
-
-
 def test_what_cannot_be_read_is_told(screen: Screen) -> None:
     screen.at("#compare").click()
     expect(screen.at("#comparison")).to_contain_text("Nothing was changed.")
