@@ -13,20 +13,17 @@ import scipy.sparse as sp
 from data.config import WindowsConfig
 from data.dataset import Array, Dataset
 from data.snapshot import Snapshot, holdings_at, new_acquisitions
-from data.statistics_config import StatisticsConfig
+from data.statistics_config import PairStatistic, StatisticsConfig
 
 __all__ = [
-    "PAIR_STATISTICS",
     "ProductStatistics",
     "StatisticsConfig",
     "ease_weights",
     "popularity_features",
     "product_statistics",
     "shrunk_cosines",
+    "walk_probabilities",
 ]
-
-PAIR_STATISTICS = ("co_holding", "next_after", "ease", "cosine")
-"""The matrices of `ProductStatistics.pairs`, in order."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,9 @@ class ProductStatistics:
     """Per segment log of (share in the segment / overall share), row 0 (unknown) is 0, float32
     [num_segments, num_products]."""
     pairs: Array
-    """`PAIR_STATISTICS`: for a held product (row) the log lift of another product (column) among its holders, the same
-    for what its holders acquire next, EASE's weights, and the shrunk cosines; float32 [4, num_products, num_products],
-    or [4, 0, 0]."""
+    """Those of `StatisticsConfig.pairs`, in order. For a held product (row) another one's (column) log lift among its
+    holders, the same for what its holders acquire next, EASE's weight, shrunk cosine, or walk's probability;
+    float32 [num_pair_statistics, num_products, num_products], or [num_pair_statistics, 0, 0]."""
 
 
 def _log_shares(counts: Array, prior: float) -> Array:
@@ -147,6 +144,43 @@ def shrunk_cosines(holdings: sp.csr_matrix, shrinkage: float) -> Array:
     return cosines
 
 
+def walk_probabilities(holdings: sp.csr_matrix) -> Array:
+    """Return where a walk from a product to one of its holders and on to one of what they hold ends.
+
+    Every holder and every holding is as likely as any other, so that who holds much says less of each. The votes of the
+    holdings are then the walk of three steps, P3, of Cooper et al., "Random walks in recommender systems", WWW 2014.
+
+    Args:
+        holdings: 1 where held, [num_customers, num_products].
+
+    Returns:
+        Probabilities, float64 [num_products, num_products], 0 on the diagonal and where nobody holds a product.
+    """
+    held = sp.csr_matrix(holdings, dtype=np.float64)
+    holders, count = np.asarray(held.sum(axis=0)).ravel(), np.asarray(held.sum(axis=1)).ravel()
+    step = sp.diags(1 / np.maximum(count, 1)) @ held
+    walks = (held.T @ step).toarray() / np.maximum(holders, 1)[:, None]
+    np.fill_diagonal(walks, 0.0)
+    return np.asarray(walks)
+
+
+def _pair_statistic(
+    name: PairStatistic, dataset: Dataset, snapshot: Snapshot, windows: WindowsConfig, config: StatisticsConfig
+) -> Array:
+    """Return one of the matrices of `ProductStatistics.pairs`, [num_products, num_products]."""
+    match name:
+        case "co_holding":
+            return _co_holding(snapshot.holdings, config)
+        case "next_after":
+            return _next_after(dataset, snapshot.day, windows, config)
+        case "ease":
+            return ease_weights(snapshot.holdings, config.ease_l2)
+        case "cosine":
+            return shrunk_cosines(snapshot.holdings, config.cosine_shrinkage)
+        case "walk":
+            return walk_probabilities(snapshot.holdings)
+
+
 def product_statistics(
     dataset: Dataset,
     snapshot: Snapshot,
@@ -167,18 +201,12 @@ def product_statistics(
     """
     day = snapshot.day
     num_products = len(dataset.products)
-    pairs = np.zeros((len(PAIR_STATISTICS), 0, 0))
-    if num_products <= config.max_products:
-        pairs = np.stack(
-            [
-                _co_holding(snapshot.holdings, config),
-                _next_after(dataset, day, windows, config),
-                ease_weights(snapshot.holdings, config.ease_l2),
-                shrunk_cosines(snapshot.holdings, config.cosine_shrinkage),
-            ]
-        )
+    size = num_products if num_products <= config.max_products else 0
+    pairs = np.zeros((len(config.pairs), size, size), np.float32)
+    for place, name in enumerate(config.pairs if size else ()):
+        pairs[place] = _pair_statistic(name, dataset, snapshot, windows, config)
     return ProductStatistics(
         popularity=popularity_features(dataset, day, config),
         segments=_segment_lift(dataset, segment, num_segments, day, config),
-        pairs=pairs.astype(np.float32),
+        pairs=pairs,
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from data.config import StrictModel
 
-__all__ = ["StatisticsConfig"]
+__all__ = ["PairStatistic", "StatisticsConfig"]
+
+PairStatistic = Literal["co_holding", "next_after", "ease", "cosine", "walk"]
+"""A matrix that says how much holding one product speaks for another."""
 
 
 class StatisticsConfig(StrictModel):
@@ -24,12 +29,27 @@ class StatisticsConfig(StrictModel):
     """Strength of a product's overall share in its share among another product's holders, in holders."""
     next_days: int = Field(365, ge=1)
     """Days before the cutoff in which acquisitions count towards what is taken next."""
+    pairs: tuple[PairStatistic, ...] = ("co_holding", "next_after", "ease", "cosine")
+    """Which item-item statistics the ranker knows: how much likelier a product's holders hold another, or take it next,
+    and the votes of EASE, of item-kNN (cosine) and of a random walk over who holds what."""
     ease_l2: float = Field(300.0, gt=0)
     """Regularisation of EASE (Steck 2019)."""
     cosine_shrinkage: float = Field(50.0, gt=0)
     """Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
     max_products: int = Field(5000, ge=1)
     """Catalogues above this size get no pair statistics: they are dense [num_products, num_products] matrices."""
+
+    @property
+    def num_popularity(self) -> int:
+        """How many popularity features a product has."""
+        return 2 * len(self.popularity_days)
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs_differ(cls, pairs: tuple[PairStatistic, ...]) -> tuple[PairStatistic, ...]:
+        if len(set(pairs)) < len(pairs):
+            raise ValueError(f"pairs = {list(pairs)}: name each once")
+        return pairs
 
     @field_validator("popularity_days")
     @classmethod

@@ -11,13 +11,13 @@ from data.config import DataConfig
 from data.encoders import EncoderState, NumberState
 from data.named_features import FeatureKind, NamedFeature
 from data.snapshot import NO_PRODUCT
-from data.statistics import PAIR_STATISTICS
+from data.statistics_config import PairStatistic, StatisticsConfig
 from data.tensorflow import tf
 from ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "NumericCrosses", "gap_columns"]
 
-_LIFTS = ("co_holding", "next_after")
+_LIFTS: tuple[PairStatistic, ...] = ("co_holding", "next_after")
 """Of these logarithms people understand the largest, of the other pair statistics the sum."""
 
 
@@ -50,9 +50,15 @@ class NumericCrosses(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, customers: EncoderState, products: EncoderState, data: DataConfig, config: RankingConfig
+        self,
+        customers: EncoderState,
+        products: EncoderState,
+        data: DataConfig,
+        statistics: StatisticsConfig,
+        config: RankingConfig,
     ) -> None:
         super().__init__(name="numeric_crosses")
+        self._pair_names = statistics.pairs
         self._recency_days = config.recency_days
         self._segment = list(customers.categories).index(data.segment) if data.segment else None
         self._groups = list(products.categories)
@@ -63,7 +69,7 @@ class NumericCrosses(tf.keras.layers.Layer):
             of_product = list(products.numbers).index(right), products.numbers[right]
             self._gaps.append((*of_customer, *of_product))
         self.names = ["retrieval_score"]
-        for pair in PAIR_STATISTICS:
+        for pair in self._pair_names:
             self.names += [f"{pair}_sum", f"{pair}_max", f"{pair}_recent_sum", f"{pair}_seen_sum"]
         self.names += ["seen", "held_count"]
         for group in self._groups:
@@ -79,7 +85,7 @@ class NumericCrosses(tf.keras.layers.Layer):
             return NamedFeature(kind=kind, name=name, columns=columns, places=places)
 
         found = [named("retrieval_score")]
-        for pair in PAIR_STATISTICS:
+        for pair in self._pair_names:
             leading = ("max", "sum") if pair in _LIFTS else ("sum", "max")
             found.append(named(pair, *(f"{pair}_{part}" for part in (*leading, "recent_sum", "seen_sum"))))
         found += [named("seen"), named("held_count", kind="customer")]
@@ -123,13 +129,13 @@ class NumericCrosses(tf.keras.layers.Layer):
     def _pairs(held: Any, recent: Any, is_held: Any, newly: Any, seen: Any, candidates: Any, pairs: Any) -> list[Any]:
         if pairs.shape[1] == 0:  # a catalogue too large for pair statistics
             nothing = tf.zeros(tf.shape(candidates))
-            return [nothing] * (4 * len(PAIR_STATISTICS))
+            return [nothing] * (4 * pairs.shape[0])
         num_products = pairs.shape[1]
         rows = tf.maximum(tf.concat([held, recent], axis=1), 0)
         index = rows[:, :, None] * num_products + candidates[:, None, :]
         num_held = tf.shape(held)[1]
         features = []
-        for number in range(len(PAIR_STATISTICS)):
+        for number in range(pairs.shape[0]):
             values = tf.gather(tf.reshape(pairs[number], [-1]), index)
             of_held, of_recent = values[:, :num_held], values[:, num_held:]
             features += [

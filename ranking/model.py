@@ -10,6 +10,7 @@ import numpy as np
 from data.catalogue import Encoders
 from data.config import DataConfig
 from data.snapshot import NO_PRODUCT
+from data.statistics_config import StatisticsConfig
 from modelling.layers import step_variable
 from modelling.recommenders import tf, tfrs
 from ranking.config import RankingConfig
@@ -24,13 +25,13 @@ class RankingModel(tfrs.Model):
     """The network with its losses. A batch is {"window": scalar, "examples": int32 [batch]} into the bound windows."""
 
     def __init__(
-        self, encoders: Encoders, num_popularity: int, data: DataConfig, config: RankingConfig, seed: int
+        self, encoders: Encoders, statistics: StatisticsConfig, data: DataConfig, config: RankingConfig, seed: int
     ) -> None:
         """Build the network; see `RankingNetwork`."""
         super().__init__(name="ranker")
         self.config = config
         self.step = step_variable()
-        self.network = RankingNetwork(encoders, num_popularity, data, config, seed * 1000, self.step)
+        self.network = RankingNetwork(encoders, statistics, data, config, seed * 1000, self.step)
         self.mean_loss = tf.keras.metrics.Mean(name="mean_loss")
         self._data: dict[str, Any] | None = None
 

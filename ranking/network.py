@@ -9,6 +9,7 @@ from typing import Any
 from data.catalogue import Encoders
 from data.config import DataConfig
 from data.named_features import FeatureKind, NamedFeature
+from data.statistics_config import PairStatistic, StatisticsConfig
 from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
 from modelling.recommenders import tf, tfrs
 from ranking.config import RankingConfig
@@ -16,8 +17,8 @@ from ranking.crosses import CategoryCrosses, NumericCrosses
 
 __all__ = ["RankingNetwork"]
 
-_VOTES = ("ease", "cosine")
-"""The pair statistics whose sum over the holdings is a recommender of its own: EASE and item-kNN."""
+_VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "walk")
+"""The pair statistics whose sum over the holdings is a recommender of its own: EASE, item-kNN and P3."""
 
 
 class RankingNetwork(tf.keras.layers.Layer):
@@ -28,13 +29,19 @@ class RankingNetwork(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, encoders: Encoders, num_popularity: int, data: DataConfig, config: RankingConfig, seed: int, step: Any
+        self,
+        encoders: Encoders,
+        statistics: StatisticsConfig,
+        data: DataConfig,
+        config: RankingConfig,
+        seed: int,
+        step: Any,
     ) -> None:
         """Build the network.
 
         Args:
             encoders: Encoders at the cutoff.
-            num_popularity: Number of popularity features per product.
+            statistics: Which statistics of the catalogue there are.
             data: What the tables mean.
             config: Settings.
             seed: Seed of the dropouts.
@@ -43,10 +50,10 @@ class RankingNetwork(tf.keras.layers.Layer):
         super().__init__(name="ranking_network")
         dropout = SeededDropout(config.category_dropout, seed, step)
         self._customer = FeatureEmbedding(encoders.customers, config.category_dim, dropout)
-        self._product = FeatureEmbedding(encoders.products, config.category_dim, dropout, num_popularity)
+        self._product = FeatureEmbedding(encoders.products, config.category_dim, dropout, statistics.num_popularity)
         ids = len(encoders.product_ids), config.product_dim
         self._product_id = tf.keras.layers.Embedding(*ids) if config.product_dim else None
-        self.numeric = NumericCrosses(encoders.customers, encoders.products, data, config)
+        self.numeric = NumericCrosses(encoders.customers, encoders.products, data, statistics, config)
         self._normalise = tf.keras.layers.BatchNormalization(momentum=0.95)
         self._categorical = CategoryCrosses(encoders.customers, encoders.products, data, config)
         self._cross = [
@@ -57,7 +64,8 @@ class RankingNetwork(tf.keras.layers.Layer):
         # It starts at 0, and the logit at the prior.
         self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         self._trend_places = _trend_places(self._product.places[()]) if config.trend_prior else []
-        votes, trend = [config.votes_prior] * len(_VOTES), [config.trend_prior] * len(self._trend_places)
+        self._votes = [name for name in statistics.pairs if name in _VOTES]
+        votes, trend = [config.votes_prior] * len(self._votes), [config.trend_prior] * len(self._trend_places)
         prior = [config.similarity_prior, *votes, *trend]
         self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))
         self._least_votes = config.least_votes
@@ -150,7 +158,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         """Weigh what is known before training: the cosine, the logarithms of the holdings' votes, and the trend."""
         crosses, names = parts["crosses"], self.numeric.names
         similarity = crosses[:, :, names.index("retrieval_score")]
-        votes = [crosses[:, :, names.index(f"{name}_sum")] for name in _VOTES]
+        votes = [crosses[:, :, names.index(f"{name}_sum")] for name in self._votes]
         logs = [tf.math.log(tf.maximum(vote, self._least_votes)) for vote in votes]
         trend = [parts["product"][:, :, place] for place in self._trend_places]
         return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)

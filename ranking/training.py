@@ -43,8 +43,7 @@ class RankerSettings:
 def _build(encoders: Encoders, state: CatalogueState, settings: RankerSettings) -> RankingModel:
     """Return a model whose variables exist; the state may be of any day."""
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
-    num_popularity = 2 * len(settings.statistics.popularity_days)
-    model = RankingModel(encoders, num_popularity, settings.data, settings.ranking, settings.seed)
+    model = RankingModel(encoders, settings.statistics, settings.data, settings.ranking, settings.seed)
     arrays = {name: tf.constant(values) for name, values in state.arrays().items()}
     model.score(blank(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
     return model

@@ -95,8 +95,7 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
         settings: Settings.
     """
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
-    num_popularity = 2 * len(settings.statistics.popularity_days)
-    model = TwoTowerModel(encoders, num_popularity, settings.retrieval, settings.seed)
+    model = TwoTowerModel(encoders, settings.statistics.num_popularity, settings.retrieval, settings.seed)
     model.customer_tower(blank(encoded_spec(encoders.customers)))
     model.product_tower(tf.range(1), {name: tf.constant(values[:1]) for name, values in products.items()})
     return model

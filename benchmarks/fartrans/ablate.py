@@ -52,7 +52,7 @@ ABLATIONS: Mapping[str, Ablation] = {
     ),
     "pairs": Ablation(
         "the ranker knows nothing of which products go together, neither by votes nor as features",
-        {("statistics", "max_products"): "1", ("ranking", "similarity_prior"): "10.0"},
+        {("statistics", "pairs"): "[]", ("ranking", "similarity_prior"): "10.0"},
     ),
     "popularity": Ablation(
         "both stages know the popularity of the last day alone, and the ranker starts without a trend",

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from data.dataset import ACQUIRE, Array
 from data.snapshot import take_snapshot
 from data.statistics import (
-    PAIR_STATISTICS,
     ProductStatistics,
     ease_weights,
     popularity_features,
     product_statistics,
     shrunk_cosines,
+    walk_probabilities,
 )
 from data.statistics_config import StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
@@ -97,7 +97,7 @@ def test_co_holding_is_the_lift_among_holders() -> None:
     holders (1 + 2 * 2/5) / (3 + 2) = 9/25, which is 9/10 of 2/5. The loan's holder has a card: (1 + 8/5) / 3 is 13/12
     of 4/5, and a pension: (1 + 4/5) / 3 is 3/2 of 2/5, but no fund: 4/5 / 3 is 2/3 of 2/5.
     """
-    lift = statistics(pair_prior=2, popularity_prior=1).pairs[PAIR_STATISTICS.index("co_holding")]
+    lift = statistics(pair_prior=2, popularity_prior=1).pairs[0]
     pairs = [(CARD, LOAN), (LOAN, CARD), (LOAN, PENSION), (LOAN, FUND)]
     np.testing.assert_allclose([np.exp(lift[pair]) for pair in pairs], [9 / 10, 13 / 12, 3 / 2, 2 / 3], rtol=1e-6)
     np.testing.assert_allclose(lift[VAULT], 0, atol=1e-6)  # nobody holds it
@@ -113,7 +113,7 @@ def test_next_after_is_the_lift_among_what_holders_take_next() -> None:
     fund: (2/9) / 4, 1/2 of 1/9. Loan holders took one, a pension: (1 + 4/9) / 3, 13/6 of 2/9. Fund holders took a
     card: (1 + 6/9) / 3, 5/3 of 3/9.
     """
-    lift = statistics(next_days=50, pair_prior=2, popularity_prior=1).pairs[PAIR_STATISTICS.index("next_after")]
+    lift = statistics(next_days=50, pair_prior=2, popularity_prior=1).pairs[1]
     pairs = [(CARD, LOAN), (CARD, PENSION), (CARD, FUND), (LOAN, PENSION), (FUND, CARD)]
     np.testing.assert_allclose(
         [np.exp(lift[pair]) for pair in pairs], [13 / 8, 13 / 8, 1 / 2, 13 / 6, 5 / 3], rtol=1e-6
@@ -171,18 +171,45 @@ def test_what_nobody_holds_has_no_cosine() -> None:
     assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 1).any()
 
 
-def test_pairs_include_ease_and_cosines() -> None:
-    computed = statistics(ease_l2=3, cosine_shrinkage=7)
+def test_walks_by_hand() -> None:
+    """Of X's customers the first three hold two, two and three products, the last one.
+
+    From the first product a walk goes to one of three customers, and on to the second with 1/2, 0 or 1/3.
+    """
+    walks = walk_probabilities(sp.csr_matrix(X, dtype=np.float32))
+    a, b, c = 1 / 2 + 1 / 3, 1 / 2 + 1 / 3, 1 / 3
+    np.testing.assert_allclose(walks, [[0, a / 3, b / 3], [a / 3, 0, c / 3], [b / 2, c / 2, 0]], rtol=1e-12)
+
+
+def test_a_walk_ends_somewhere() -> None:
+    """With a customer's way back to the start the probabilities of each product's walks add up to 1."""
+    holdings = sp.csr_matrix(np.random.default_rng(3).random((40, 9)) < 0.3, dtype=np.float32)
+    count = holdings.sum(axis=1)
+    back = (holdings.multiply(1 / np.maximum(count, 1))).sum(axis=0) / holdings.sum(axis=0)
+    np.testing.assert_allclose(walk_probabilities(holdings).sum(axis=1) + np.ravel(back), 1, rtol=1e-6)
+
+
+def test_what_nobody_holds_has_no_walk() -> None:
+    assert not walk_probabilities(sp.csr_matrix((4, 3), dtype=np.float32)).any()
+
+
+def test_the_pairs_are_those_that_are_named() -> None:
+    computed = statistics(ease_l2=3, cosine_shrinkage=7, pairs=("walk", "ease", "cosine"))
     holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
-    assert computed.pairs.shape == (len(PAIR_STATISTICS), 5, 5)
     assert computed.pairs.dtype == np.float32
-    for name, expected in (("ease", ease_weights(holdings, 3)), ("cosine", shrunk_cosines(holdings, 7))):
-        np.testing.assert_allclose(computed.pairs[PAIR_STATISTICS.index(name)], expected, rtol=1e-6)
+    expected = [walk_probabilities(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7)]
+    np.testing.assert_allclose(computed.pairs, expected, rtol=1e-6)
+    assert statistics(pairs=()).pairs.shape == (0, 5, 5)
+
+
+def test_no_pair_is_named_twice() -> None:
+    with pytest.raises(ValidationError, match="name each once"):
+        StatisticsConfig(pairs=("ease", "walk", "ease"))
 
 
 def test_a_large_catalogue_has_no_pairs() -> None:
-    assert statistics(max_products=4).pairs.shape == (len(PAIR_STATISTICS), 0, 0)
-    assert statistics(max_products=5).pairs.shape == (len(PAIR_STATISTICS), 5, 5)
+    assert statistics(max_products=4).pairs.shape == (4, 0, 0)
+    assert statistics(max_products=5).pairs.shape == (4, 5, 5)
 
 
 def test_a_bank_in_which_nothing_happened_is_neutral() -> None:

@@ -17,13 +17,14 @@ from data.dataset import Array
 from data.encoder_config import EncoderConfig
 from data.encoders import EncoderState, NumberState
 from data.snapshot import NO_PRODUCT
-from data.statistics import PAIR_STATISTICS
+from data.statistics_config import StatisticsConfig
 from data.tensorflow import tf
 from ranking.crosses import CategoryCrosses, NumericCrosses, gap_columns
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import small_config
 
 FADED = math.exp(-1)
+PAIRS = StatisticsConfig().pairs
 
 
 def number(mean: float, scale: float, transform: str = "none", kind: str = "number") -> NumberState:
@@ -70,7 +71,7 @@ def crosses(
     products: EncoderState = PRODUCTS,
 ) -> dict[str, Array]:
     """Return every cross by name, [batch, num_candidates]."""
-    layer = NumericCrosses(customers, products, data, small_config(recency_days=60.0))
+    layer = NumericCrosses(customers, products, data, StatisticsConfig(), small_config(recency_days=60.0))
     features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, {**STATE, **(state or {})}).numpy()
     assert features.shape[2] == len(layer.names) == len(set(layer.names))
     return {name: features[:, :, place] for place, name in enumerate(layer.names)}
@@ -109,8 +110,8 @@ def test_golden(name: str) -> None:
 
 
 def test_every_kind_of_cross_has_a_golden_value() -> None:
-    kinds = {name.replace(pair, "co_holding") for name in crosses() for pair in PAIR_STATISTICS if pair in name}
-    others = {name for name in crosses() if not any(pair in name for pair in PAIR_STATISTICS)}
+    kinds = {name.replace(pair, "co_holding") for name in crosses() for pair in PAIRS if pair in name}
+    others = {name for name in crosses() if not any(pair in name for pair in PAIRS)}
     assert kinds | others <= set(GOLDEN)
 
 
@@ -142,9 +143,9 @@ def test_lists_of_no_length_are_empty_lists() -> None:
 
 
 def test_without_pair_statistics_their_features_are_0() -> None:
-    features = crosses(state={"pairs": tf.zeros([len(PAIR_STATISTICS), 0, 0])})
+    features = crosses(state={"pairs": tf.zeros([len(PAIRS), 0, 0])})
     for name, values in features.items():
-        if any(pair in name for pair in PAIR_STATISTICS):
+        if any(pair in name for pair in PAIRS):
             assert not values.any(), name
         else:
             np.testing.assert_allclose(values, crosses()[name])

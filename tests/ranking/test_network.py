@@ -6,7 +6,7 @@ import pytest
 from data.catalogue import Encoders
 from data.dataset import Array, Dataset
 from data.snapshot import NO_PRODUCT
-from data.statistics_config import StatisticsConfig
+from data.statistics_config import PairStatistic, StatisticsConfig
 from data.tensorflow import tf
 from ranking.examples import WindowExamples
 from ranking.model import RankingModel
@@ -19,9 +19,12 @@ ROWS = slice(0, 12)
 class Scorer:
     """A ranker in which nothing is 0 or 1, as after training."""
 
-    def __init__(self, encoders: Encoders, examples: WindowExamples) -> None:
+    def __init__(
+        self, encoders: Encoders, examples: WindowExamples, statistics: StatisticsConfig | None = None
+    ) -> None:
         tf.keras.utils.set_random_seed(1)
-        self.model = RankingModel(encoders, 8, BANK, small_config(dropout=0.5), seed=1)
+        statistics = statistics or StatisticsConfig()
+        self.model = RankingModel(encoders, statistics, BANK, small_config(dropout=0.5), seed=1)
         self.model.bind([examples])
         self.model.compute_loss({"window": tf.constant(0), "examples": tf.range(40)}, training=True)
         for variable in self.model.network.trainable_variables:  # the correction starts at 0
@@ -133,19 +136,32 @@ def test_the_retrieval_score_counts(scorer: Scorer) -> None:
     assert np.abs(scorer.score(scores=-scorer.scores)[0] - scorer.score()[0]).max() > 1e-3
 
 
-def test_before_training_the_logit_is_the_prior(encoders: Encoders, windows: list[WindowExamples]) -> None:
+@pytest.mark.parametrize(
+    ("pairs", "votes"),
+    [
+        (("co_holding", "next_after", "ease", "cosine"), {"ease": [2, -1], "cosine": [8, 0]}),
+        (("walk", "next_after", "cosine"), {"walk": [2, -1], "cosine": [8, 0]}),
+        (("co_holding",), {}),
+    ],
+)
+def test_before_training_the_logit_is_the_prior(
+    bank: Dataset, encoders: Encoders, pairs: tuple[PairStatistic, ...], votes: dict[str, list[float]]
+) -> None:
     """5 times the cosine and half of the logarithm of each vote, here 2 and 8, and none for the second candidate."""
-    network = RankingModel(encoders, 8, BANK, small_config(similarity_prior=5, votes_prior=0.5), seed=1).network
+    statistics = StatisticsConfig(pairs=pairs)
+    windows = [examples_of(bank, encoders, WINDOWS[0], statistics)]
+    config = small_config(similarity_prior=5, votes_prior=0.5)
+    network = RankingModel(encoders, statistics, BANK, config, seed=1).network
     state = {name: tf.constant(values) for name, values in windows[0].state.arrays().items()}
     query = {name: tf.constant(values[:1]) for name, values in windows[0].queries.items()}
     parts = network.features(query, tf.constant([[0, 1]]), tf.constant([[0.3, -0.2]]), state)
     names = network.numeric.names
     crosses = np.zeros((1, 2, len(names)), np.float32)
-    for name, values in {"retrieval_score": [0.3, -0.2], "ease_sum": [2, -1], "cosine_sum": [8, 0]}.items():
+    for name, values in {"retrieval_score": [0.3, -0.2], **{f"{name}_sum": votes[name] for name in votes}}.items():
         crosses[0, :, names.index(name)] = values
     logits = network.logits({**parts, "crosses": tf.constant(crosses)})
-    expected = [5 * 0.3 + 0.5 * np.log(2) + 0.5 * np.log(8), 5 * -0.2 + np.log(1e-4)]
-    np.testing.assert_allclose(logits, [expected], rtol=1e-5)
+    of_votes = [0.5 * np.log(2) + 0.5 * np.log(8), np.log(1e-4)] if votes else [0, 0]
+    np.testing.assert_allclose(logits, [[5 * 0.3 + of_votes[0], 5 * -0.2 + of_votes[1]]], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("days", "share", "trend"), [((365,), 0, None), ((91, 365), 0, 2), ((30, 91, 182, 365), 2, 6)])
@@ -153,12 +169,13 @@ def test_the_prior_follows_the_trend(
     bank: Dataset, encoders: Encoders, days: tuple[int, ...], share: int, trend: int | None
 ) -> None:
     """The floats end with the shares of the windows, their differences, and an age."""
-    examples = examples_of(bank, encoders, WINDOWS[1], StatisticsConfig(popularity_days=days))
+    statistics = StatisticsConfig(popularity_days=days)
+    examples = examples_of(bank, encoders, WINDOWS[1], statistics)
     candidates, state = examples.candidates[ROWS], examples.state.arrays()
     query = {name: tf.constant(values[ROWS]) for name, values in examples.queries.items()}
 
     def logits(weight: float) -> Array:
-        model = RankingModel(encoders, 2 * len(days), BANK, small_config(trend_prior=weight), seed=1)
+        model = RankingModel(encoders, statistics, BANK, small_config(trend_prior=weight), seed=1)
         found, _ = model.score(query, tf.constant(candidates), tf.constant(examples.scores[ROWS]), state)
         return np.asarray(found)
 
@@ -181,15 +198,16 @@ def test_inference_is_repeatable(scorer: Scorer) -> None:
     np.testing.assert_array_equal(scorer.score()[0], first)
 
 
-def test_a_catalogue_too_large_for_pairs_is_ranked(bank: Dataset, encoders: Encoders) -> None:
-    examples = examples_of(bank, encoders, WINDOWS[1], StatisticsConfig(max_products=10))
+@pytest.mark.parametrize("statistics", [StatisticsConfig(max_products=10), StatisticsConfig(pairs=())])
+def test_a_catalogue_without_pairs_is_ranked(bank: Dataset, encoders: Encoders, statistics: StatisticsConfig) -> None:
+    examples = examples_of(bank, encoders, WINDOWS[1], statistics)
     assert examples.state.pairs.size == 0
-    logits, _ = Scorer(encoders, examples).score()
+    logits, _ = Scorer(encoders, examples, statistics).score()
     assert np.isfinite(logits).all()
     assert logits.shape == (12, 20)
 
 
 def test_without_category_crosses(encoders: Encoders, windows: list[WindowExamples]) -> None:
-    model = RankingModel(encoders, 8, BANK, small_config(category_crosses=()), seed=1)
+    model = RankingModel(encoders, StatisticsConfig(), BANK, small_config(category_crosses=()), seed=1)
     model.bind(windows[:1])
     assert np.isfinite(model.compute_loss({"window": tf.constant(0), "examples": tf.range(4)}))

@@ -13,6 +13,7 @@ from data.catalogue import Encoders
 from data.dataset import Array
 from data.problems import InputError
 from data.snapshot import NO_PRODUCT
+from data.statistics_config import StatisticsConfig
 from data.tensorflow import tf
 from modelling.training import Progress, Training
 from ranking.calibration import Calibration
@@ -162,7 +163,9 @@ class TestModel:
 
         def loss(rows: list[int], probability_weight: float) -> float:
             tf.keras.utils.set_random_seed(1)
-            model = RankingModel(encoders, 8, BANK, small_config(probability_weight=probability_weight), seed=1)
+            model = RankingModel(
+                encoders, StatisticsConfig(), BANK, small_config(probability_weight=probability_weight), seed=1
+            )
             model.bind([dataclasses.replace(windows[0], weight=weight)])
             return float(model.compute_loss({"window": tf.constant(0), "examples": tf.constant(rows)}))
 
@@ -174,7 +177,9 @@ class TestModel:
     def test_the_probability_has_its_weight(self, encoders: Encoders, windows: list[WindowExamples]) -> None:
         def loss(probability_weight: float) -> float:
             tf.keras.utils.set_random_seed(1)
-            model = RankingModel(encoders, 8, BANK, small_config(probability_weight=probability_weight), seed=1)
+            model = RankingModel(
+                encoders, StatisticsConfig(), BANK, small_config(probability_weight=probability_weight), seed=1
+            )
             model.bind(windows[:1])
             return float(model.compute_loss({"window": tf.constant(0), "examples": tf.range(8)}))
 
@@ -184,7 +189,7 @@ class TestModel:
     def test_windows_of_different_list_lengths_are_padded(
         self, encoders: Encoders, windows: list[WindowExamples]
     ) -> None:
-        model = RankingModel(encoders, 8, BANK, small_config(), seed=1)
+        model = RankingModel(encoders, StatisticsConfig(), BANK, small_config(), seed=1)
         short = dataclasses.replace(
             windows[0],
             candidates=windows[0].candidates[:, :7],
@@ -193,7 +198,7 @@ class TestModel:
         )
         model.bind([short, windows[1]])
         rows = tf.range(10)
-        alone = RankingModel(encoders, 8, BANK, small_config(), seed=1)
+        alone = RankingModel(encoders, StatisticsConfig(), BANK, small_config(), seed=1)
         alone.bind([short])
         for each in (model, alone):
             each.compute_loss({"window": tf.constant(0), "examples": rows})
@@ -203,4 +208,4 @@ class TestModel:
 
     def test_an_unbound_model_says_so(self, encoders: Encoders) -> None:
         with pytest.raises(RuntimeError, match="bind"):
-            RankingModel(encoders, 8, BANK, small_config(), seed=1).compute_loss({})
+            RankingModel(encoders, StatisticsConfig(), BANK, small_config(), seed=1).compute_loss({})
