@@ -1,0 +1,15 @@
+"""The words for features: each that a config can ask for has its own."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from data.named_features import NamedFeature
+from data.statistics_config import PairStatistic
+from serving.reasons import feature_name
+
+
+def test_every_item_item_statistic_has_a_name() -> None:
+    pairs = get_args(PairStatistic)
+    names = {feature_name(NamedFeature(kind="cross", name=pair, places=(0,))) for pair in pairs}
+    assert len(names) == len(pairs)
