@@ -18,11 +18,11 @@ from data.statistics_config import PairStatistic, StatisticsConfig
 __all__ = [
     "ProductStatistics",
     "StatisticsConfig",
+    "conditional_shares",
     "ease_weights",
     "popularity_features",
     "product_statistics",
     "shrunk_cosines",
-    "walk_probabilities",
 ]
 
 
@@ -38,8 +38,8 @@ class ProductStatistics:
     [num_segments, num_products]."""
     pairs: Array
     """Those of `StatisticsConfig.pairs`, in order. For a held product (row) another one's (column) log lift among its
-    holders, the same for what its holders acquire next, EASE's weight, shrunk cosine, or walk's probability;
-    float32 [num_pair_statistics, num_products, num_products], or [num_pair_statistics, 0, 0]."""
+    holders, the same for what its holders acquire next, EASE's weight, shrunk cosine, or its share of them; float32
+    [num_pair_statistics, num_products, num_products], or [num_pair_statistics, 0, 0]."""
 
 
 def _log_shares(counts: Array, prior: float) -> Array:
@@ -144,24 +144,20 @@ def shrunk_cosines(holdings: sp.csr_matrix, shrinkage: float) -> Array:
     return cosines
 
 
-def walk_probabilities(holdings: sp.csr_matrix) -> Array:
-    """Return where a walk from a product to one of its holders and on to one of what they hold ends.
+def conditional_shares(holdings: sp.csr_matrix) -> Array:
+    """Return which share of a product's holders hold another one, float64 [num_products, num_products].
 
-    Every holder and every holding is as likely as any other, so that who holds much says less of each. The votes of the
-    holdings are then the walk of three steps, P3, of Cooper et al., "Random walks in recommender systems", WWW 2014.
+    The diagonal is 0, and so is the row of a product that nobody holds. It is the conditional probability of Deshpande
+    and Karypis, "Item-based top-N recommendation algorithms", TOIS 2004, without their penalty for what many hold:
+    that is likely, which a cosine does not say.
 
     Args:
         holdings: 1 where held, [num_customers, num_products].
-
-    Returns:
-        Probabilities, float64 [num_products, num_products], 0 on the diagonal and where nobody holds a product.
     """
-    held = sp.csr_matrix(holdings, dtype=np.float64)
-    holders, count = np.asarray(held.sum(axis=0)).ravel(), np.asarray(held.sum(axis=1)).ravel()
-    step = sp.diags(1 / np.maximum(count, 1)) @ held
-    walks = (held.T @ step).toarray() / np.maximum(holders, 1)[:, None]
-    np.fill_diagonal(walks, 0.0)
-    return np.asarray(walks)
+    common = np.asarray((holdings.T @ holdings).todense(), np.float64)
+    shares = common / np.maximum(np.diag(common), 1)[:, None]
+    np.fill_diagonal(shares, 0.0)
+    return shares
 
 
 def _pair_statistic(
@@ -177,8 +173,8 @@ def _pair_statistic(
             return ease_weights(snapshot.holdings, config.ease_l2)
         case "cosine":
             return shrunk_cosines(snapshot.holdings, config.cosine_shrinkage)
-        case "walk":
-            return walk_probabilities(snapshot.holdings)
+        case "conditional":
+            return conditional_shares(snapshot.holdings)
 
 
 def product_statistics(

@@ -10,7 +10,7 @@ from data.config import StrictModel
 
 __all__ = ["PairStatistic", "StatisticsConfig"]
 
-PairStatistic = Literal["co_holding", "next_after", "ease", "cosine", "walk"]
+PairStatistic = Literal["co_holding", "next_after", "ease", "cosine", "conditional"]
 """A matrix that says how much holding one product speaks for another."""
 
 
@@ -31,7 +31,7 @@ class StatisticsConfig(StrictModel):
     """Days before the cutoff in which acquisitions count towards what is taken next."""
     pairs: tuple[PairStatistic, ...] = ("co_holding", "next_after", "ease", "cosine")
     """Which item-item statistics the ranker knows: how much likelier a product's holders hold another, or take it next,
-    and the votes of EASE, of item-kNN (cosine) and of a random walk over who holds what."""
+    and the votes of EASE, of item-kNN (cosine) and of what the holders of the same products hold (conditional)."""
     ease_l2: float = Field(300.0, gt=0)
     """Regularisation of EASE (Steck 2019)."""
     cosine_shrinkage: float = Field(50.0, gt=0)

@@ -34,8 +34,8 @@ class RankingConfig(StrictModel):
     """Weight of retrieval's cosine in the logit before training: the ranker starts from retrieval's order and learns to
     correct it, so that few windows are enough. Half of 1 / retrieval.temperature suits, as the votes say the rest."""
     votes_prior: float = Field(0.5, ge=0)
-    """Weight, before training, of the logarithm of what the holdings vote for: by EASE, by item-kNN and by the walk,
-    those of them that `statistics.pairs` has, each."""
+    """Weight, before training, of the logarithm of what the holdings vote for: by ease, cosine and conditional, those
+    of them that `statistics.pairs` has, each."""
     least_votes: float = Field(1e-4, gt=0)
     """Votes below it count as so many: the logarithm of none must not outweigh all else."""
     trend_prior: float = Field(0.0, ge=0)

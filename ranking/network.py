@@ -17,8 +17,8 @@ from ranking.crosses import CategoryCrosses, NumericCrosses
 
 __all__ = ["RankingNetwork"]
 
-_VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "walk")
-"""The pair statistics whose sum over the holdings is a recommender of its own: EASE, item-kNN and P3."""
+_VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")
+"""The pair statistics whose sum over the holdings is a recommender of its own: EASE, and item-kNN by two measures."""
 
 
 class RankingNetwork(tf.keras.layers.Layer):

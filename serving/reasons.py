@@ -25,7 +25,7 @@ _NAMES = {
     "next_after": "taken next by such holders",
     "ease": "EASE votes of the holdings",
     "cosine": "item-kNN votes of the holdings",
-    "walk": "random-walk votes of the holdings",
+    "conditional": "share of the holdings' holders",
     "seen": "recent interest in the product",
     "held_count": "number of products held",
     "same_group": "holdings of the same {0}",
@@ -43,7 +43,7 @@ _RATIOS = {
     "segment_popularity": "{} times as often as among all",
 }
 """Features that the vector has the logarithm of -> what the ratio means."""
-_PLURALS = {"ease", "cosine", "walk", "same_group"}
+_PLURALS = {"ease", "cosine", "same_group"}
 """Technical names of which people's names are plurals."""
 _LEVELS = {True: ("high", "higher"), False: ("low", "lower")}
 """Whether a value is above the background's mean -> what it is far from it, and near it."""

@@ -15,11 +15,11 @@ from data.dataset import ACQUIRE, Array
 from data.snapshot import take_snapshot
 from data.statistics import (
     ProductStatistics,
+    conditional_shares,
     ease_weights,
     popularity_features,
     product_statistics,
     shrunk_cosines,
-    walk_probabilities,
 )
 from data.statistics_config import StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
@@ -171,40 +171,28 @@ def test_what_nobody_holds_has_no_cosine() -> None:
     assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 1).any()
 
 
-def test_walks_by_hand() -> None:
-    """Of X's customers the first three hold two, two and three products, the last one.
-
-    From the first product a walk goes to one of three customers, and on to the second with 1/2, 0 or 1/3.
-    """
-    walks = walk_probabilities(sp.csr_matrix(X, dtype=np.float32))
-    a, b, c = 1 / 2 + 1 / 3, 1 / 2 + 1 / 3, 1 / 3
-    np.testing.assert_allclose(walks, [[0, a / 3, b / 3], [a / 3, 0, c / 3], [b / 2, c / 2, 0]], rtol=1e-12)
+def test_conditional_shares_by_hand() -> None:
+    """Of X's products 3, 3 and 2 have holders; 2 hold the first two, 2 the first and last, 1 the last two."""
+    shares = conditional_shares(sp.csr_matrix(X, dtype=np.float32))
+    np.testing.assert_allclose(shares, [[0, 2 / 3, 2 / 3], [2 / 3, 0, 1 / 3], [1, 1 / 2, 0]], rtol=1e-12)
 
 
-def test_a_walk_ends_somewhere() -> None:
-    """With a customer's way back to the start the probabilities of each product's walks add up to 1."""
-    holdings = sp.csr_matrix(np.random.default_rng(3).random((40, 9)) < 0.3, dtype=np.float32)
-    count = holdings.sum(axis=1)
-    back = (holdings.multiply(1 / np.maximum(count, 1))).sum(axis=0) / holdings.sum(axis=0)
-    np.testing.assert_allclose(walk_probabilities(holdings).sum(axis=1) + np.ravel(back), 1, rtol=1e-6)
-
-
-def test_what_nobody_holds_has_no_walk() -> None:
-    assert not walk_probabilities(sp.csr_matrix((4, 3), dtype=np.float32)).any()
+def test_what_nobody_holds_has_no_conditional_share() -> None:
+    assert not conditional_shares(sp.csr_matrix((4, 3), dtype=np.float32)).any()
 
 
 def test_the_pairs_are_those_that_are_named() -> None:
-    computed = statistics(ease_l2=3, cosine_shrinkage=7, pairs=("walk", "ease", "cosine"))
+    computed = statistics(ease_l2=3, cosine_shrinkage=7, pairs=("conditional", "ease", "cosine"))
     holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
     assert computed.pairs.dtype == np.float32
-    expected = [walk_probabilities(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7)]
+    expected = [conditional_shares(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7)]
     np.testing.assert_allclose(computed.pairs, expected, rtol=1e-6)
     assert statistics(pairs=()).pairs.shape == (0, 5, 5)
 
 
 def test_no_pair_is_named_twice() -> None:
     with pytest.raises(ValidationError, match="name each once"):
-        StatisticsConfig(pairs=("ease", "walk", "ease"))
+        StatisticsConfig(pairs=("ease", "conditional", "ease"))
 
 
 def test_a_large_catalogue_has_no_pairs() -> None:

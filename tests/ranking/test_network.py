@@ -140,7 +140,7 @@ def test_the_retrieval_score_counts(scorer: Scorer) -> None:
     ("pairs", "votes"),
     [
         (("co_holding", "next_after", "ease", "cosine"), {"ease": [2, -1], "cosine": [8, 0]}),
-        (("walk", "next_after", "cosine"), {"walk": [2, -1], "cosine": [8, 0]}),
+        (("conditional", "next_after", "cosine"), {"conditional": [2, -1], "cosine": [8, 0]}),
         (("co_holding",), {}),
     ],
 )
