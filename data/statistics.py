@@ -37,9 +37,9 @@ class ProductStatistics:
     """Per segment log of (share in the segment / overall share), row 0 (unknown) is 0, float32
     [num_segments, num_products]."""
     pairs: Array
-    """Those of `StatisticsConfig.pairs`, in order. For a held product (row) another one's (column) log lift among its
-    holders, the same for what its holders acquire next, EASE's weight, shrunk cosine, or its share of them; float32
-    [num_pair_statistics, num_products, num_products], or [num_pair_statistics, 0, 0]."""
+    """Those of `StatisticsConfig.pairs`, in order: how much holding the row's product speaks for the column's, as the
+    log lift among its holders or in what they acquire next, EASE's weight, the shrunk cosine or the share of its
+    holders; float32 [num_pair_statistics, num_products, num_products], or [num_pair_statistics, 0, 0]."""
 
 
 def _log_shares(counts: Array, prior: float) -> Array:
