@@ -109,6 +109,11 @@ def _next_after(dataset: Dataset, day: int, windows: WindowsConfig, config: Stat
     return _log_lift(together, buyers, share / share.sum(), config.pair_prior)
 
 
+def _common_holders(holdings: sp.csr_matrix) -> Array:
+    """Return how many hold both products, on the diagonal the one, float64 [num_products, num_products]."""
+    return np.asarray((holdings.T @ holdings).todense(), np.float64)
+
+
 def ease_weights(holdings: sp.csr_matrix, l2: float) -> Array:
     """Return EASE's item-item weights in closed form, float64 [num_products, num_products], 0 on the diagonal.
 
@@ -119,7 +124,7 @@ def ease_weights(holdings: sp.csr_matrix, l2: float) -> Array:
         holdings: 1 where held, [num_customers, num_products].
         l2: Regularisation, lambda in the paper.
     """
-    gram = np.asarray((holdings.T @ holdings).todense(), np.float64)
+    gram = _common_holders(holdings)
     gram[np.diag_indices_from(gram)] += l2
     precision = np.linalg.inv(gram)
     weights = precision / -np.diag(precision)
@@ -137,7 +142,7 @@ def shrunk_cosines(holdings: sp.csr_matrix, shrinkage: float) -> Array:
         holdings: 1 where held, [num_customers, num_products].
         shrinkage: Holders.
     """
-    common = np.asarray((holdings.T @ holdings).todense(), np.float64)
+    common = _common_holders(holdings)
     holders = np.diag(common)
     cosines = common / (np.sqrt(np.outer(holders, holders)) + shrinkage)
     np.fill_diagonal(cosines, 0.0)
@@ -154,7 +159,7 @@ def conditional_shares(holdings: sp.csr_matrix) -> Array:
     Args:
         holdings: 1 where held, [num_customers, num_products].
     """
-    common = np.asarray((holdings.T @ holdings).todense(), np.float64)
+    common = _common_holders(holdings)
     shares = common / np.maximum(np.diag(common), 1)[:, None]
     np.fill_diagonal(shares, 0.0)
     return shares

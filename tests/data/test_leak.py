@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ from data.encoder_config import EncoderConfig
 from data.query import encode_customers, raw_request
 from data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
 from data.statistics import popularity_features, product_statistics
-from data.statistics_config import StatisticsConfig
+from data.statistics_config import PairStatistic, StatisticsConfig
 from evaluation.baselines import fit_baselines
 from evaluation.config import EvaluationConfig
 from tests.data.test_dataset import assert_equal
 from tests.worlds import CONFIG, EntityRow, Event, Tables, random_tables
 
-STATISTICS = StatisticsConfig(popularity_days=(10, 30), segment_days=30, next_days=30)
+STATISTICS = StatisticsConfig(popularity_days=(10, 30), segment_days=30, next_days=30, pairs=get_args(PairStatistic))
 CUTOFFS = st.integers(0, 29)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from data.statistics import (
     product_statistics,
     shrunk_cosines,
 )
-from data.statistics_config import StatisticsConfig
+from data.statistics_config import PairStatistic, StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
 
 DAY = 100
@@ -211,10 +211,11 @@ def test_a_bank_in_which_nothing_happened_is_neutral() -> None:
 @settings(max_examples=30, deadline=None)
 def test_statistics_are_finite(tables: Tables, day: int) -> None:
     """Also for products that nobody ever bought, and at the first day."""
+    config = StatisticsConfig(pairs=get_args(PairStatistic))
     history = tables.dataset().until(day)
     segments = np.arange(len(history.customers)) % 3
     snapshot = take_snapshot(history, day, CONFIG.windows)
-    computed = product_statistics(history, snapshot, segments, 3, CONFIG.windows, StatisticsConfig())
+    computed = product_statistics(history, snapshot, segments, 3, CONFIG.windows, config)
     for values in vars(computed).values():
         assert np.isfinite(values).all()
 
