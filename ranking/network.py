@@ -68,7 +68,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         votes, trend = [config.votes_prior] * len(self._votes), [config.trend_prior] * len(self._trend_places)
         prior = [config.similarity_prior, *votes, *trend]
         self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))
-        self._least_votes = config.least_votes
+        self._least_votes, self._saturation = config.least_votes, config.votes_saturation
         self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step, "layer")
         self._offset = tf.keras.layers.Dense(1)
 
@@ -159,9 +159,13 @@ class RankingNetwork(tf.keras.layers.Layer):
         crosses, names = parts["crosses"], self.numeric.names
         similarity = crosses[:, :, names.index("retrieval_score")]
         votes = [crosses[:, :, names.index(f"{name}_sum")] for name in self._votes]
-        logs = [tf.math.log(tf.maximum(vote, self._least_votes)) for vote in votes]
+        logs = [tf.math.log(self._saturated(tf.maximum(vote, self._least_votes))) for vote in votes]
         trend = [parts["product"][:, :, place] for place in self._trend_places]
         return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
+
+    def _saturated(self, votes: Any) -> Any:
+        """Return what votes count as, see `RankingConfig.votes_saturation`."""
+        return -tf.math.expm1(-self._saturation * votes) / self._saturation if self._saturation else votes
 
     def customers_offset(self, parts: Mapping[str, Any], training: bool = False) -> Any:
         """Return the customers' offsets of `features`, [batch]."""

@@ -39,6 +39,7 @@ ABLATIONS: Mapping[str, Ablation] = {
         "the ranker starts from the cosine and the trend alone",
         {("ranking", "similarity_prior"): "10.0", ("ranking", "votes_prior"): "0.0"},
     ),
+    "saturation": Ablation("votes add up, however many say the same", {("ranking", "votes_saturation"): "0.0"}),
     "prior": Ablation(
         "the ranker starts from nothing",
         {

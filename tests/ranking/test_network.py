@@ -137,20 +137,27 @@ def test_the_retrieval_score_counts(scorer: Scorer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "votes"),
+    ("pairs", "saturation", "votes", "product"),
     [
-        (("co_holding", "next_after", "ease", "cosine"), {"ease": [2, -1], "cosine": [8, 0]}),
-        (("conditional", "next_after", "cosine"), {"conditional": [2, -1], "cosine": [8, 0]}),
-        (("co_holding",), {}),
+        (("co_holding", "next_after", "ease", "cosine"), 0, {"ease": [2, -1], "cosine": [8, 0]}, 2 * 8),
+        (("conditional", "next_after", "cosine"), 0, {"conditional": [2, -1], "cosine": [8, 0]}, 2 * 8),
+        (("conditional", "cosine"), 1, {"conditional": [np.log(2), -1], "cosine": [50, 0]}, 1 / 2 * 1),
+        (("conditional", "cosine"), 2, {"conditional": [np.log(2), -1], "cosine": [50, 0]}, 3 / 8 * 1 / 2),
+        (("co_holding",), 0, {}, 1),
     ],
 )
 def test_before_training_the_logit_is_the_prior(
-    bank: Dataset, encoders: Encoders, pairs: tuple[PairStatistic, ...], votes: dict[str, list[float]]
+    bank: Dataset,
+    encoders: Encoders,
+    pairs: tuple[PairStatistic, ...],
+    saturation: float,
+    votes: dict[str, list[float]],
+    product: float,
 ) -> None:
-    """5 times the cosine and half of the logarithm of each vote, here 2 and 8, and none for the second candidate."""
+    """5 times the cosine and half of the logarithm of each vote, and the least votes for the second candidate."""
     statistics = StatisticsConfig(pairs=pairs)
     windows = [examples_of(bank, encoders, WINDOWS[0], statistics)]
-    config = small_config(similarity_prior=5, votes_prior=0.5)
+    config = small_config(similarity_prior=5, votes_prior=0.5, votes_saturation=saturation)
     network = RankingModel(encoders, statistics, BANK, config, seed=1).network
     state = {name: tf.constant(values) for name, values in windows[0].state.arrays().items()}
     query = {name: tf.constant(values[:1]) for name, values in windows[0].queries.items()}
@@ -160,7 +167,7 @@ def test_before_training_the_logit_is_the_prior(
     for name, values in {"retrieval_score": [0.3, -0.2], **{f"{name}_sum": votes[name] for name in votes}}.items():
         crosses[0, :, names.index(name)] = values
     logits = network.logits({**parts, "crosses": tf.constant(crosses)})
-    of_votes = [0.5 * np.log(2) + 0.5 * np.log(8), np.log(1e-4)] if votes else [0, 0]
+    of_votes = [0.5 * np.log(product), 0.5 * np.log(1e-4) * len(votes)]
     np.testing.assert_allclose(logits, [[5 * 0.3 + of_votes[0], 5 * -0.2 + of_votes[1]]], rtol=1e-5)
 
 
