@@ -58,6 +58,7 @@ _RANKING_SPACE = {
     "ranking.dropout": Parameter(low=0.0, high=0.5),
     "ranking.probability_weight": Parameter(low=0.0, high=1.0),
     "ranking.trend_prior": Parameter(low=0.0, high=0.4),
+    "ranking.votes_saturation": Parameter(low=0.0, high=2.0),
     "ranking.batch_size": Parameter(choices=(64, 128, 256)),
 }
 _DEFAULT_SPACE: dict[Stage, dict[str, Parameter]] = {"retrieval": _RETRIEVAL_SPACE, "ranking": _RANKING_SPACE}
