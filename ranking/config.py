@@ -39,8 +39,8 @@ class RankingConfig(StrictModel):
     least_votes: float = Field(1e-4, gt=0)
     """Votes below it count as so many: the logarithm of none must not outweigh all else."""
     votes_saturation: float = Field(0.0, ge=0)
-    """Votes v count as (1 - exp(-s v)) / s, 0 for v as it is: with 1, the votes of conditional are the probability that
-    any of the holdings leads to the candidate, were they independent, where their sum would go on past 1."""
+    """Votes v count as (1 - exp(-s v)) / s, 0 for v as it is: past 1 / s, more of them say little more. With 1, shares
+    that add up past 1 become a probability, that of at least one event where v are expected (Poisson)."""
     trend_prior: float = Field(0.0, ge=0)
     """Weight, before training, of the logarithm of a candidate's share of the acquisitions in the longest of
     `statistics.popularity_days` but one, and of its difference to that in the longest; 0 for none. It follows a taste
