@@ -23,17 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from data.atomic import write_text
-from data.dataset import Array
-from data.tensorflow import tf
-from serving.assets import EXPLANATIONS
-from serving.explainers import EXPLAINERS, Game
-from serving.explanation_assets import STAGES, ExplanationAssets, Stage
-from serving.explanation_config import ExplanationConfig
-from serving.explanations import Explainer
-from serving.recommender import Recommender
-from serving.requests import take
-from serving.versions import latest_version
+from nextbest.data.atomic import write_text
+from nextbest.data.dataset import Array
+from nextbest.data.tensorflow import tf
+from nextbest.serving.assets import EXPLANATIONS
+from nextbest.serving.explainers import EXPLAINERS, Game
+from nextbest.serving.explanation_assets import STAGES, ExplanationAssets, Stage
+from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.explanations import Explainer
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
+from nextbest.serving.versions import latest_version
 
 TOP = 5
 REFERENCE = ExplanationConfig(orders=2000)

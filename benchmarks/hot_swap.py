@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data.dataset import Array, Features
-from serving.live import LiveRecommender
-from serving.push import push
-from serving.requests import take
-from serving.sources import LocalSource
-from serving.versions import COMPOSITE, latest_version
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.push import push
+from nextbest.serving.requests import take
+from nextbest.serving.sources import LocalSource
+from nextbest.serving.versions import COMPOSITE, latest_version
 
 
 @dataclass

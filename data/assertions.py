@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 __all__ = ["listing", "require"]
 

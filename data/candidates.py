@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Array, Dataset
-from data.snapshot import NO_PRODUCT
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import NO_PRODUCT
 
 __all__ = ["Candidates"]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.config import DataConfig
-from data.dataset import Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.encoders import EncoderState, FeatureEncoder, fit_encoder
-from data.query import QueryEncoder
-from data.snapshot import Snapshot
-from data.tensorflow import tf
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.encoders import EncoderState, FeatureEncoder, fit_encoder
+from nextbest.data.query import QueryEncoder
+from nextbest.data.snapshot import Snapshot
+from nextbest.data.tensorflow import tf
 
 __all__ = ["Encoders", "encode_products", "fit_encoders", "segment_indices"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from data.config import ColumnConfig, StrictModel
-from data.dataset import Array, Features
-from data.encoder_config import EncoderConfig
-from data.tensorflow import tf
+from nextbest.data.config import ColumnConfig, StrictModel
+from nextbest.data.dataset import Array, Features
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.tensorflow import tf
 
 __all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "parse_spec"]
 

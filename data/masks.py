@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
 
 __all__ = ["listed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["FeatureKind", "NamedFeature", "feature_width"]
 

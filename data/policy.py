@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from data.config import PolicyConfig, Rule
-from data.dataset import Array, Features
-from data.tensorflow import tf
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.dataset import Array, Features
+from nextbest.data.tensorflow import tf
 
 __all__ = ["SuitabilityPolicy"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array
-from data.encoders import EncoderState, FeatureEncoder, parse_spec
-from data.snapshot import NO_PRODUCT, History, Snapshot
-from data.tensorflow import tf
+from nextbest.data.dataset import Array
+from nextbest.data.encoders import EncoderState, FeatureEncoder, parse_spec
+from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
+from nextbest.data.tensorflow import tf
 
 __all__ = ["QueryEncoder", "encode_customers", "encoded_spec", "raw_request"]
 

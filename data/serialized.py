@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.assertions import require
-from data.tensorflow import tf
+from nextbest.data.assertions import require
+from nextbest.data.tensorflow import tf
 
 __all__ = ["parse_requests"]
 

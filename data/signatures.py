@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from data.assertions import listing, require
-from data.serialized import parse_requests
-from data.tensorflow import tf
+from nextbest.data.assertions import listing, require
+from nextbest.data.serialized import parse_requests
+from nextbest.data.tensorflow import tf
 
 __all__ = ["clipped_k", "examples_signature", "k_spec", "product_spec", "signature"]
 

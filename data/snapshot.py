@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from data.config import WindowsConfig
-from data.dataset import ACQUIRE, SIGNAL, Array, Dataset, Features, Interactions
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import ACQUIRE, SIGNAL, Array, Dataset, Features, Interactions
 
 __all__ = ["NO_PRODUCT", "History", "Snapshot", "holdings_at", "new_acquisitions", "take_snapshot"]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from data.config import WindowsConfig
-from data.dataset import Array, Dataset
-from data.snapshot import Snapshot, holdings_at, new_acquisitions
-from data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import Snapshot, holdings_at, new_acquisitions
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
 
 __all__ = [
     "ProductStatistics",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from data.problems import InputError, Problem
+from nextbest.data.problems import InputError, Problem
 
 __all__ = ["OPTIONS", "override_settings", "read_settings"]
 

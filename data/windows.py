@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from data.config import WindowsConfig
-from data.dataset import Dataset, Interactions
-from data.snapshot import new_acquisitions
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import Dataset, Interactions
+from nextbest.data.snapshot import new_acquisitions
 
 __all__ = ["EPOCH", "Window", "Windows", "cut_windows", "day_of", "labels"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.dataset import Dataset
-from evaluation.config import EvaluationConfig
-from evaluation.item_item import EASE, ItemKNN
-from evaluation.popularity import Popularity, Random, RecentPopularity, SegmentPopularity
-from evaluation.scorer import Scorer
+from nextbest.data.dataset import Dataset
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.item_item import EASE, ItemKNN
+from nextbest.evaluation.popularity import Popularity, Random, RecentPopularity, SegmentPopularity
+from nextbest.evaluation.scorer import Scorer
 
 __all__ = ["Baselines", "fit_baselines"]
 

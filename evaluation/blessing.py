@@ -7,13 +7,13 @@ from typing import Self
 
 import scipy.sparse as sp
 
-from data.config import StrictModel
-from data.dataset import Array
-from evaluation.blessing_config import BlessingConfig
-from evaluation.config import EvaluationConfig
-from evaluation.metrics import per_customer
-from evaluation.results import Difference, Evaluation, Interval
-from evaluation.sample import Sample
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Array
+from nextbest.evaluation.blessing_config import BlessingConfig
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.results import Difference, Evaluation, Interval
+from nextbest.evaluation.sample import Sample
 
 __all__ = ["Blessing", "Check", "change_check", "pair_checks", "paired_difference", "value_checks"]
 

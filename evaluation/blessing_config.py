@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pydantic import Field, FiniteFloat
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["CALIBRATION_ERRORS", "BlessingConfig"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["percentile_interval", "resampled_means"]
 

@@ -6,8 +6,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from data.dataset import Array
-from evaluation.results import Bin, Calibration
+from nextbest.data.dataset import Array
+from nextbest.evaluation.results import Bin, Calibration
 
 __all__ = ["measure_calibration"]
 

@@ -6,9 +6,9 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from data.config import StrictModel
-from evaluation.blessing_config import BlessingConfig
-from evaluation.verdicts import stage_pairs
+from nextbest.data.config import StrictModel
+from nextbest.evaluation.blessing_config import BlessingConfig
+from nextbest.evaluation.verdicts import stage_pairs
 
 __all__ = ["BaselineName", "BaselinesConfig", "EvaluationConfig", "Measure"]
 

@@ -7,15 +7,15 @@ from time import perf_counter
 
 import numpy as np
 
-from data.dataset import Array
-from evaluation.config import EvaluationConfig
-from evaluation.holdout import Holdout
-from evaluation.metrics import coverage, per_customer
-from evaluation.results import Calibration, Evaluation, Interval, Slice, Window
-from evaluation.sample import Sample
-from evaluation.scorer import Scorer
-from evaluation.top_k import top_k
-from evaluation.verdicts import judge
+from nextbest.data.dataset import Array
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.metrics import coverage, per_customer
+from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window
+from nextbest.evaluation.sample import Sample
+from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.top_k import top_k
+from nextbest.evaluation.verdicts import judge
 
 __all__ = ["evaluate", "rank_all"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evaluation.results import Calibration, Evaluation, Interval
+from nextbest.evaluation.results import Calibration, Evaluation, Interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["Holdout"]
 

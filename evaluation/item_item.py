@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array, Dataset
-from data.snapshot import holdings_at
-from data.statistics import ease_weights
-from evaluation.popularity import acquisition_counts
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import holdings_at
+from nextbest.data.statistics import ease_weights
+from nextbest.evaluation.popularity import acquisition_counts
 
 __all__ = ["EASE", "ItemItem", "ItemKNN"]
 

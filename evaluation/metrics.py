@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array
-from data.snapshot import NO_PRODUCT
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import NO_PRODUCT
 
 __all__ = ["coverage", "find_hits", "hit_rate", "mrr", "ndcg", "per_customer", "precision", "recall"]
 

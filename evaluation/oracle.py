@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array, Dataset
+from nextbest.data.dataset import Array, Dataset
 
 if TYPE_CHECKING:
     import pandas as pd

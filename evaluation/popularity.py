@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from data.dataset import ALWAYS, Array, Dataset, Interactions
+from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
 
 __all__ = ["Popularity", "Random", "RecentPopularity", "SameForAll", "SegmentPopularity", "acquisition_counts"]
 

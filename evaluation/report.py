@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from data.atomic import write_text
-from evaluation.figures import calibration_figure, curve_figure, forest_figure, slice_figure
-from evaluation.results import Calibration, Evaluation
-from evaluation.table import format_interval, summary_metrics
+from nextbest.data.atomic import write_text
+from nextbest.evaluation.figures import calibration_figure, curve_figure, forest_figure, slice_figure
+from nextbest.evaluation.results import Calibration, Evaluation
+from nextbest.evaluation.table import format_interval, summary_metrics
 
 __all__ = ["html_report", "write_report"]
 

@@ -8,10 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from data.dataset import Array
-from evaluation.bootstrap import percentile_interval, resampled_means
-from evaluation.config import EvaluationConfig
-from evaluation.results import Difference, Interval
+from nextbest.data.dataset import Array
+from nextbest.evaluation.bootstrap import percentile_interval, resampled_means
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.results import Difference, Interval
 
 __all__ = ["Sample"]
 

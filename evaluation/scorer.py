@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["Scorer"]
 

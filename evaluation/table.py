@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evaluation.results import Evaluation, Interval
+from nextbest.evaluation.results import Evaluation, Interval
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.dataset import Array
-from data.snapshot import NO_PRODUCT
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import NO_PRODUCT
 
 __all__ = ["top_k"]
 

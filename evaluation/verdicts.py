@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from evaluation.results import Difference, Verdict
+from nextbest.evaluation.results import Difference, Verdict
 
 __all__ = ["judge", "stage_pairs"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array
-from data.tensorflow import tf
+from nextbest.data.dataset import Array
+from nextbest.data.tensorflow import tf
 
 __all__ = ["window_batches"]
 

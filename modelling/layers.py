@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.encoders import EncoderState
-from data.tensorflow import tf
+from nextbest.data.encoders import EncoderState
+from nextbest.data.tensorflow import tf
 
 __all__ = ["DenseBlocks", "FeatureEmbedding", "SeededDropout", "masked_mean", "step_variable"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 # isort: split
 import tensorflow_recommenders as tfrs

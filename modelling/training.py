@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 __all__ = ["Progress", "Training", "adam", "restore", "train", "training_so_far"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from data.catalogue import Encoders
-from data.dataset import Array, positions_of
-from data.tensorflow import tf
-from modelling.training import restore
+from nextbest.data.catalogue import Encoders
+from nextbest.data.dataset import Array, positions_of
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.training import restore
 
 __all__ = ["blank", "carried_over", "rows_by_id"]
 

@@ -6,21 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from data.atomic import write_instead
-from data.config import DataConfig
-from data.dataset import Array
-from data.snapshot import Snapshot
-from data.windows import EPOCH
-from evaluation.blessing import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
-from evaluation.evaluate import rank_all
-from evaluation.holdout import Holdout
-from evaluation.results import Difference
-from pipeline.evaluate import evaluate_run, hold_out, show_customers
-from pipeline.exported import ExportedRecommender, Requests
-from pipeline.run import Run
-from serving.assets import read_manifest
-from serving.recommender import Recommender
-from serving.versions import versions
+from nextbest.data.atomic import write_instead
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import Snapshot
+from nextbest.data.windows import EPOCH
+from nextbest.evaluation.blessing import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.results import Difference
+from nextbest.pipeline.evaluate import evaluate_run, hold_out, show_customers
+from nextbest.pipeline.exported import ExportedRecommender, Requests
+from nextbest.pipeline.run import Run
+from nextbest.serving.assets import read_manifest
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.versions import versions
 
 __all__ = ["BLESSED", "NOT_BLESSED", "bless_run"]
 

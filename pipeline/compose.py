@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Features
-from data.query import raw_request
-from data.snapshot import take_snapshot
-from data.tables.tf_metadata import schema_proto, write_schema
-from pipeline.explain import write_explanations
-from pipeline.run import Run
-from serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, SCHEMA, Table
-from serving.composite import RecommenderServable, save_recommender
-from serving.warmup import anonymous, write_warmup
+from nextbest.data.dataset import Features
+from nextbest.data.query import raw_request
+from nextbest.data.snapshot import take_snapshot
+from nextbest.data.tables.tf_metadata import schema_proto, write_schema
+from nextbest.pipeline.explain import write_explanations
+from nextbest.pipeline.run import Run
+from nextbest.serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, SCHEMA, Table
+from nextbest.serving.composite import RecommenderServable, save_recommender
+from nextbest.serving.warmup import anonymous, write_warmup
 
 __all__ = ["compose"]
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from data.config import DataConfig, StrictModel
-from data.encoder_config import EncoderConfig
-from data.statistics_config import StatisticsConfig
-from data.toml import read_settings
-from evaluation.config import EvaluationConfig
-from pipeline.tune_config import TuneConfig
-from pipeline.tune_space import space_problems
-from ranking.config import RankingConfig
-from retrieval.config import RetrievalConfig
-from serving.config import ExportConfig
+from nextbest.data.config import DataConfig, StrictModel
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.toml import read_settings
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.pipeline.tune_config import TuneConfig
+from nextbest.pipeline.tune_space import space_problems
+from nextbest.ranking.config import RankingConfig
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.serving.config import ExportConfig
 
 __all__ = ["RunConfig", "load_config"]
 

@@ -8,23 +8,23 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array, Dataset, Interactions
-from data.policy import SuitabilityPolicy
-from data.problems import InputError, Problem
-from data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from data.windows import labels
-from evaluation.baselines import fit_baselines
-from evaluation.calibration import measure_calibration
-from evaluation.evaluate import evaluate
-from evaluation.holdout import Holdout
-from evaluation.oracle import Oracle
-from evaluation.report import write_report
-from evaluation.results import Calibration, Evaluation
-from evaluation.verdicts import stage_pairs
-from pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
-from pipeline.learnt import measured_file
-from pipeline.run import Run
-from serving.recommender import Recommender
+from nextbest.data.dataset import Array, Dataset, Interactions
+from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
+from nextbest.data.windows import labels
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.calibration import measure_calibration
+from nextbest.evaluation.evaluate import evaluate
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.oracle import Oracle
+from nextbest.evaluation.report import write_report
+from nextbest.evaluation.results import Calibration, Evaluation
+from nextbest.evaluation.verdicts import stage_pairs
+from nextbest.pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from nextbest.pipeline.learnt import measured_file
+from nextbest.pipeline.run import Run
+from nextbest.serving.recommender import Recommender
 
 __all__ = ["build_holdout", "evaluate_run", "hold_out", "show_customers"]
 

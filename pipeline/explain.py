@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.named_features import NamedFeature
-from pipeline.run import Run
-from serving.assets import ASSETS, EXPLANATIONS, FEATURES
-from serving.explanation_assets import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
-from serving.explanations import Explainer
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.data.named_features import NamedFeature
+from nextbest.pipeline.run import Run
+from nextbest.serving.assets import ASSETS, EXPLANATIONS, FEATURES
+from nextbest.serving.explanation_assets import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
+from nextbest.serving.explanations import Explainer
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 
 __all__ = ["write_explanations"]
 

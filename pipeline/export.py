@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.problems import FailedError
-from evaluation.blessing import Blessing
-from pipeline.bless import bless_run
-from pipeline.evaluate import evaluate_run
-from pipeline.model_card import model_card
-from pipeline.run import Run
-from serving.infra import InfraBlessing, infra_validate
-from serving.push import push
-from serving.report import CARD, METRICS
-from serving.versions import COMPOSITE
+from nextbest.data.problems import FailedError
+from nextbest.evaluation.blessing import Blessing
+from nextbest.pipeline.bless import bless_run
+from nextbest.pipeline.evaluate import evaluate_run
+from nextbest.pipeline.model_card import model_card
+from nextbest.pipeline.run import Run
+from nextbest.serving.infra import InfraBlessing, infra_validate
+from nextbest.serving.push import push
+from nextbest.serving.report import CARD, METRICS
+from nextbest.serving.versions import COMPOSITE
 
 __all__ = ["NotBlessedError", "export_run"]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Array, EntityTable
-from data.query import raw_request
-from data.snapshot import Snapshot
-from data.tensorflow import tf
-from serving.recommender import Recommender
+from nextbest.data.dataset import Array, EntityTable
+from nextbest.data.query import raw_request
+from nextbest.data.snapshot import Snapshot
+from nextbest.data.tensorflow import tf
+from nextbest.serving.recommender import Recommender
 
 __all__ = ["ExportedRecommender", "ExportedRetrieval", "Requests"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic import write_text
-from data.catalogue import Encoders
-from data.config import WindowsConfig
-from data.encoders import EncoderState
-from pipeline.run_folder import RunFolder
+from nextbest.data.atomic import write_text
+from nextbest.data.catalogue import Encoders
+from nextbest.data.config import WindowsConfig
+from nextbest.data.encoders import EncoderState
+from nextbest.pipeline.run_folder import RunFolder
 
 __all__ = [
     "adopt",

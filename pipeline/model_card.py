@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from data.config import ColumnConfig, PolicyConfig, Rule
-from evaluation.blessing import Blessing
-from evaluation.results import Calibration, Evaluation, Slice
-from evaluation.table import format_interval, summary_metrics
-from pipeline.run import Run
-from serving.infra import InfraBlessing
-from serving.words import shown_name
+from nextbest.data.config import ColumnConfig, PolicyConfig, Rule
+from nextbest.evaluation.blessing import Blessing
+from nextbest.evaluation.results import Calibration, Evaluation, Slice
+from nextbest.evaluation.table import format_interval, summary_metrics
+from nextbest.pipeline.run import Run
+from nextbest.serving.infra import InfraBlessing
+from nextbest.serving.words import shown_name
 
 __all__ = ["model_card"]
 

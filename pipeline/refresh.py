@@ -13,18 +13,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.problems import InputError, Problem
-from data.tensorflow import make_deterministic
-from modelling.training import Progress
-from pipeline.compose import compose
-from pipeline.config import RunConfig, load_config
-from pipeline.learnt import adopt, learnt_files, load_encoders, measured_file, ranker_checkpoints, retriever_checkpoints
-from pipeline.run import Run, begin_run, read_run
-from pipeline.run_folder import RunFolder
-from pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
-from ranking.calibration import Calibration
-from ranking.training import refresh_ranker
-from retrieval.training import refresh_retriever
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tensorflow import make_deterministic
+from nextbest.modelling.training import Progress
+from nextbest.pipeline.compose import compose
+from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.learnt import (
+    adopt,
+    learnt_files,
+    load_encoders,
+    measured_file,
+    ranker_checkpoints,
+    retriever_checkpoints,
+)
+from nextbest.pipeline.run import Run, begin_run, read_run
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
+from nextbest.ranking.calibration import Calibration
+from nextbest.ranking.training import refresh_ranker
+from nextbest.retrieval.training import refresh_retriever
 
 __all__ = ["refresh", "start_refresh"]
 

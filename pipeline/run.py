@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data.atomic import write_text
-from data.dataset import Dataset
-from data.problems import InputError, Problem
-from data.tables.load import load_dataset
-from data.windows import Window, Windows, cut_windows
-from modelling.training import Progress
-from pipeline.config import RunConfig, load_config
-from pipeline.run_folder import RunFolder
-from ranking.training import RankerSettings
-from retrieval.training import RetrieverSettings
+from nextbest.data.atomic import write_text
+from nextbest.data.dataset import Dataset
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.load import load_dataset
+from nextbest.data.windows import Window, Windows, cut_windows
+from nextbest.modelling.training import Progress
+from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.ranking.training import RankerSettings
+from nextbest.retrieval.training import RetrieverSettings
 
 __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 

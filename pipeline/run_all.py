@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.results import Evaluation
-from pipeline.compose import compose
-from pipeline.evaluate import evaluate_run
-from pipeline.export import NotBlessedError, export_run
-from pipeline.run import Run
-from pipeline.train import train
+from nextbest.evaluation.results import Evaluation
+from nextbest.pipeline.compose import compose
+from nextbest.pipeline.evaluate import evaluate_run
+from nextbest.pipeline.export import NotBlessedError, export_run
+from nextbest.pipeline.run import Run
+from nextbest.pipeline.train import train
 
 __all__ = ["Outcome", "run_all", "train_and_compose"]
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data.atomic import write_text
-from data.problems import InputError, Problem
+from nextbest.data.atomic import write_text
+from nextbest.data.problems import InputError, Problem
 
 __all__ = ["RunFolder"]
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic import write_text
-from data.catalogue import Encoders
-from data.snapshot import take_snapshot
-from data.tables.tf_metadata import schema_proto, write_schema
-from pipeline.run import Run
-from ranking.calibration import Calibration
-from ranking.examples import CatalogueState, catalogue_state
-from ranking.export import RankingServable, save_ranking
-from ranking.model import RankingModel
-from retrieval.export import RetrievalServable, save_retrieval
-from retrieval.indexes import ExactIndex, ScannIndex, choose_index
-from retrieval.training import Retriever
-from serving.assets import ASSETS, FEATURES, SCHEMA
+from nextbest.data.atomic import write_text
+from nextbest.data.catalogue import Encoders
+from nextbest.data.snapshot import take_snapshot
+from nextbest.data.tables.tf_metadata import schema_proto, write_schema
+from nextbest.pipeline.run import Run
+from nextbest.ranking.calibration import Calibration
+from nextbest.ranking.examples import CatalogueState, catalogue_state
+from nextbest.ranking.export import RankingServable, save_ranking
+from nextbest.ranking.model import RankingModel
+from nextbest.retrieval.export import RetrievalServable, save_retrieval
+from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
+from nextbest.retrieval.training import Retriever
+from nextbest.serving.assets import ASSETS, FEATURES, SCHEMA
 
 __all__ = ["catalogue_at_cutoff", "write_ranking", "write_retrieval"]
 

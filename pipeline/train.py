@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.candidates import Candidates
-from data.catalogue import Encoders, fit_encoders
-from data.policy import SuitabilityPolicy
-from data.snapshot import new_acquisitions, take_snapshot
-from data.tensorflow import make_deterministic
-from data.windows import Window, labels
-from pipeline.learnt import ranker_checkpoints, retriever_checkpoints, save_encoders
-from pipeline.run import Run
-from pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
-from ranking.calibration import Calibration
-from ranking.examples import WindowExamples, sample_customers, window_examples
-from ranking.training import select_ranker, train_ranker
-from retrieval.candidates import propose
-from retrieval.training import Retriever, select_epochs, train_retriever
+from nextbest.data.candidates import Candidates
+from nextbest.data.catalogue import Encoders, fit_encoders
+from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.snapshot import new_acquisitions, take_snapshot
+from nextbest.data.tensorflow import make_deterministic
+from nextbest.data.windows import Window, labels
+from nextbest.pipeline.learnt import ranker_checkpoints, retriever_checkpoints, save_encoders
+from nextbest.pipeline.run import Run
+from nextbest.pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
+from nextbest.ranking.calibration import Calibration
+from nextbest.ranking.examples import WindowExamples, sample_customers, window_examples
+from nextbest.ranking.training import select_ranker, train_ranker
+from nextbest.retrieval.candidates import propose
+from nextbest.retrieval.training import Retriever, select_epochs, train_retriever
 
 __all__ = ["ranking_examples", "train", "window_candidates"]
 

@@ -12,22 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from data.catalogue import Encoders
-from data.problems import InputError, Problem
-from data.tensorflow import make_deterministic, tf
-from data.windows import Window
-from modelling.training import Progress, Training
-from pipeline.config import RunConfig, load_config
-from pipeline.run import Run, start_run
-from pipeline.run_folder import RunFolder
-from pipeline.train import ranking_examples, window_candidates
-from pipeline.tune_config import Stage
-from pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
-from pipeline.tune_search import Objective, Search, digest
-from pipeline.tune_space import dimensions, with_settings
-from ranking.examples import WindowExamples
-from ranking.training import select_ranker
-from retrieval.training import select_epochs
+from nextbest.data.catalogue import Encoders
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tensorflow import make_deterministic, tf
+from nextbest.data.windows import Window
+from nextbest.modelling.training import Progress, Training
+from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.run import Run, start_run
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.pipeline.train import ranking_examples, window_candidates
+from nextbest.pipeline.tune_config import Stage
+from nextbest.pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
+from nextbest.pipeline.tune_search import Objective, Search, digest
+from nextbest.pipeline.tune_space import dimensions, with_settings
+from nextbest.ranking.examples import WindowExamples
+from nextbest.ranking.training import select_ranker
+from nextbest.retrieval.training import select_epochs
 
 __all__ = ["tune"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat, JsonValue, model_validator
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["Parameter", "Stage", "TuneConfig"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.tune_result import CAUTION, StageResult, TuneResult
+from nextbest.pipeline.tune_result import CAUTION, StageResult, TuneResult
 
 if TYPE_CHECKING:
     from rich.console import Group

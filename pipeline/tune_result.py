@@ -14,11 +14,11 @@ from typing import Any
 
 import tomlkit
 
-from data.atomic import write_text
-from data.config import TableConfig
-from pipeline.config import RunConfig
-from pipeline.tune_config import Stage
-from pipeline.tune_search import Trial
+from nextbest.data.atomic import write_text
+from nextbest.data.config import TableConfig
+from nextbest.pipeline.config import RunConfig
+from nextbest.pipeline.tune_config import Stage
+from nextbest.pipeline.tune_search import Trial
 
 __all__ = ["CAUTION", "StageResult", "TuneResult", "write_best", "write_trials"]
 

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.atomic import write_text
-from data.problems import FailedError
-from modelling.training import Progress, Training, training_so_far
-from pipeline.tune_config import TuneConfig
-from pipeline.tune_space import Dimension
+from nextbest.data.atomic import write_text
+from nextbest.data.problems import FailedError
+from nextbest.modelling.training import Progress, Training, training_so_far
+from nextbest.pipeline.tune_config import TuneConfig
+from nextbest.pipeline.tune_space import Dimension
 
 if TYPE_CHECKING:
     import optuna

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.tune_config import Parameter, Stage, TuneConfig
+from nextbest.pipeline.tune_config import Parameter, Stage, TuneConfig
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

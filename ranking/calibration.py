@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from data.config import StrictModel
-from data.dataset import Array
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Array
 
 __all__ = ["Calibration", "fit_calibration"]
 

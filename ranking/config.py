@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["RankingConfig"]
 

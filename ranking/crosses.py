@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from data.config import DataConfig
-from data.encoders import EncoderState, NumberState
-from data.named_features import FeatureKind, NamedFeature
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import PairStatistic, StatisticsConfig
-from data.tensorflow import tf
-from ranking.config import RankingConfig
+from nextbest.data.config import DataConfig
+from nextbest.data.encoders import EncoderState, NumberState
+from nextbest.data.named_features import FeatureKind, NamedFeature
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "NumericCrosses", "gap_columns"]
 

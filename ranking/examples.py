@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from data.candidates import Candidates
-from data.catalogue import Encoders, encode_products, segment_indices
-from data.config import DataConfig
-from data.dataset import Array, Dataset, Interactions
-from data.query import encode_customers
-from data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from data.statistics import product_statistics
-from data.statistics_config import StatisticsConfig
-from data.windows import Window
-from ranking.config import RankingConfig
+from nextbest.data.candidates import Candidates
+from nextbest.data.catalogue import Encoders, encode_products, segment_indices
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array, Dataset, Interactions
+from nextbest.data.query import encode_customers
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
+from nextbest.data.statistics import product_statistics
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.windows import Window
+from nextbest.ranking.config import RankingConfig
 
 __all__ = [
     "CatalogueState",

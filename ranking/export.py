@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data.assertions import require
-from data.catalogue import Encoders
-from data.named_features import NamedFeature, feature_width
-from data.query import encoded_spec
-from data.signatures import examples_signature, signature
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
-from ranking.calibration import Calibration
-from ranking.examples import CatalogueState
-from ranking.model import RankingModel
+from nextbest.data.assertions import require
+from nextbest.data.catalogue import Encoders
+from nextbest.data.named_features import NamedFeature, feature_width
+from nextbest.data.query import encoded_spec
+from nextbest.data.signatures import examples_signature, signature
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
+from nextbest.ranking.calibration import Calibration
+from nextbest.ranking.examples import CatalogueState
+from nextbest.ranking.model import RankingModel
 
 __all__ = ["RankingServable", "save_ranking"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from data.catalogue import Encoders
-from data.config import DataConfig
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import StatisticsConfig
-from modelling.layers import step_variable
-from modelling.recommenders import tf, tfrs
-from ranking.config import RankingConfig
-from ranking.examples import WindowExamples
-from ranking.losses import listwise_softmax, probability_loss
-from ranking.network import RankingNetwork
+from nextbest.data.catalogue import Encoders
+from nextbest.data.config import DataConfig
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.modelling.layers import step_variable
+from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.ranking.config import RankingConfig
+from nextbest.ranking.examples import WindowExamples
+from nextbest.ranking.losses import listwise_softmax, probability_loss
+from nextbest.ranking.network import RankingNetwork
 
 __all__ = ["RankingModel"]
 

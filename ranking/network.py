@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.catalogue import Encoders
-from data.config import DataConfig
-from data.named_features import FeatureKind, NamedFeature
-from data.statistics_config import PairStatistic, StatisticsConfig
-from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
-from modelling.recommenders import tf, tfrs
-from ranking.config import RankingConfig
-from ranking.crosses import CategoryCrosses, NumericCrosses
+from nextbest.data.catalogue import Encoders
+from nextbest.data.config import DataConfig
+from nextbest.data.named_features import FeatureKind, NamedFeature
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
+from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.ranking.config import RankingConfig
+from nextbest.ranking.crosses import CategoryCrosses, NumericCrosses
 
 __all__ = ["RankingNetwork"]
 

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from data.catalogue import Encoders
-from data.config import DataConfig
-from data.dataset import Array
-from data.problems import InputError, Problem
-from data.query import encoded_spec
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import StatisticsConfig
-from data.tensorflow import tf
-from modelling.batching import window_batches
-from modelling.training import Progress, Training, adam, train
-from modelling.weights import blank, carried_over
-from ranking.calibration import Calibration, fit_calibration
-from ranking.config import RankingConfig
-from ranking.examples import CatalogueState, WindowExamples, of_known_products, split_customers
-from ranking.model import RankingModel
+from nextbest.data.catalogue import Encoders
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.query import encoded_spec
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.batching import window_batches
+from nextbest.modelling.training import Progress, Training, adam, train
+from nextbest.modelling.weights import blank, carried_over
+from nextbest.ranking.calibration import Calibration, fit_calibration
+from nextbest.ranking.config import RankingConfig
+from nextbest.ranking.examples import CatalogueState, WindowExamples, of_known_products, split_customers
+from nextbest.ranking.model import RankingModel
 
 __all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
 

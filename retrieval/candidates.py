@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data.candidates import Candidates
-from data.dataset import Array, Dataset
-from data.snapshot import NO_PRODUCT, Snapshot
-from data.tensorflow import tf
-from retrieval.training import Retriever
+from nextbest.data.candidates import Candidates
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.training import Retriever
 
 __all__ = ["propose"]
 

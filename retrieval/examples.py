@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.catalogue import Encoders, encode_products
-from data.config import WindowsConfig
-from data.dataset import Array, Dataset, Interactions
-from data.problems import InputError, Problem
-from data.query import QueryEncoder, encode_customers
-from data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
-from data.statistics import popularity_features
-from data.statistics_config import StatisticsConfig
-from retrieval.config import RetrievalConfig
+from nextbest.data.catalogue import Encoders, encode_products
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import Array, Dataset, Interactions
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.query import QueryEncoder, encode_customers
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
+from nextbest.data.statistics import popularity_features
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["Queries", "TrainingSet", "queries_of", "training_set"]
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data.assertions import listing, require
-from data.named_features import feature_width
-from data.query import encoded_spec
-from data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
-from retrieval.indexes import ExactIndex, ScannIndex
-from retrieval.training import Retriever
+from nextbest.data.assertions import listing, require
+from nextbest.data.named_features import feature_width
+from nextbest.data.query import encoded_spec
+from nextbest.data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.indexes import ExactIndex, ScannIndex
+from nextbest.retrieval.training import Retriever
 
 __all__ = ["RetrievalServable", "save_retrieval"]
 

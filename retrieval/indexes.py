@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from data.config import StrictModel
-from data.dataset import Array
-from data.masks import listed
-from data.snapshot import NO_PRODUCT
-from modelling.recommenders import tf, tfrs
-from retrieval.config import IndexConfig
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Array
+from nextbest.data.masks import listed
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.retrieval.config import IndexConfig
 
 __all__ = ["ExactIndex", "IndexChoice", "ScannIndex", "choose_index"]
 

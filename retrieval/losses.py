@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.tensorflow import tf
-from retrieval.config import RetrievalConfig
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["ContrastiveLoss", "TripletLoss", "retrieval_loss"]
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.catalogue import Encoders
-from data.named_features import NamedFeature
-from data.tensorflow import tf
-from retrieval.config import RetrievalConfig
-from retrieval.towers import CustomerTower, ProductTower
+from nextbest.data.catalogue import Encoders
+from nextbest.data.named_features import NamedFeature
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.towers import CustomerTower, ProductTower
 
 __all__ = ["CustomerTowers", "Member", "ProductTowers"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from data.catalogue import Encoders
-from data.masks import listed
-from modelling.layers import step_variable
-from modelling.recommenders import tf, tfrs
-from retrieval.config import RetrievalConfig
-from retrieval.examples import TrainingSet
-from retrieval.losses import retrieval_loss
-from retrieval.members import CustomerTowers, Member, ProductTowers
+from nextbest.data.catalogue import Encoders
+from nextbest.data.masks import listed
+from nextbest.modelling.layers import step_variable
+from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.examples import TrainingSet
+from nextbest.retrieval.losses import retrieval_loss
+from nextbest.retrieval.members import CustomerTowers, Member, ProductTowers
 
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.encoders import EncoderState
-from data.named_features import NamedFeature
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
-from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
-from retrieval.config import RetrievalConfig
+from nextbest.data.encoders import EncoderState
+from nextbest.data.named_features import NamedFeature
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
+from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["CustomerTower", "ProductTower", "pooled"]
 

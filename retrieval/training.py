@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from data.catalogue import Encoders, encode_products, fit_encoders
-from data.config import DataConfig
-from data.dataset import Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.query import encode_customers, encoded_spec
-from data.snapshot import Snapshot, take_snapshot
-from data.statistics import popularity_features
-from data.statistics_config import StatisticsConfig
-from data.tensorflow import tf
-from data.windows import Window, labels
-from modelling.batching import window_batches
-from modelling.training import Progress, Training, adam, train
-from modelling.weights import blank, carried_over
-from retrieval.config import RetrievalConfig
-from retrieval.examples import Queries, TrainingSet, queries_of, training_set
-from retrieval.model import MaskedFactorizedTopK, TwoTowerModel
+from nextbest.data.catalogue import Encoders, encode_products, fit_encoders
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.query import encode_customers, encoded_spec
+from nextbest.data.snapshot import Snapshot, take_snapshot
+from nextbest.data.statistics import popularity_features
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.data.windows import Window, labels
+from nextbest.modelling.batching import window_batches
+from nextbest.modelling.training import Progress, Training, adam, train
+from nextbest.modelling.weights import blank, carried_over
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.examples import Queries, TrainingSet, queries_of, training_set
+from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 
 __all__ = ["Retriever", "RetrieverSettings", "refresh_retriever", "select_epochs", "train_retriever"]
 

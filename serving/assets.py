@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features, positions_of
+from nextbest.data.dataset import Array, Features, positions_of
 
 __all__ = [
     "ASSETS",

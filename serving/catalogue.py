@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.dataset import Array
-from serving.assets import Table
+from nextbest.data.dataset import Array
+from nextbest.serving.assets import Table
 
 __all__ = ["Catalogue", "categories", "product_categories", "product_names", "risks"]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from serving.versions import models_by_version, unfinished_versions
+from nextbest.serving.versions import models_by_version, unfinished_versions
 
 __all__ = ["claimed", "kept", "make_folder", "sync", "taken"]
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from data.config import PolicyConfig
-from data.dataset import Features
-from data.masks import listed
-from data.policy import SuitabilityPolicy
-from data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
+from nextbest.data.config import PolicyConfig
+from nextbest.data.dataset import Features
+from nextbest.data.masks import listed
+from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
 
 __all__ = ["RecommenderServable", "save_recommender"]
 

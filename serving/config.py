@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from data.config import StrictModel
-from serving.explanation_config import ExplanationConfig
-from serving.infra_config import InfraConfig
+from nextbest.data.config import StrictModel
+from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.infra_config import InfraConfig
 
 __all__ = ["ExportConfig"]
 

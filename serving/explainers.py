@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from data.dataset import Array
-from serving.explanation_config import ExplainerName, ExplanationConfig
+from nextbest.data.dataset import Array
+from nextbest.serving.explanation_config import ExplainerName, ExplanationConfig
 
 __all__ = ["EXPLAINERS", "Game"]
 

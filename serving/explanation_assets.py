@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.dataset import Array
-from data.named_features import NamedFeature
-from serving.explanation_config import ExplanationConfig
+from nextbest.data.dataset import Array
+from nextbest.data.named_features import NamedFeature
+from nextbest.serving.explanation_config import ExplanationConfig
 
 __all__ = ["STAGES", "ExplainedStage", "ExplanationAssets", "Spread", "Stage"]
 

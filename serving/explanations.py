@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.named_features import FeatureKind
-from data.problems import FailedError, InputError, Problem, shown
-from serving.assets import EXPLANATIONS
-from serving.explainers import EXPLAINERS, Game
-from serving.explanation_assets import ExplainedStage, ExplanationAssets, Stage
-from serving.explanation_config import ExplanationConfig
-from serving.reasons import Words, feature_name, sentence
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.data.named_features import FeatureKind
+from nextbest.data.problems import FailedError, InputError, Problem, shown
+from nextbest.serving.assets import EXPLANATIONS
+from nextbest.serving.explainers import EXPLAINERS, Game
+from nextbest.serving.explanation_assets import ExplainedStage, ExplanationAssets, Stage
+from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.reasons import Words, feature_name, sentence
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 
 __all__ = [
     "Contribution",

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array
-from serving.insights_config import ProfilesConfig
-from serving.standing import NumberColumn, WordColumn
-from serving.words import shown_name
+from nextbest.data.dataset import Array
+from nextbest.serving.insights_config import ProfilesConfig
+from nextbest.serving.standing import NumberColumn, WordColumn
+from nextbest.serving.words import shown_name
 
 __all__ = ["Field", "fields_of_schema", "fields_of_snapshot", "readable_range"]
 

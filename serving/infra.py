@@ -14,12 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import serving.replay
-from data.atomic import write_instead
-from data.config import StrictModel
-from serving.infra_config import InfraConfig
-from serving.op_libraries import OP_LIBRARIES
-from serving.op_set import OpSetError, check_op_set
+import nextbest.serving.replay
+from nextbest.data.atomic import write_instead
+from nextbest.data.config import StrictModel
+from nextbest.serving.infra_config import InfraConfig
+from nextbest.serving.op_libraries import OP_LIBRARIES
+from nextbest.serving.op_set import OpSetError, check_op_set
 
 __all__ = ["INFRA_BLESSED", "INFRA_NOT_BLESSED", "InfraBlessing", "InfraCheck", "infra_validate"]
 
@@ -98,7 +98,7 @@ def _check(name: str, folder: Path, config: InfraConfig) -> InfraCheck:
         return InfraCheck(problem="\n".join([*problems, report["error"]]))
     problems += report["problems"]
     if not report["records"]:
-        problems.append(f"{folder / serving.replay.WARMUP} holds no warmup records; export the model anew")
+        problems.append(f"{folder / nextbest.serving.replay.WARMUP} holds no warmup records; export the model anew")
     return InfraCheck(
         problem="\n".join(problems),
         records=report["records"],
@@ -110,7 +110,7 @@ def _replay_in_fresh_process(folder: Path, libraries: list[str], config: InfraCo
     """Return the report of `serving.replay` as a script, or the error that the process came to."""
     with TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
-        script = [sys.executable, "-I", serving.replay.__file__]
+        script = [sys.executable, "-I", nextbest.serving.replay.__file__]
         arguments = [str(folder.resolve()), str(report), str(config.tolerance), *libraries]
         try:
             fresh = subprocess.run(

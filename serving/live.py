@@ -20,10 +20,10 @@ import weakref
 from collections.abc import Callable
 from typing import Self, TypeVar
 
-from data.problems import FailedError
-from serving.backends import BackendError
-from serving.recommender import Recommender
-from serving.sources import Source
+from nextbest.data.problems import FailedError
+from nextbest.serving.backends import BackendError
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.sources import Source
 
 __all__ = ["LiveRecommender"]
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import Array
-from serving.catalogue import product_categories, product_names
-from serving.insights_config import NeighbourhoodConfig
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array
+from nextbest.serving.catalogue import product_categories, product_names
+from nextbest.serving.insights_config import NeighbourhoodConfig
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 
 __all__ = ["HeldNearby", "Neighbourhood", "Surroundings"]
 

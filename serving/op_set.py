@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 __all__ = ["OpSetError", "check_op_set", "foreign_ops", "ops_of", "read_saved_model"]
 

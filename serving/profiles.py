@@ -19,14 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.dataset import Array, Features, positions_of
-from serving.assets import SCHEMA
-from serving.catalogue import product_categories, product_names
-from serving.fields import Field, fields_of_schema, fields_of_snapshot
-from serving.insights_config import ProfilesConfig
-from serving.recommender import Recommender
-from serving.standing import NumberColumn, Segments, WordColumn, percentile_rank
-from serving.words import MISSING, SHARE, is_money, shown_value
+from nextbest.data.dataset import Array, Features, positions_of
+from nextbest.serving.assets import SCHEMA
+from nextbest.serving.catalogue import product_categories, product_names
+from nextbest.serving.fields import Field, fields_of_schema, fields_of_snapshot
+from nextbest.serving.insights_config import ProfilesConfig
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.standing import NumberColumn, Segments, WordColumn, percentile_rank
+from nextbest.serving.words import MISSING, SHARE, is_money, shown_value
 
 __all__ = ["GROUPS", "Attribute", "Group", "Holding", "Profile", "Profiles"]
 

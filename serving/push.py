@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.atomic import write_text
-from data.problems import InputError, Problem
-from serving.assets import ASSETS, MANIFEST, read_manifest
-from serving.claims import claimed, kept, make_folder, sync, taken
-from serving.versions import (
+from nextbest.data.atomic import write_text
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.assets import ASSETS, MANIFEST, read_manifest
+from nextbest.serving.claims import claimed, kept, make_folder, sync, taken
+from nextbest.serving.versions import (
     REMOVING,
     STAGING,
     commit_order,

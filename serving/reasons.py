@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array
-from data.named_features import NamedFeature
-from serving.catalogue import product_names
-from serving.explanation_config import ExplanationConfig
-from serving.recommender import Recommender
-from serving.words import MISSING, shown_name, shown_number, shown_value
+from nextbest.data.dataset import Array
+from nextbest.data.named_features import NamedFeature
+from nextbest.serving.catalogue import product_names
+from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.words import MISSING, shown_name, shown_number, shown_value
 
 __all__ = ["Told", "Words", "feature_name", "sentence"]
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.problems import InputError, Problem
-from serving.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
-from serving.backends import Backend, InputSpec
-from serving.versions import latest_version, versions
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
+from nextbest.serving.backends import Backend, InputSpec
+from nextbest.serving.versions import latest_version, versions
 
 if TYPE_CHECKING:
-    from serving.backends.config import ClientConfig
+    from nextbest.serving.backends.config import ClientConfig
 
 __all__ = ["Filters", "Recommendations", "Recommender"]
 
@@ -85,7 +85,7 @@ class Recommender:
             FileNotFoundError: There is no model.
         """
         if backend is None:
-            from serving.backends.local import LocalBackend  # imports TensorFlow
+            from nextbest.serving.backends.local import LocalBackend  # imports TensorFlow
 
             backend = LocalBackend(folder)
         self.folder = folder
@@ -118,7 +118,7 @@ class Recommender:
         folder = models / "recommender"
         if backend == "local":
             return cls(latest_version(folder))
-        from serving.backends.connect import connect  # imports pydantic, and httpx or TensorFlow
+        from nextbest.serving.backends.connect import connect  # imports pydantic, and httpx or TensorFlow
 
         with ExitStack() as opened:
             server = opened.enter_context(closing(connect(backend, config)))

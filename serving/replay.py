@@ -31,9 +31,7 @@ WARMUP = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 """With more of them TensorFlow Serving refuses the model (kMaxNumRecords of its saved_model_warmup_util.h)."""
 
-PROJECT = frozenset(
-    ("benchmarks", "data", "evaluation", "modelling", "pipeline", "ranking", "retrieval", "serving", "tests", "ui")
-)
+PROJECT = frozenset(("benchmarks", "nextbest", "tests"))
 """This project's packages, which the script cannot import."""
 _OF_TRAINING = frozenset(("scann", "tensorflow_recommenders", "tf_keras"))
 """What training needs besides, and a server does not have unless it is named to the script."""

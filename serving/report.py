@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.recommender import Recommender
+from nextbest.serving.recommender import Recommender
 
 __all__ = ["CARD", "METRICS", "Report", "report"]
 

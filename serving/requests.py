@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.config import EntityConfig
-from data.dataset import Array, Features
-from data.problems import InputError, Problem, shown
-from data.tables.load import read_customers
-from serving.assets import Table
-from serving.recommender import Filters, Recommender
+from nextbest.data.config import EntityConfig
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import InputError, Problem, shown
+from nextbest.data.tables.load import read_customers
+from nextbest.serving.assets import Table
+from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["check_filters", "requests_from_file", "requests_of_ids", "take"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.problems import InputError, Problem
-from serving.explanations import Explainer, reasons
-from serving.recommender import Filters, Recommendations, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.explanations import Explainer, reasons
+from nextbest.serving.recommender import Filters, Recommendations, Recommender
+from nextbest.serving.requests import take
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from serving.infra_config import InfraConfig
-from serving.recommender import Recommender
-from serving.replay import replay
-from serving.versions import COMPOSITE, versions
+from nextbest.serving.infra_config import InfraConfig
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.replay import replay
+from nextbest.serving.versions import COMPOSITE, versions
 
 if TYPE_CHECKING:
-    from serving.backends.config import ClientConfig
+    from nextbest.serving.backends.config import ClientConfig
 
 __all__ = ["LocalSource", "ServerSource", "Source", "WarmupError", "source_of"]
 
@@ -61,7 +61,7 @@ class LocalSource:
             FileNotFoundError: There is no such version.
             WarmupError: It answers otherwise.
         """
-        from serving.backends.local import LocalBackend  # imports TensorFlow
+        from nextbest.serving.backends.local import LocalBackend  # imports TensorFlow
 
         folder = self._folder / str(version)
         backend = LocalBackend(folder)
@@ -93,7 +93,7 @@ class ServerSource:
         Raises:
             BackendError: The server does not answer, or does not serve the model.
         """
-        from serving.backends.connect import connect
+        from nextbest.serving.backends.connect import connect
 
         with closing(connect(self._url, self._config)) as server:
             return [server.version]

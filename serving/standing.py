@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["NumberColumn", "Segments", "WordColumn", "percentile_rank"]
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serving.assets import read_manifest
+from nextbest.serving.assets import read_manifest
 
 __all__ = [
     "COMPOSITE",

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.tensorflow import tf
-from serving.assets import ASSETS, MANIFEST, read_manifest
-from serving.op_libraries import load_op_libraries
-from serving.replay import WARMUP
+from nextbest.data.dataset import Array, Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.assets import ASSETS, MANIFEST, read_manifest
+from nextbest.serving.op_libraries import load_op_libraries
+from nextbest.serving.replay import WARMUP
 
 __all__ = ["MAX_ANSWER_BYTES", "anonymous", "write_warmup"]
 

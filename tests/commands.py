@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-import ui.cli
+import nextbest.ui.cli
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Outcome:
     err: str
 
 
-def nextbest(*arguments: str | Path) -> Outcome:
+def run_nextbest(*arguments: str | Path) -> Outcome:
     """Run `nextbest ARGUMENTS`."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
@@ -30,7 +30,7 @@ def nextbest(*arguments: str | Path) -> Outcome:
         contextlib.redirect_stderr(err),
     ):
         try:
-            ui.cli.main()
+            nextbest.ui.cli.main()
         except SystemExit as end:
             code = int(end.code or 0)
     return Outcome(code, out.getvalue(), err.getvalue())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from serving.recommender import Recommender
+    from nextbest.serving.recommender import Recommender
     from tests.trained import Trained
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -46,6 +46,6 @@ def trained(small_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
 @pytest.fixture(scope="session")
 def recommender(trained: Trained) -> Recommender:
     """Return the recommender that the shared run pushed."""
-    from serving.recommender import Recommender
+    from nextbest.serving.recommender import Recommender
 
     return Recommender.load(trained.models)

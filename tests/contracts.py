@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from data.dataset import Array, Features
-from evaluation.scorer import Scorer
-from serving.backends import Backend, BackendError, InputSpec
-from serving.recommender import Filters, Recommendations, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.evaluation.scorer import Scorer
+from nextbest.serving.backends import Backend, BackendError, InputSpec
+from nextbest.serving.recommender import Filters, Recommendations, Recommender
+from nextbest.serving.requests import take
 
 
 class ScorerContract:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from data.bank import BankConfig, simulate_bank
-from tests.commands import Outcome, nextbest
+from nextbest.data.bank import BankConfig, simulate_bank
+from tests.commands import Outcome, run_nextbest
 
 # Small models: what is tested is how the parts fit together, not how good they are.
 _MODELS = """
@@ -68,8 +68,8 @@ class Trained:
 
 def train_small_bank(config: Path, folder: Path) -> Trained:
     """Do `nextbest run` and keep what was exported as it was before."""
-    import pipeline.compose
-    import pipeline.servables
+    import nextbest.pipeline.compose
+    import nextbest.pipeline.servables
 
     in_training: dict[str, list[Any]] = {}
 
@@ -84,10 +84,12 @@ def train_small_bank(config: Path, folder: Path) -> Trained:
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (pipeline.servables, "save_retrieval"),
-            (pipeline.servables, "save_ranking"),
-            (pipeline.compose, "save_recommender"),
+            (nextbest.pipeline.servables, "save_retrieval"),
+            (nextbest.pipeline.servables, "save_ranking"),
+            (nextbest.pipeline.compose, "save_recommender"),
         ):
             patch.setattr(module, name, recorded(getattr(module, name)))
-        outcome = nextbest("run", "--config", config, "--out", folder / "run", "--models", folder / "models", "--json")
+        outcome = run_nextbest(
+            "run", "--config", config, "--out", folder / "run", "--models", folder / "models", "--json"
+        )
     return Trained(config, folder / "run", folder / "models", outcome, in_training)

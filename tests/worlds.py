@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from data.config import DataConfig
-from data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Dataset, EntityTable, Interactions
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Dataset, EntityTable, Interactions
 
 EntityRow = tuple[str, int, tuple[Any, ...]]
 """id, the day from which the row holds, and a value per column: None for missing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from data.problems import InputError, Problem
+from nextbest.data.problems import InputError, Problem
 
 __all__ = ["check_address"]
 

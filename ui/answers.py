@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features
-from serving.catalogue import product_names
-from serving.explanations import Explainer, Explanation, explanations
-from serving.recommender import Filters, Recommender
-from serving.words import MISSING, shown_name, shown_value
-from ui.console import open_console
-from ui.page.words import shown_probability, shown_similarity
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.catalogue import product_names
+from nextbest.serving.explanations import Explainer, Explanation, explanations
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.words import MISSING, shown_name, shown_value
+from nextbest.ui.console import open_console
+from nextbest.ui.page.words import shown_probability, shown_similarity
 
 __all__ = ["answers", "print_answers"]
 

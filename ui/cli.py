@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ui.console import open_console, shown_progress
-from ui.exit_codes import run_command
+from nextbest.ui.console import open_console, shown_progress
+from nextbest.ui.exit_codes import run_command
 
 if TYPE_CHECKING:
-    from evaluation.results import Evaluation
-    from pipeline.run import Run
-    from serving.explanations import Explainer
-    from serving.recommender import Filters, Recommender
+    from nextbest.evaluation.results import Evaluation
+    from nextbest.pipeline.run import Run
+    from nextbest.serving.explanations import Explainer
+    from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["app", "main"]
 
@@ -65,7 +65,7 @@ def _print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     if as_json:
         typer.echo(evaluation.model_dump_json(indent=2))
         return
-    from evaluation.table import terminal_report
+    from nextbest.evaluation.table import terminal_report
 
     open_console().print(terminal_report(evaluation))
 
@@ -79,7 +79,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Simulate a bank: three tables, the TOML that describes them, and the best possible answers."""
-    from data.bank import BankConfig, simulate_bank
+    from nextbest.data.bank import BankConfig, simulate_bank
 
     config = BankConfig(customers=customers, products=products, seed=seed)
     with shown_progress(as_json) as progress:
@@ -96,9 +96,9 @@ def schema(
     out: Annotated[Path, typer.Option("--out", help="The TOML to write.")] = Path("nextbest.toml"),
 ) -> None:
     """Infer the TOML from the tables, for a person to correct."""
-    from data.problems import InputError, Problem
-    from data.tables.config_file import write_toml
-    from data.tables.inference import infer_config
+    from nextbest.data.problems import InputError, Problem
+    from nextbest.data.tables.config_file import write_toml
+    from nextbest.data.tables.inference import infer_config
 
     if out.exists():
         raise InputError([Problem(str(out), None, None, "the file is there already", "name another --out")])
@@ -110,8 +110,8 @@ def schema(
 def _filters(
     recommender: Recommender, max_risk: float | None, categories: list[str] | None, exclude: list[str] | None
 ) -> Filters:
-    from serving.recommender import Filters
-    from serving.requests import check_filters
+    from nextbest.serving.recommender import Filters
+    from nextbest.serving.requests import check_filters
 
     filters = Filters(max_risk=max_risk, categories=categories or (), exclude=exclude or ())
     check_filters(recommender, filters)
@@ -120,8 +120,8 @@ def _filters(
 
 @contextmanager
 def _recommender(models: Path, backend: str, client: Path | None) -> Iterator[Recommender]:
-    from serving.backends.config import load_client_config
-    from serving.recommender import Recommender
+    from nextbest.serving.backends.config import load_client_config
+    from nextbest.serving.recommender import Recommender
 
     with closing(Recommender.load(models, backend, load_client_config(client))) as recommender:
         yield recommender
@@ -131,9 +131,9 @@ def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
     """Return who tells why, None where nobody asks."""
     if not why:
         return None
-    from data.problems import InputError, Problem
-    from serving.assets import EXPLANATIONS
-    from serving.explanations import Explainer
+    from nextbest.data.problems import InputError, Problem
+    from nextbest.serving.assets import EXPLANATIONS
+    from nextbest.serving.explanations import Explainer
 
     if recommender.asset(EXPLANATIONS) is None:
         what = "it was exported without what --why needs"
@@ -155,8 +155,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train retrieval and ranking, measure both, and push the models if they are good enough: the main job."""
-    from pipeline.run import start_run
-    from pipeline.run_all import run_all
+    from nextbest.pipeline.run import start_run
+    from nextbest.pipeline.run_all import run_all
 
     outcome = _with_run(
         lambda progress: start_run(config, out, progress), as_json, lambda begun: run_all(begun, models, force)
@@ -174,8 +174,8 @@ def run(
 @app.command()
 def train(config: Config, out: Out) -> None:
     """Train both stages and join them (the first step of `run`)."""
-    from pipeline.run import start_run
-    from pipeline.run_all import train_and_compose
+    from nextbest.pipeline.run import start_run
+    from nextbest.pipeline.run_all import train_and_compose
 
     _with_run(lambda progress: start_run(config, out, progress), False, train_and_compose)
     typer.echo(f"trained: {out}")
@@ -184,8 +184,8 @@ def train(config: Config, out: Out) -> None:
 @app.command()
 def evaluate(out: Out, as_json: Json = False) -> None:
     """Measure a trained run on its test window (the second step of `run`)."""
-    from pipeline.evaluate import evaluate_run
-    from pipeline.run import open_run
+    from nextbest.pipeline.evaluate import evaluate_run
+    from nextbest.pipeline.run import open_run
 
     _print_evaluation(_with_run(lambda progress: open_run(out, progress), as_json, evaluate_run), as_json)
 
@@ -200,8 +200,8 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Bring a trained run up to newer tables without training: products, popularity, holdings, statistics."""
-    from pipeline.export import export_run
-    from pipeline.refresh import refresh, start_refresh
+    from nextbest.pipeline.export import export_run
+    from nextbest.pipeline.refresh import refresh, start_refresh
 
     def job(begun: Run) -> int | None:
         refresh(trained, begun)
@@ -221,8 +221,8 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search better settings on the validation windows (the test window is not read) and write them as a TOML."""
-    from pipeline.tune import tune
-    from pipeline.tune_report import terminal_report
+    from nextbest.pipeline.tune import tune
+    from nextbest.pipeline.tune_report import terminal_report
 
     with shown_progress(as_json) as progress:
         result = tune(config, out, trials, stage, progress)
@@ -250,24 +250,24 @@ def export(
         raise typer.BadParameter(f"give one of {', '.join(jobs)}; got {' and '.join(asked) or 'none of them'}")
     told: dict[str, Any]
     if out is not None:
-        from pipeline.export import export_run
-        from pipeline.run import open_run
+        from nextbest.pipeline.export import export_run
+        from nextbest.pipeline.run import open_run
 
         told = {"pushed": _with_run(partial(open_run, out), as_json, partial(export_run, models=models, force=force))}
         text = f"pushed version {told['pushed']} to {models}"
     elif rollback is not None:
-        from serving.push import rollback as push_again
+        from nextbest.serving.push import rollback as push_again
 
         told = {"pushed": push_again(models, rollback), "rollback_of": rollback}
         text = f"pushed version {told['pushed']} to {models}, a copy of version {rollback}"
     elif prune is not None:
-        from serving.push import prune as remove_older
+        from nextbest.serving.push import prune as remove_older
 
         told = {"removed": remove_older(models, prune)}
         text = f"removed {', '.join(map(str, told['removed'])) or 'nothing'} from {models}"
     else:
-        from serving.versions import list_versions
-        from ui.versions import print_versions
+        from nextbest.serving.versions import list_versions
+        from nextbest.ui.versions import print_versions
 
         found = list_versions(models)
         _print_json([asdict(version) for version in found]) if as_json else print_versions(found)
@@ -292,8 +292,8 @@ def recommend(
     """Recommend products to one customer, or to the few of a file."""
     import numpy as np
 
-    from serving.requests import requests_from_file, requests_of_ids
-    from ui.answers import answers, print_answers
+    from nextbest.serving.requests import requests_from_file, requests_of_ids
+    from nextbest.ui.answers import answers, print_answers
 
     with _recommender(models, backend, client) as recommender:
         filters = _filters(recommender, max_risk, category, exclude)
@@ -325,8 +325,8 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Recommend to every customer of a file."""
-    from serving.requests import requests_from_file
-    from serving.scoring import check_output, score
+    from nextbest.serving.requests import requests_from_file
+    from nextbest.serving.scoring import check_output, score
 
     check_output(out)
     with _recommender(models, backend, client) as recommender:
@@ -360,13 +360,13 @@ def ui(
     from signal import SIGTERM, default_int_handler, signal
     from threading import Event
 
-    from data.toml import override_settings
-    from serving.backends.config import load_client_config
-    from serving.live import LiveRecommender
-    from serving.sources import source_of
-    from ui.address import check_address
-    from ui.page.config import load_page_config
-    from ui.page.server import open_page
+    from nextbest.data.toml import override_settings
+    from nextbest.serving.backends.config import load_client_config
+    from nextbest.serving.live import LiveRecommender
+    from nextbest.serving.sources import source_of
+    from nextbest.ui.address import check_address
+    from nextbest.ui.page.config import load_page_config
+    from nextbest.ui.page.server import open_page
 
     config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
     check_address(config.host, config.port)

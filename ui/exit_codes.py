@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from data.problems import FailedError, InputError
+from nextbest.data.problems import FailedError, InputError
 
 __all__ = ["run_command"]
 

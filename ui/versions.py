@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serving.versions import Version
-from ui.console import open_console
+from nextbest.serving.versions import Version
+from nextbest.ui.console import open_console
 
 __all__ = ["print_versions"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["Comparison", "Family", "Figure", "ModelFigures", "Part", "Report", "SplitRow"]
 

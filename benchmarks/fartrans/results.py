@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from data.atomic import new_folder
-from data.config import StrictModel
-from data.dataset import Array
+from nextbest.data.atomic import new_folder
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Array
 
 __all__ = ["Facts", "Metrics", "Result", "Spent", "read_results", "result_folder"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.dataset import Array
-from data.problems import InputError, Problem
-from data.tables.columns import dates, ids, words
-from data.tables.reading import read_file
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.columns import dates, ids, words
+from nextbest.data.tables.reading import read_file
 
 __all__ = ["Split", "read_split", "split_numbers"]
 

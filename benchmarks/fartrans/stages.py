@@ -8,14 +8,14 @@ from shutil import rmtree
 from benchmarks.fartrans.results import Spent
 from benchmarks.fartrans.tasks import Task
 from benchmarks.fartrans.trial import Trial
-from data.atomic import write_text
-from evaluation.scorer import Scorer
-from modelling.training import Progress
-from pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
-from pipeline.refresh import refresh, start_refresh
-from pipeline.run import Run, start_run
-from pipeline.run_all import train_and_compose
-from serving.recommender import Recommender
+from nextbest.data.atomic import write_text
+from nextbest.evaluation.scorer import Scorer
+from nextbest.modelling.training import Progress
+from nextbest.pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from nextbest.pipeline.refresh import refresh, start_refresh
+from nextbest.pipeline.run import Run, start_run
+from nextbest.pipeline.run_all import train_and_compose
+from nextbest.serving.recommender import Recommender
 
 __all__ = ["measure_stages"]
 

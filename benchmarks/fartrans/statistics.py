@@ -8,8 +8,8 @@ from math import sqrt
 
 import numpy as np
 
-from data.dataset import Array
-from evaluation.bootstrap import percentile_interval, resampled_means
+from nextbest.data.dataset import Array
+from nextbest.evaluation.bootstrap import percentile_interval, resampled_means
 
 __all__ = ["Window", "families", "interval_of_mean", "resampled_means_of", "standard_error"]
 

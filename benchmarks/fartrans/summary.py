@@ -11,7 +11,7 @@ from benchmarks.fartrans.figures import Comparison, Family, Figure, ModelFigures
 from benchmarks.fartrans.results import Facts, Result
 from benchmarks.fartrans.statistics import families, interval_of_mean, resampled_means_of, standard_error
 from benchmarks.fartrans.table import Table
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["Summary"]
 

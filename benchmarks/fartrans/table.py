@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.fartrans.results import Metrics, Result
 from benchmarks.fartrans.statistics import Window
-from data.dataset import Array
+from nextbest.data.dataset import Array
 
 __all__ = ["Table"]
 

@@ -9,18 +9,18 @@ import numpy as np
 
 from benchmarks.fartrans.results import Facts, Result, Spent
 from benchmarks.fartrans.tasks import Settings, Task
-from data.dataset import Array
-from data.snapshot import Snapshot
-from evaluation.baselines import fit_baselines
-from evaluation.config import BaselineName, EvaluationConfig
-from evaluation.evaluate import rank_all
-from evaluation.holdout import Holdout
-from evaluation.metrics import per_customer
-from evaluation.scorer import Scorer
-from pipeline.config import load_config
-from pipeline.evaluate import hold_out
-from pipeline.run import Run
-from pipeline.run_folder import RunFolder
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import Snapshot
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.config import BaselineName, EvaluationConfig
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.scorer import Scorer
+from nextbest.pipeline.config import load_config
+from nextbest.pipeline.evaluate import hold_out
+from nextbest.pipeline.run import Run
+from nextbest.pipeline.run_folder import RunFolder
 
 __all__ = ["METRICS", "Trial"]
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from data.config import WindowsConfig
-from data.dataset import Array
-from data.windows import EPOCH
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import Array
+from nextbest.data.windows import EPOCH
 
 __all__ = ["choose_windows"]
 

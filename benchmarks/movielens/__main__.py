@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ui.exit_codes import run_command
+from nextbest.ui.exit_codes import run_command
 
 __all__ = ["app", "main"]
 
@@ -46,7 +46,7 @@ def run_benchmark(
     from benchmarks.movielens.report import markdown
     from benchmarks.movielens.run import measure
     from benchmarks.movielens.source import installed_folder
-    from modelling.training import Progress
+    from nextbest.modelling.training import Progress
 
     def begin(step: str) -> Progress:
         typer.echo(step, err=True)

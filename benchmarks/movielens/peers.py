@@ -9,15 +9,15 @@ from itertools import product
 from typing import Any
 
 from benchmarks.peers.ials import IALS, IALSConfig
-from data.config import StrictModel
-from data.dataset import Dataset
-from evaluation.config import EvaluationConfig
-from evaluation.evaluate import rank_all
-from evaluation.holdout import Holdout
-from evaluation.item_item import EASE, ItemKNN
-from evaluation.metrics import per_customer
-from evaluation.popularity import Popularity
-from evaluation.scorer import Scorer
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Dataset
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.item_item import EASE, ItemKNN
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.popularity import Popularity
+from nextbest.evaluation.scorer import Scorer
 
 __all__ = ["Chosen", "Fit", "PeerGrid", "choose", "fits_of", "main_metric"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.config import StrictModel
-from evaluation.results import Difference, Interval, Verdict
+from nextbest.data.config import StrictModel
+from nextbest.evaluation.results import Difference, Interval, Verdict
 
 __all__ = ["Findings", "Peer"]
 

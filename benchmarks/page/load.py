@@ -162,8 +162,8 @@ def summary(
 
 
 def _peer(models: Path, asked: Sequence[Question]) -> Figures:
-    from serving.recommender import Filters, Recommender
-    from serving.requests import requests_of_ids
+    from nextbest.serving.recommender import Filters, Recommender
+    from nextbest.serving.requests import requests_of_ids
 
     recommender = Recommender.load(models)
     calls = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from data.problems import FailedError
+from nextbest.data.problems import FailedError
 
 __all__ = ["Opened", "opened_page", "processor_seconds"]
 
@@ -48,7 +48,17 @@ def opened_page(models: Path, port: int = 0) -> Iterator[Opened]:
     Raises:
         FailedError: It does not open; what it said is repeated.
     """
-    command = [sys.executable, "-u", "-m", "ui.cli", "ui", "--models", str(models.resolve()), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "nextbest.ui.cli",
+        "ui",
+        "--models",
+        str(models.resolve()),
+        "--port",
+        str(port),
+    ]
     began = time.perf_counter()
     with (
         TemporaryFile("w+", encoding="utf-8") as errors,

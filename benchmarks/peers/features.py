@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from benchmarks.peers.config import LambdaRankConfig
 from benchmarks.peers.known import Known
-from data.dataset import Array
-from data.snapshot import NO_PRODUCT
-from evaluation.top_k import top_k
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.evaluation.top_k import top_k
 
 __all__ = ["candidate_features", "propose"]
 

@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from data.config import StrictModel
-from data.dataset import Array, Dataset
-from data.snapshot import holdings_at
+from nextbest.data.config import StrictModel
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import holdings_at
 
 __all__ = ["IALS", "IALSConfig"]
 

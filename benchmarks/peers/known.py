@@ -8,12 +8,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.peers.config import LambdaRankConfig
-from data.config import DataConfig
-from data.dataset import ALWAYS, Array, Dataset, Interactions
-from data.policy import SuitabilityPolicy
-from data.snapshot import Snapshot, holdings_at, new_acquisitions, take_snapshot
-from evaluation.item_item import EASE, ItemKNN
-from evaluation.popularity import RecentPopularity
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
+from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.snapshot import Snapshot, holdings_at, new_acquisitions, take_snapshot
+from nextbest.evaluation.item_item import EASE, ItemKNN
+from nextbest.evaluation.popularity import RecentPopularity
 
 __all__ = ["Known"]
 

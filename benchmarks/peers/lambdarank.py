@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.peers.config import LambdaRankConfig
 from benchmarks.peers.features import candidate_features, propose
 from benchmarks.peers.known import Known
-from data.config import DataConfig
-from data.dataset import ALWAYS, Array, Dataset
-from data.problems import InputError, Problem
-from data.snapshot import NO_PRODUCT, new_acquisitions
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import ALWAYS, Array, Dataset
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions
 
 if TYPE_CHECKING:
     import lightgbm

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from data.bank.categories import BRANDS, CATEGORIES, Category
-from data.bank.config import BankConfig
-from data.bank.timeline import Timeline
-from data.dataset import Array
+from nextbest.data.bank.categories import BRANDS, CATEGORIES, Category
+from nextbest.data.bank.config import BankConfig
+from nextbest.data.bank.timeline import Timeline
+from nextbest.data.dataset import Array
 
 __all__ = ["Catalogue", "draw_catalogue", "draw_shelf"]
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from data.config import StrictModel
+from nextbest.data.config import StrictModel
 
 __all__ = ["BankConfig", "ChoiceConfig"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.bank.simulation import Situation, advance, refresh
-from data.bank.utility import Market
-from data.dataset import Array
+from nextbest.data.bank.simulation import Situation, advance, refresh
+from nextbest.data.bank.utility import Market
+from nextbest.data.dataset import Array
 
 __all__ = ["acquisition_probabilities", "best_products"]
 

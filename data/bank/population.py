@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from data.bank.categories import SITUATION
-from data.bank.timeline import Timeline
-from data.dataset import Array
+from nextbest.data.bank.categories import SITUATION
+from nextbest.data.bank.timeline import Timeline
+from nextbest.data.dataset import Array
 
 __all__ = [
     "EMPLOYMENTS",

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.bank.categories import CATEGORIES
-from data.bank.population import People, live
-from data.bank.utility import RENEWAL_KEPT, Hidden, Market, State, Tastes
-from data.dataset import Array
+from nextbest.data.bank.categories import CATEGORIES
+from nextbest.data.bank.population import People, live
+from nextbest.data.bank.utility import RENEWAL_KEPT, Hidden, Market, State, Tastes
+from nextbest.data.dataset import Array
 
 __all__ = ["EVENT_NAMES", "Branch", "Events", "Situation", "advance", "refresh", "simulate_branch"]
 

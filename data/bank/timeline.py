@@ -7,8 +7,8 @@ from datetime import date
 
 import numpy as np
 
-from data.bank.config import BankConfig
-from data.dataset import Array
+from nextbest.data.bank.config import BankConfig
+from nextbest.data.dataset import Array
 
 __all__ = ["Timeline", "make_timeline"]
 

@@ -34,12 +34,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.bank.catalogue import STYLES, Catalogue
-from data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, BRANDS, CATEGORIES, REGIONS, SITUATION
-from data.bank.config import BankConfig, ChoiceConfig
-from data.bank.population import SEGMENTS, People, situation
-from data.bank.timeline import DAYS_PER_MONTH, Timeline
-from data.dataset import Array
+from nextbest.data.bank.catalogue import STYLES, Catalogue
+from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, BRANDS, CATEGORIES, REGIONS, SITUATION
+from nextbest.data.bank.config import BankConfig, ChoiceConfig
+from nextbest.data.bank.population import SEGMENTS, People, situation
+from nextbest.data.bank.timeline import DAYS_PER_MONTH, Timeline
+from nextbest.data.dataset import Array
 
 __all__ = ["Hidden", "Market", "State", "Tastes", "World", "draw_hidden", "draw_world"]
 

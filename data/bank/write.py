@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from data.atomic import new_folder
-from data.bank.catalogue import Catalogue, draw_catalogue, draw_shelf
-from data.bank.categories import BRANDS, CATEGORIES, REGIONS
-from data.bank.config import BankConfig
-from data.bank.oracle import acquisition_probabilities, best_products
-from data.bank.population import SEGMENTS, People, draw_people
-from data.bank.simulation import EVENT_NAMES, Branch, Events, simulate_branch
-from data.bank.timeline import Timeline, make_timeline
-from data.bank.utility import Market, World, draw_hidden, draw_world
-from data.config import WindowsConfig
-from data.dataset import Array
+from nextbest.data.atomic import new_folder
+from nextbest.data.bank.catalogue import Catalogue, draw_catalogue, draw_shelf
+from nextbest.data.bank.categories import BRANDS, CATEGORIES, REGIONS
+from nextbest.data.bank.config import BankConfig
+from nextbest.data.bank.oracle import acquisition_probabilities, best_products
+from nextbest.data.bank.population import SEGMENTS, People, draw_people
+from nextbest.data.bank.simulation import EVENT_NAMES, Branch, Events, simulate_branch
+from nextbest.data.bank.timeline import Timeline, make_timeline
+from nextbest.data.bank.utility import Market, World, draw_hidden, draw_world
+from nextbest.data.config import WindowsConfig
+from nextbest.data.dataset import Array
 
 __all__ = ["simulate_bank"]
 

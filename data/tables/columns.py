@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.config import Role
-from data.dataset import Array
-from data.problems import EXAMPLES, Problem, more_like_these, shown
-from data.tables.raw_table import RawTable
+from nextbest.data.config import Role
+from nextbest.data.dataset import Array
+from nextbest.data.problems import EXAMPLES, Problem, more_like_these, shown
+from nextbest.data.tables.raw_table import RawTable
 
 __all__ = ["booleans", "dates", "distinct_words", "ids", "numbers", "parse_column", "references", "report", "words"]
 

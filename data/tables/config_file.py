@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from data.atomic import write_text
-from data.config import DataConfig, Rule
-from data.tables.inference import suggest_rules
+from nextbest.data.atomic import write_text
+from nextbest.data.config import DataConfig, Rule
+from nextbest.data.tables.inference import suggest_rules
 
 __all__ = ["to_toml", "write_toml"]
 

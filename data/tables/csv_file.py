@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from data.problems import EXAMPLES, InputError, Problem, more_like_these
-from data.tables.raw_table import Places, RawTable, repeated_columns
+from nextbest.data.problems import EXAMPLES, InputError, Problem, more_like_these
+from nextbest.data.tables.raw_table import Places, RawTable, repeated_columns
 
 __all__ = ["read_csv"]
 

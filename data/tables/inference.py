@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.config import (
+from nextbest.data.config import (
     ColumnConfig,
     DataConfig,
     EntityConfig,
@@ -26,11 +26,11 @@ from data.config import (
     Rule,
     fault_of_input,
 )
-from data.dataset import Array
-from data.problems import InputError, Problem
-from data.tables.columns import MISSING, booleans, dates, distinct_words, numbers
-from data.tables.raw_table import RawTable
-from data.tables.reading import read_file
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.columns import MISSING, booleans, dates, distinct_words, numbers
+from nextbest.data.tables.raw_table import RawTable
+from nextbest.data.tables.reading import read_file
 
 __all__ = ["infer_config", "suggest_rules"]
 

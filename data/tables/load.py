@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
-from data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
-from data.problems import EXAMPLES, InputError, Problem, shown
-from data.tables.columns import dates, distinct_words, ids, numbers, parse_column, references, report
-from data.tables.raw_table import RawTable
-from data.tables.reading import read_file, read_table
+from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
+from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
+from nextbest.data.problems import EXAMPLES, InputError, Problem, shown
+from nextbest.data.tables.columns import dates, distinct_words, ids, numbers, parse_column, references, report
+from nextbest.data.tables.raw_table import RawTable
+from nextbest.data.tables.reading import read_file, read_table
 
 __all__ = ["load_dataset", "read_customers"]
 

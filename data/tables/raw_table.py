@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from data.dataset import Array
-from data.problems import InputError, Problem
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError, Problem
 
 __all__ = ["Places", "RawTable", "repeated_columns"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.config import TableConfig
-from data.problems import InputError, Problem
-from data.tables.csv_file import read_csv
-from data.tables.raw_table import RawTable, repeated_columns
-from data.tables.sql import is_url, read_sql
+from nextbest.data.config import TableConfig
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.csv_file import read_csv
+from nextbest.data.tables.raw_table import RawTable, repeated_columns
+from nextbest.data.tables.sql import is_url, read_sql
 
 __all__ = ["read_file", "read_table"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.problems import InputError, Problem
-from data.tables.raw_table import RawTable, repeated_columns
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.raw_table import RawTable, repeated_columns
 
 __all__ = ["is_url", "read_sql"]
 

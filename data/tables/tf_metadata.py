@@ -17,9 +17,9 @@ import numpy as np
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from data.atomic import write_text
-from data.config import ColumnConfig, DataConfig, Role
-from data.dataset import Array, Dataset
+from nextbest.data.atomic import write_text
+from nextbest.data.config import ColumnConfig, DataConfig, Role
+from nextbest.data.dataset import Array, Dataset
 
 __all__ = ["schema_proto", "write_schema"]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.problems import FailedError
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import FailedError
 
 __all__ = ["Backend", "BackendError", "InputSpec"]
 

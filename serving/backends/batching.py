@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from data.dataset import Array, Features
-from serving.backends.description import Tensor
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.backends.description import Tensor
 
 __all__ = ["joined", "no_rows", "split", "widened"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from serving.backends.config import ClientConfig
-from serving.backends.credentials import read_token, tls_context
-from serving.backends.retry import Clock
-from serving.backends.server import ServerBackend
-from serving.backends.target import Target
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.credentials import read_token, tls_context
+from nextbest.serving.backends.retry import Clock
+from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.target import Target
 
 __all__ = ["connect"]
 
@@ -32,11 +32,11 @@ def connect(url: str, config: ClientConfig | None = None, clock: Clock | None = 
     token, tls = read_token(target, config), tls_context(target, config)
     backend: ServerBackend
     if target.rest:
-        from serving.backends.rest import RestBackend
+        from nextbest.serving.backends.rest import RestBackend
 
         backend = RestBackend(target, config, clock, token, tls)
     else:
-        from serving.backends.grpc import GrpcBackend  # imports TensorFlow
+        from nextbest.serving.backends.grpc import GrpcBackend  # imports TensorFlow
 
         backend = GrpcBackend(target, config, clock, token)
     try:

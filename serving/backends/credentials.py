@@ -6,9 +6,9 @@ import os
 import ssl
 from collections.abc import Iterator
 
-from data.problems import InputError, Problem
-from serving.backends.config import ClientConfig
-from serving.backends.target import Target
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.target import Target
 
 __all__ = ["TOKEN_VARIABLE", "read_token", "tls_context"]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving.backends.errors import understood
+from nextbest.serving.backends.errors import understood
 
 __all__ = [
     "AVAILABLE",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from data.dataset import Array
-from serving.backends.config import ClientConfig
+from nextbest.data.dataset import Array
+from nextbest.serving.backends.config import ClientConfig
 
 __all__ = ["TLS", "UNAVAILABLE", "ServerError", "explained", "understood", "without_values"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from data.dataset import Features
-from data.tensorflow import tf  # before the stubs below, which import TensorFlow too
-from serving.backends.config import ClientConfig
-from serving.backends.description import Tensor
-from serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
-from serving.backends.retry import Clock
-from serving.backends.server import ServerBackend
-from serving.backends.target import Target
-from serving.backends.words import decoded
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf  # before the stubs below, which import TensorFlow too
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.description import Tensor
+from nextbest.serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
+from nextbest.serving.backends.retry import Clock
+from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.target import Target
+from nextbest.serving.backends.words import decoded
 
 # isort: split
 from tensorflow_serving.apis import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features
-from serving.backends.backend import BackendError, InputSpec
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.backends.backend import BackendError, InputSpec
 
 __all__ = ["conform"]
 

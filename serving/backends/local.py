@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.tensorflow import tf
-from serving.backends.backend import BackendError, InputSpec
-from serving.backends.inputs import conform
-from serving.backends.words import decoded
-from serving.replay import asker
+from nextbest.data.dataset import Array, Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.backends.backend import BackendError, InputSpec
+from nextbest.serving.backends.inputs import conform
+from nextbest.serving.backends.words import decoded
+from nextbest.serving.replay import asker
 
 __all__ = ["LocalBackend"]
 

@@ -12,13 +12,13 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 
-from data.dataset import Features
-from serving.backends.config import ClientConfig
-from serving.backends.description import Tensor
-from serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
-from serving.backends.retry import Clock
-from serving.backends.server import ServerBackend
-from serving.backends.target import Target
+from nextbest.data.dataset import Features
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.description import Tensor
+from nextbest.serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
+from nextbest.serving.backends.retry import Clock
+from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.target import Target
 
 __all__ = ["RestBackend"]
 

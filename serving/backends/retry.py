@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from serving.backends.config import ClientConfig
-from serving.backends.errors import UNAVAILABLE, ServerError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.errors import UNAVAILABLE, ServerError
 
 __all__ = ["Clock", "with_retries"]
 

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from data.dataset import Array, Features
-from serving.backends.backend import BackendError, InputSpec
-from serving.backends.batching import joined, no_rows, split, widened
-from serving.backends.config import ClientConfig
-from serving.backends.description import (
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.backends.backend import BackendError, InputSpec
+from nextbest.serving.backends.batching import joined, no_rows, split, widened
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.description import (
     AVAILABLE,
     LOADING,
     Description,
@@ -20,10 +20,10 @@ from serving.backends.description import (
     parse_description,
     parse_statuses,
 )
-from serving.backends.errors import ServerError, explained, without_values
-from serving.backends.inputs import conform
-from serving.backends.retry import Clock, with_retries
-from serving.backends.target import Target
+from nextbest.serving.backends.errors import ServerError, explained, without_values
+from nextbest.serving.backends.inputs import conform
+from nextbest.serving.backends.retry import Clock, with_retries
+from nextbest.serving.backends.target import Target
 
 __all__ = ["ServerBackend"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import explanations
 from benchmarks.explanations import area, main
-from serving.explainers import Game
-from serving.explanation_config import ExplanationConfig
+from nextbest.serving.explainers import Game
+from nextbest.serving.explanation_config import ExplanationConfig
 from tests.trained import Trained
 
 

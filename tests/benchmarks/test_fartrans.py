@@ -14,18 +14,18 @@ from benchmarks.fartrans import prepare as prepare_module
 from benchmarks.fartrans.prepare import prepare
 from benchmarks.fartrans.source import read_split
 from benchmarks.fartrans.windows import choose_windows
-from data.dataset import Dataset
-from data.problems import InputError
-from data.snapshot import take_snapshot
-from data.tables.load import load_dataset
-from data.windows import cut_windows, day_of, labels
-from evaluation.evaluate import rank_all
-from evaluation.metrics import per_customer
-from evaluation.popularity import Popularity
-from pipeline.config import RunConfig, load_config
-from pipeline.evaluate import build_holdout
-from pipeline.run import Run
-from pipeline.run_folder import RunFolder
+from nextbest.data.dataset import Dataset
+from nextbest.data.problems import InputError
+from nextbest.data.snapshot import take_snapshot
+from nextbest.data.tables.load import load_dataset
+from nextbest.data.windows import cut_windows, day_of, labels
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.popularity import Popularity
+from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.evaluate import build_holdout
+from nextbest.pipeline.run import Run
+from nextbest.pipeline.run_folder import RunFolder
 from tests.benchmarks.miniature import BUYS, CUSTOMERS, SPLITS, TESTS, command, write
 
 

@@ -7,11 +7,11 @@ from benchmarks.peers.config import LambdaRankConfig
 from benchmarks.peers.features import candidate_features, propose
 from benchmarks.peers.known import Known
 from benchmarks.peers.lambdarank import LambdaRank
-from data.config import DataConfig
-from data.dataset import ACQUIRE, ALWAYS, Array, Dataset
-from data.problems import InputError
-from data.snapshot import NO_PRODUCT
-from evaluation.scorer import Scorer
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
+from nextbest.data.problems import InputError
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.evaluation.scorer import Scorer
 from tests.contracts import ScorerContract
 from tests.worlds import Tables
 

@@ -17,15 +17,15 @@ from benchmarks.movielens.prepare import prepare
 from benchmarks.movielens.run import measure, validation_of
 from benchmarks.movielens.source import MovieLens, installed_folder, read_movielens
 from benchmarks.movielens.tables import interaction_table
-from data.dataset import Array
-from data.problems import InputError
-from data.snapshot import Snapshot
-from evaluation.popularity import Popularity
-from evaluation.scorer import Scorer
-from pipeline.config import load_config
-from pipeline.evaluate import hold_out
-from pipeline.run import Run
-from pipeline.run_folder import RunFolder
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError
+from nextbest.data.snapshot import Snapshot
+from nextbest.evaluation.popularity import Popularity
+from nextbest.evaluation.scorer import Scorer
+from nextbest.pipeline.config import load_config
+from nextbest.pipeline.evaluate import hold_out
+from nextbest.pipeline.run import Run
+from nextbest.pipeline.run_folder import RunFolder
 
 DAY = 86_400
 # ann saw 1, then 3 and 2 in one second (3 stands first in the file), then 4. bob saw 4 long before, then 1.

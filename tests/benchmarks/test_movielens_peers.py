@@ -3,12 +3,12 @@ import pytest
 
 from benchmarks.movielens.peers import PeerGrid, choose, fits_of
 from benchmarks.peers.ials import IALS, IALSConfig
-from data.dataset import Array, Dataset
-from evaluation.config import EvaluationConfig
-from evaluation.evaluate import rank_all
-from evaluation.metrics import per_customer
-from evaluation.popularity import Popularity, Random
-from evaluation.scorer import Scorer
+from nextbest.data.dataset import Array, Dataset
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.popularity import Popularity, Random
+from nextbest.evaluation.scorer import Scorer
 from tests.contracts import ScorerContract
 from tests.evaluation.worlds import Planted, planted_world
 

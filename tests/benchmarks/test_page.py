@@ -21,10 +21,10 @@ from benchmarks.page.latencies import Latencies, latencies
 from benchmarks.page.load import User, summary
 from benchmarks.page.models import Served, first_customer, served, write_customers
 from benchmarks.page.questions import Question, questions
-from data.problems import InputError
-from serving.assets import Table
-from serving.recommender import Recommender
-from serving.requests import requests_from_file, take
+from nextbest.data.problems import InputError
+from nextbest.serving.assets import Table
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_from_file, take
 from tests.trained import Trained
 
 HELD = np.array([["P1", "", ""], ["P1", "P2", "P3"], ["P3", "P2", "P1"]], object)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from data.config import DataConfig
-from data.problems import InputError, Problem
-from data.tables.load import load_dataset
+from nextbest.data.config import DataConfig
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.tables.load import load_dataset
 
 CUSTOMERS = """\
 customer_id,income,segment,has_app,born,note

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.bank import BankConfig, simulate_bank
-from data.bank.catalogue import draw_catalogue
-from data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, CATEGORIES, SITUATION
-from data.bank.population import draw_people
-from data.bank.timeline import make_timeline
-from data.bank.utility import Market, State, draw_hidden, draw_world
-from data.config import DataConfig
+from nextbest.data.bank import BankConfig, simulate_bank
+from nextbest.data.bank.catalogue import draw_catalogue
+from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, CATEGORIES, SITUATION
+from nextbest.data.bank.population import draw_people
+from nextbest.data.bank.timeline import make_timeline
+from nextbest.data.bank.utility import Market, State, draw_hidden, draw_world
+from nextbest.data.config import DataConfig
 
 SMALL = BankConfig(customers=300, products=40, branch_size=150, oracle_draws=16)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.candidates import Candidates
-from data.snapshot import NO_PRODUCT
+from nextbest.data.candidates import Candidates
+from nextbest.data.snapshot import NO_PRODUCT
 from tests.worlds import ANN, BOB, CARD, FUND, LOAN, TINY, VAULT
 
 

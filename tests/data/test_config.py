@@ -10,8 +10,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from data.config import REQUEST_INPUTS, ColumnConfig, DataConfig, EntityConfig, InteractionsConfig, Rule, WindowsConfig
-from data.encoder_config import EncoderConfig
+from nextbest.data.config import (
+    REQUEST_INPUTS,
+    ColumnConfig,
+    DataConfig,
+    EntityConfig,
+    InteractionsConfig,
+    Rule,
+    WindowsConfig,
+)
+from nextbest.data.encoder_config import EncoderConfig
 
 CONFIG: dict[str, Any] = {
     "customers": {

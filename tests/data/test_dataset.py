@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.dataset import ACQUIRE, ALWAYS, Dataset
+from nextbest.data.dataset import ACQUIRE, ALWAYS, Dataset
 from tests.worlds import ANN, BOB, CAT, DAN, PENSION, TINY, Tables, random_tables
 
 

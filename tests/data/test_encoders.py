@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.config import ColumnConfig
-from data.dataset import Array
-from data.encoder_config import EncoderConfig
-from data.encoders import EncoderState, FeatureEncoder, fit_encoder, parse_spec
-from data.tensorflow import tf
+from nextbest.data.config import ColumnConfig
+from nextbest.data.dataset import Array
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.encoders import EncoderState, FeatureEncoder, fit_encoder, parse_spec
+from nextbest.data.tensorflow import tf
 
 NAN, INF = np.nan, np.inf
 NUMBER, LOG, QUANTILE = (ColumnConfig(role="number", transform=name) for name in ("none", "log1p", "quantile"))

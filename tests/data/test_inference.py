@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.config import (
+from nextbest.data.config import (
     ColumnConfig,
     DataConfig,
     EntityConfig,
@@ -16,10 +16,10 @@ from data.config import (
     Rule,
     WindowsConfig,
 )
-from data.problems import InputError
-from data.tables.config_file import to_toml, write_toml
-from data.tables.inference import infer_config, suggest_rules
-from data.tables.load import load_dataset
+from nextbest.data.problems import InputError
+from nextbest.data.tables.config_file import to_toml, write_toml
+from nextbest.data.tables.inference import infer_config, suggest_rules
+from nextbest.data.tables.load import load_dataset
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 100, 30
 

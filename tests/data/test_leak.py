@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.catalogue import encode_products, fit_encoders, segment_indices
-from data.dataset import ALWAYS, Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.query import encode_customers, raw_request
-from data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
-from data.statistics import popularity_features, product_statistics
-from data.statistics_config import PairStatistic, StatisticsConfig
-from evaluation.baselines import fit_baselines
-from evaluation.config import EvaluationConfig
+from nextbest.data.catalogue import encode_products, fit_encoders, segment_indices
+from nextbest.data.dataset import ALWAYS, Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.query import encode_customers, raw_request
+from nextbest.data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
+from nextbest.data.statistics import popularity_features, product_statistics
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.config import EvaluationConfig
 from tests.data.test_dataset import assert_equal
 from tests.worlds import CONFIG, EntityRow, Event, Tables, random_tables
 

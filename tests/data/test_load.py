@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.config import ColumnConfig, DataConfig, EntityConfig
-from data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
-from data.problems import EXAMPLES, InputError
-from data.tables.load import load_dataset, read_customers
+from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
+from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
+from nextbest.data.problems import EXAMPLES, InputError
+from nextbest.data.tables.load import load_dataset, read_customers
 from tests.data.tables import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
 
 NEW_YEAR_2023 = 19_358  # 53 years: 53 * 365 + 13 leap days (1972, 1976, ... 2020)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.config import PolicyConfig, Rule
-from data.dataset import Array
-from data.policy import SuitabilityPolicy
-from data.tensorflow import tf
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.dataset import Array
+from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.tensorflow import tf
 
 NAN, INF = np.nan, np.inf
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.catalogue import Encoders, encode_products, fit_encoders, segment_indices
-from data.dataset import ALWAYS, Array
-from data.encoder_config import EncoderConfig
-from data.query import QueryEncoder, encode_customers, encoded_spec, raw_request
-from data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from data.tensorflow import tf
+from nextbest.data.catalogue import Encoders, encode_products, fit_encoders, segment_indices
+from nextbest.data.dataset import ALWAYS, Array
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.query import QueryEncoder, encode_customers, encoded_spec, raw_request
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
+from nextbest.data.tensorflow import tf
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, Tables, random_tables
 
 DAY = 100

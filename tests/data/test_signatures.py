@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.signatures import clipped_k, examples_signature, k_spec, signature
-from data.tensorflow import tf
+from nextbest.data.signatures import clipped_k, examples_signature, k_spec, signature
+from nextbest.data.tensorflow import tf
 
 NAMES = ("age", "income", "savings", "segment")
 SPECS = {name: tf.TensorSpec([None], tf.float32, name=name) for name in NAMES}

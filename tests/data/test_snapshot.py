@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.dataset import ACQUIRE, RELEASE, SIGNAL
-from data.snapshot import NO_PRODUCT, History, holdings_at, new_acquisitions, take_snapshot
+from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL
+from nextbest.data.snapshot import NO_PRODUCT, History, holdings_at, new_acquisitions, take_snapshot
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, Tables, random_tables
 
 WINDOWS = CONFIG.windows

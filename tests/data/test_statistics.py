@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data.dataset import ACQUIRE, Array
-from data.snapshot import take_snapshot
-from data.statistics import (
+from nextbest.data.dataset import ACQUIRE, Array
+from nextbest.data.snapshot import take_snapshot
+from nextbest.data.statistics import (
     ProductStatistics,
     conditional_shares,
     ease_weights,
@@ -21,7 +21,7 @@ from data.statistics import (
     product_statistics,
     shrunk_cosines,
 )
-from data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
 
 DAY = 100

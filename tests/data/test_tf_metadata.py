@@ -7,8 +7,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from data.tables.load import load_dataset
-from data.tables.tf_metadata import schema_proto, write_schema
+from nextbest.data.tables.load import load_dataset
+from nextbest.data.tables.tf_metadata import schema_proto, write_schema
 from tests.data.tables import CUSTOMERS, write_bank
 
 COLUMNS = ("income", "segment", "has_app", "born", "note")

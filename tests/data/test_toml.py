@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import Field, model_validator
 
-from data.config import StrictModel
-from data.problems import InputError
-from data.toml import override_settings
+from nextbest.data.config import StrictModel
+from nextbest.data.problems import InputError
+from nextbest.data.toml import override_settings
 
 
 class Kitchen(StrictModel):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.config import WindowsConfig
-from data.windows import Window, cut_windows, day_of, labels
+from nextbest.data.config import WindowsConfig
+from nextbest.data.windows import Window, cut_windows, day_of, labels
 from tests.worlds import ANN, BOB, CARD, CAT, FUND, TINY
 
 

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.tf_serving import Emulator
 
 Code = grpc.StatusCode

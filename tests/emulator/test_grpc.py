@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.emulator.orders import ORDER, TYPES, Code, grpc_predict, grpc_refused, predict_request
 from tests.tf_serving import Emulator
 

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
     prediction_log_pb2,
 )
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.emulator.orders import ORDER, Code, grpc_refused, predict_request, push, rest, served_version
 from tests.tf_serving import Emulator, ServingError
 

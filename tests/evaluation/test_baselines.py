@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.dataset import ACQUIRE, RELEASE, SIGNAL, Array, Dataset
-from evaluation.baselines import fit_baselines
-from evaluation.config import BaselinesConfig, EvaluationConfig
-from evaluation.evaluate import rank_all
-from evaluation.item_item import EASE, ItemKNN
-from evaluation.metrics import per_customer
-from evaluation.oracle import Oracle
-from evaluation.popularity import Popularity, Random, RecentPopularity, SegmentPopularity
-from evaluation.scorer import Scorer
+from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL, Array, Dataset
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.config import BaselinesConfig, EvaluationConfig
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.item_item import EASE, ItemKNN
+from nextbest.evaluation.metrics import per_customer
+from nextbest.evaluation.oracle import Oracle
+from nextbest.evaluation.popularity import Popularity, Random, RecentPopularity, SegmentPopularity
+from nextbest.evaluation.scorer import Scorer
 from tests.contracts import ScorerContract
 from tests.evaluation.worlds import Planted, bank
 

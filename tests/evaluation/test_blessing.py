@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evaluation.baselines import fit_baselines
-from evaluation.blessing import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
-from evaluation.blessing_config import BlessingConfig
-from evaluation.config import BaselinesConfig, EvaluationConfig
-from evaluation.evaluate import rank_all
-from evaluation.results import Calibration, Difference, Evaluation, Interval, Verdict, Window
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.blessing import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
+from nextbest.evaluation.blessing_config import BlessingConfig
+from nextbest.evaluation.config import BaselinesConfig, EvaluationConfig
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.results import Calibration, Difference, Evaluation, Interval, Verdict, Window
 from tests.evaluation.worlds import Planted
 
 CALIBRATION = Calibration(pairs=10, base_rate=0.1, mean_probability=0.1, ece=0.02, brier=0.09, log_loss=0.3, bins=())

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from evaluation.calibration import measure_calibration
+from nextbest.evaluation.calibration import measure_calibration
 
 
 def test_by_hand() -> None:

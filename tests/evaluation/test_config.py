@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from evaluation.config import EvaluationConfig
+from nextbest.evaluation.config import EvaluationConfig
 
 
 def test_main_metric_is_taken_apart() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from data.dataset import Array
-from evaluation.baselines import fit_baselines
-from evaluation.config import EvaluationConfig
-from evaluation.evaluate import evaluate, rank_all
-from evaluation.holdout import Holdout
-from evaluation.results import Evaluation
-from evaluation.verdicts import stage_pairs
+from nextbest.data.dataset import Array
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.evaluate import evaluate, rank_all
+from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.results import Evaluation
+from nextbest.evaluation.verdicts import stage_pairs
 from tests.evaluation.worlds import Planted
 
 

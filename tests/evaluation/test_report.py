@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from evaluation.baselines import fit_baselines
-from evaluation.calibration import measure_calibration
-from evaluation.config import EvaluationConfig
-from evaluation.evaluate import evaluate
-from evaluation.report import html_report, write_report
-from evaluation.results import Evaluation
-from evaluation.table import terminal_report
+from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.calibration import measure_calibration
+from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.evaluate import evaluate
+from nextbest.evaluation.report import html_report, write_report
+from nextbest.evaluation.results import Evaluation
+from nextbest.evaluation.table import terminal_report
 from tests.evaluation.worlds import Planted
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data.dataset import Array
-from evaluation.top_k import top_k
+from nextbest.data.dataset import Array
+from nextbest.evaluation.top_k import top_k
 
 
 def everything(scores: Array) -> Array:

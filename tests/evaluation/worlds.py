@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
-from data.snapshot import holdings_at, new_acquisitions
-from evaluation.holdout import Holdout
+from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
+from nextbest.data.snapshot import holdings_at, new_acquisitions
+from nextbest.evaluation.holdout import Holdout
 
 
 def entities(ids: Sequence[str], columns: Features | None = None) -> EntityTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.dataset import Dataset, EntityTable, Interactions
+from nextbest.data.dataset import Dataset, EntityTable, Interactions
 
 __all__ = ["with_new_products", "without_first_product"]
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from data.encoder_config import EncoderConfig
-from data.encoders import EncoderState, NumberState
-from data.tensorflow import tf
-from modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, masked_mean, step_variable
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.encoders import EncoderState, NumberState
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, masked_mean, step_variable
 
 
 def state(texts: tuple[str, ...] = (), **categories: tuple[str, ...]) -> EncoderState:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tensorflow_recommenders as tfrs
 
-from data.tensorflow import tf
-from modelling.batching import window_batches
-from modelling.layers import DenseBlocks, step_variable
-from modelling.training import Training, adam, restore, train
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.batching import window_batches
+from nextbest.modelling.layers import DenseBlocks, step_variable
+from nextbest.modelling.training import Training, adam, restore, train
 
 EPOCHS = 4
 INPUTS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
@@ -213,7 +213,7 @@ class TestCheckpoints:
             raise Killed
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr("modelling.training.os.replace", killed)
+            patch.setattr("nextbest.modelling.training.os.replace", killed)
             train(fresh_model(), batches, EPOCHS, folder)
         assert (folder / "last.old" / "training.json").exists()
         self.finish(folder, undisturbed)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.tensorflow import tf
-from modelling.weights import blank, rows_by_id
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.weights import blank, rows_by_id
 
 IDS = st.sets(st.text(max_size=3), max_size=12).map(sorted)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.config import DataConfig
-from data.dataset import ACQUIRE, ALWAYS, Array, Dataset
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
 from tests.worlds import Tables
 
 __all__ = ["BANK", "PER_FAMILY", "planted_bank", "planted_families"]

@@ -16,8 +16,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import pipeline.run_all  # noqa: F401  imported here, so that no attempt needs to
-from ui.cli import main
+import nextbest.pipeline.run_all  # noqa: F401  imported here, so that no attempt needs to
+from nextbest.ui.cli import main
 
 
 def die_at(when: str, ending: str, count: int) -> None:

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-import data.atomic
-import pipeline.bless
-from data.config import ColumnConfig, WindowsConfig
-from data.dataset import ACQUIRE, Array
-from data.problems import InputError
-from data.snapshot import take_snapshot
-from evaluation.blessing import Blessing, Check
-from pipeline.bless import BLESSED, NOT_BLESSED, bless_run
-from pipeline.config import load_config
-from pipeline.exported import ExportedRecommender, Requests
-from pipeline.run import Run, open_run
-from pipeline.run_folder import RunFolder
-from serving.recommender import Recommendations, Recommender
-from tests.commands import nextbest
+import nextbest.data.atomic
+import nextbest.pipeline.bless
+from nextbest.data.config import ColumnConfig, WindowsConfig
+from nextbest.data.dataset import ACQUIRE, Array
+from nextbest.data.problems import InputError
+from nextbest.data.snapshot import take_snapshot
+from nextbest.evaluation.blessing import Blessing, Check
+from nextbest.pipeline.bless import BLESSED, NOT_BLESSED, bless_run
+from nextbest.pipeline.config import load_config
+from nextbest.pipeline.exported import ExportedRecommender, Requests
+from nextbest.pipeline.run import Run, open_run
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.serving.recommender import Recommendations, Recommender
+from tests.commands import run_nextbest
 from tests.evaluation.worlds import bank
 from tests.trained import Trained
 
@@ -133,7 +133,7 @@ def planted(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> Callab
             role = "ours" if folder.parent.name == "run" else "theirs"
             return Altered(recommender, altered[role]) if role in altered else recommender
 
-        monkeypatch.setattr(pipeline.bless, "Recommender", load)
+        monkeypatch.setattr(nextbest.pipeline.bless, "Recommender", load)
 
     return plant
 
@@ -180,7 +180,7 @@ class TestVerdict:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(data.atomic, "write_text", killed)
+            patch.setattr(nextbest.data.atomic, "write_text", killed)
             patch.setattr(RunFolder, "add_to_manifest", lambda *_, **entries: None)
             with pytest.raises(KeyboardInterrupt):
                 bless_run(asking(run, lowest={"ranking/ndcg@5": 1.0}), None)
@@ -271,7 +271,7 @@ class TestChange:
         stranger = copy.copy(recommender)
         ids = np.array([f"other-{name}" for name in recommender.products.ids], object)
         stranger.products = dataclasses.replace(recommender.products, ids=ids)
-        monkeypatch.setattr(pipeline.bless, "Recommender", lambda folder: stranger)
+        monkeypatch.setattr(nextbest.pipeline.bless, "Recommender", lambda folder: stranger)
         assert "it knows none of the 40 products" in self.refused(run, models)
 
     def test_a_version_that_fails(self, run: Run, models: Path, planted: Callable[..., None]) -> None:
@@ -347,7 +347,7 @@ class TestConfig:
         path = self.with_blessing(trained, tmp_path, 'lowest = {"ranking/ndcg@7" = 0.3}')
         with pytest.raises(InputError, match=r"asked\.toml.*'ndcg@7' is not measured of ranking; choose from ndcg@1"):
             load_config(path)
-        outcome = nextbest("train", "--config", path, "--out", tmp_path / "run")
+        outcome = run_nextbest("train", "--config", path, "--out", tmp_path / "run")
         assert outcome.code == 2
         assert "'ndcg@7' is not measured of ranking" in outcome.err
         assert not (tmp_path / "run").exists()

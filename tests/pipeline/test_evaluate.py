@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.problems import InputError
-from pipeline.evaluate import evaluate_run
-from pipeline.run import Run, open_run
-from pipeline.run_folder import RunFolder
-from serving.recommender import Recommender
+from nextbest.data.problems import InputError
+from nextbest.pipeline.evaluate import evaluate_run
+from nextbest.pipeline.run import Run, open_run
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.serving.recommender import Recommender
 from tests.trained import Trained
 
 CUTOFF, UNTIL = "2024-09-27", "2024-12-27"  # the small bank's TOML: test_cutoff, and horizon_days = 91 later

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.explain import write_explanations
-from pipeline.run import Run, open_run
-from serving.assets import ASSETS, EXPLANATIONS
-from serving.explanation_assets import STAGES, ExplanationAssets
-from serving.explanations import Explainer, importance
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.pipeline.explain import write_explanations
+from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.explanation_assets import STAGES, ExplanationAssets
+from nextbest.serving.explanations import Explainer, importance
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 from tests.trained import Trained
 
 

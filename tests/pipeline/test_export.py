@@ -10,12 +10,12 @@ from unittest import mock
 
 import pytest
 
-import pipeline.export
-from pipeline.export import NotBlessedError, export_run
-from pipeline.run import Run, open_run
-from serving.infra import InfraBlessing, InfraCheck
-from serving.versions import list_versions, versions
-from tests.commands import nextbest
+import nextbest.pipeline.export
+from nextbest.pipeline.export import NotBlessedError, export_run
+from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.infra import InfraBlessing, InfraCheck
+from nextbest.serving.versions import list_versions, versions
+from tests.commands import run_nextbest
 from tests.trained import Trained
 
 ASKED = '[evaluation.blessing]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
@@ -24,7 +24,7 @@ BROKEN = InfraBlessing(blessed=False, models={"ranking": InfraCheck(problem="it 
 
 
 def infra_says(verdict: InfraBlessing) -> Any:
-    return mock.patch.object(pipeline.export, "infra_validate", lambda servables, config: verdict)
+    return mock.patch.object(nextbest.pipeline.export, "infra_validate", lambda servables, config: verdict)
 
 
 def reopened(folder: Path) -> Run:
@@ -107,7 +107,7 @@ def test_only_so_many_versions_are_kept_as_the_config_says(run: Path, trained: T
     toml.write_text(toml.read_text(encoding="utf-8") + "keep_versions = 2\n", encoding="utf-8")  # [export] is the last
     shutil.copytree(trained.models, models)
     for _ in range(2):
-        assert nextbest("export", "--models", models, "--rollback", "1").code == 0
+        assert run_nextbest("export", "--models", models, "--rollback", "1").code == 0
     with infra_says(WORKING):
         assert export_run(reopened(run), models) == 4
     assert versions(models / "recommender") == [3, 4]
@@ -116,9 +116,9 @@ def test_only_so_many_versions_are_kept_as_the_config_says(run: Path, trained: T
 class TestCommand:
     def test_an_unblessed_run_ends_with_1_after_its_metrics(self, demanding: Path, tmp_path: Path) -> None:
         with infra_says(WORKING):
-            refused = nextbest("export", "--out", demanding, "--models", tmp_path / "models")
+            refused = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models")
             assert (refused.code, "at least 0.99 is asked" in refused.err) == (1, True)
-            forced = nextbest("export", "--out", demanding, "--models", tmp_path / "models", "--force", "--json")
+            forced = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models", "--force", "--json")
         assert (forced.code, json.loads(forced.out)) == (0, {"pushed": 1})
 
     def test_run_prints_its_metrics_before_it_is_refused(
@@ -127,7 +127,7 @@ class TestCommand:
         config = trained.config.with_name("demanding.toml")
         config.write_text(trained.config.read_text(encoding="utf-8") + ASKED, encoding="utf-8")
         with infra_says(WORKING):
-            refused = nextbest("run", "--config", config, "--out", demanding, "--models", tmp_path / "m", "--json")
+            refused = run_nextbest("run", "--config", config, "--out", demanding, "--models", tmp_path / "m", "--json")
         config.unlink()
         assert refused.code == 1 and "at least 0.99 is asked" in refused.err
         assert json.loads(refused.out)["models"]["ranking"]["ndcg@5"]["value"] < 0.99
@@ -135,13 +135,13 @@ class TestCommand:
     def test_list_rollback_and_prune(self, trained: Trained, tmp_path: Path) -> None:
         models = tmp_path / "models"
         shutil.copytree(trained.models, models)
-        assert "pushed version 2" in nextbest("export", "--models", models, "--rollback", "1").out
-        listed = json.loads(nextbest("export", "--models", models, "--list", "--json").out)
+        assert "pushed version 2" in run_nextbest("export", "--models", models, "--rollback", "1").out
+        listed = json.loads(run_nextbest("export", "--models", models, "--list", "--json").out)
         assert [(version["number"], version["rolled_back_to"]) for version in listed] == [(1, None), (2, 1)]
-        assert "recommender" in nextbest("export", "--models", models, "--list").out
-        assert json.loads(nextbest("export", "--models", models, "--prune", "1", "--json").out) == {"removed": [1]}
-        assert "removed nothing" in nextbest("export", "--models", models, "--prune", "1").out
+        assert "recommender" in run_nextbest("export", "--models", models, "--list").out
+        assert json.loads(run_nextbest("export", "--models", models, "--prune", "1", "--json").out) == {"removed": [1]}
+        assert "removed nothing" in run_nextbest("export", "--models", models, "--prune", "1").out
 
     @pytest.mark.parametrize("jobs", [(), ("--list", "--prune", "1"), ("--prune", "0"), ("--rollback", "7")])
     def test_what_cannot_be_meant_ends_with_2(self, trained: Trained, jobs: tuple[str, ...]) -> None:
-        assert nextbest("export", "--models", trained.models, *jobs).code == 2
+        assert run_nextbest("export", "--models", trained.models, *jobs).code == 2

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.candidates import Candidates
-from serving.recommender import Recommender
-from serving.requests import requests_of_ids
+from nextbest.data.candidates import Candidates
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_of_ids
 from tests.conftest import ROOT
 from tests.trained import Trained
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.candidates import Candidates
-from serving.recommender import Recommender
-from tests.commands import nextbest
+from nextbest.data.candidates import Candidates
+from nextbest.serving.recommender import Recommender
+from tests.commands import run_nextbest
 from tests.trained import Trained
 
 CUTOFF = "2024-09-27"  # the small bank's TOML says so
@@ -39,7 +39,7 @@ def elsewhere(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("leak")
     shutil.copytree(trained.config.parent, folder / "bank")
     change_the_future(folder / "bank")
-    outcome = nextbest("train", "--config", folder / "bank" / trained.config.name, "--out", folder / "run")
+    outcome = run_nextbest("train", "--config", folder / "bank" / trained.config.name, "--out", folder / "run")
     assert outcome.code == 0, outcome.err
     return folder
 

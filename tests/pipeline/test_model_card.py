@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from data.config import PolicyConfig, Rule
-from evaluation.blessing import Blessing, Check
-from evaluation.results import Evaluation, Interval, Slice
-from pipeline.model_card import model_card
-from pipeline.run import Run, open_run
-from serving.infra import InfraBlessing, InfraCheck
-from serving.report import CARD
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.evaluation.blessing import Blessing, Check
+from nextbest.evaluation.results import Evaluation, Interval, Slice
+from nextbest.pipeline.model_card import model_card
+from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.infra import InfraBlessing, InfraCheck
+from nextbest.serving.report import CARD
 from tests.trained import Trained
 
 BLESSED = Blessing(

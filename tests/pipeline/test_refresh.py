@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import pipeline.refresh
-from data.problems import InputError
-from data.tensorflow import tf
-from data.windows import EPOCH
-from pipeline.refresh import refresh, start_refresh
-from pipeline.run import Run, open_run
-from serving.recommender import Recommender
-from serving.report import CARD, METRICS, report
-from tests.commands import nextbest
+import nextbest.pipeline.refresh
+from nextbest.data.problems import InputError
+from nextbest.data.tensorflow import tf
+from nextbest.data.windows import EPOCH
+from nextbest.pipeline.refresh import refresh, start_refresh
+from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.report import CARD, METRICS, report
+from nextbest.ui.page.models import report_view
+from tests.commands import run_nextbest
 from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained
-from ui.page.models import report_view
 
 
 class Killed(Exception):
@@ -46,7 +46,7 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def kill_in(step: str) -> Any:
-    return mock.patch.object(pipeline.refresh, step, side_effect=Killed)
+    return mock.patch.object(nextbest.pipeline.refresh, step, side_effect=Killed)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ class TestRunFolder:
         assert start(trained.run, toml, tmp_path / "run").horizon_days == 91
 
     def test_training_in_its_folder_is_refused(self, elsewhere: Path, refreshed: Path) -> None:
-        refused = nextbest("train", "--config", elsewhere, "--out", refreshed)
+        refused = run_nextbest("train", "--config", elsewhere, "--out", refreshed)
         assert refused.code == 2
         assert "was refreshed from the run of config" in refused.err and "2024-09-27" in refused.err
 
@@ -155,7 +155,7 @@ def newest(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     toml = edited(folder / "bank" / trained.config.name, ("test_cutoff = 2024-09-27", "test_days = 0"))
     shutil.copytree(trained.models, folder / "models")
     command = ("refresh", "--run", trained.run, "--config", toml, "--out", folder / "run")
-    done = nextbest(*command, "--models", folder / "models")
+    done = run_nextbest(*command, "--models", folder / "models")
     assert done.code == 0, done.err
     return folder / "models"
 
@@ -251,6 +251,6 @@ class TestRefusals:
     def test_another_version_of_the_program(
         self, trained: Trained, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pipeline.refresh.importlib.metadata, "version", lambda name: "99.0")
+        monkeypatch.setattr(nextbest.pipeline.refresh.importlib.metadata, "version", lambda name: "99.0")
         found = self.problems(trained.run, elsewhere, tmp_path / "run")
         assert found == {None: f"it was trained by version {read(trained.run)['version']}, and this is 99.0"}

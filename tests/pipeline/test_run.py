@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from data.candidates import Candidates
-from tests.commands import nextbest
+from nextbest.data.candidates import Candidates
+from tests.commands import run_nextbest
 from tests.trained import Trained
 
 SCORERS = [
@@ -151,30 +151,32 @@ class TestAgain:
 
     def test_nothing_is_done_twice(self, trained: Trained) -> None:
         before = {path: path.stat().st_mtime_ns for path in (trained.run / "retrieval").rglob("*") if path.is_file()}
-        again = nextbest("run", "--config", trained.config, "--out", trained.run, "--models", trained.models, "--json")
+        again = run_nextbest(
+            "run", "--config", trained.config, "--out", trained.run, "--models", trained.models, "--json"
+        )
         assert (again.code, again.out) == (0, trained.outcome.out)
         assert {path: path.stat().st_mtime_ns for path in before} == before
         assert [path.name for path in (trained.models / "recommender").iterdir()] == ["1"]
 
     def test_evaluate_reads_the_same_metrics(self, trained: Trained) -> None:
-        assert nextbest("evaluate", "--out", trained.run, "--json").out == trained.outcome.out
+        assert run_nextbest("evaluate", "--out", trained.run, "--json").out == trained.outcome.out
 
     def test_measuring_anew_gives_the_same_metrics(self, trained: Trained, tmp_path: Path) -> None:
         shutil.copytree(trained.run, tmp_path / "run")
         shutil.rmtree(tmp_path / "run" / "evaluation")
-        found = json.loads(nextbest("evaluate", "--out", tmp_path / "run", "--json").out)
+        found = json.loads(run_nextbest("evaluate", "--out", tmp_path / "run", "--json").out)
         assert found | {"customers_per_second": 0} == json.loads(trained.outcome.out) | {"customers_per_second": 0}
 
     def test_export_pushes_to_a_folder_once(self, trained: Trained, tmp_path: Path) -> None:
         shutil.copytree(trained.run, tmp_path / "run")
         for _ in range(2):
-            assert nextbest("export", "--out", tmp_path / "run", "--models", tmp_path / "models").code == 0
+            assert run_nextbest("export", "--out", tmp_path / "run", "--models", tmp_path / "models").code == 0
             assert [path.name for path in (tmp_path / "models" / "ranking").iterdir()] == ["1"]
 
     def test_another_config_is_refused(self, trained: Trained, tmp_path: Path) -> None:
         other = trained.config.with_name("other.toml")
         other.write_text(trained.config.read_text().replace("seed = 7", "seed = 8"))
-        refused = nextbest("run", "--config", other, "--out", trained.run)
+        refused = run_nextbest("run", "--config", other, "--out", trained.run)
         other.unlink()
         assert refused.code == 2
         assert "holds a run with another config" in refused.err
@@ -184,7 +186,7 @@ class TestAgain:
         shutil.copytree(trained.config.parent, tmp_path / "bank")
         table = tmp_path / "bank" / "interactions.csv"
         table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-        refused = nextbest("run", "--config", tmp_path / "bank" / trained.config.name, "--out", trained.run)
+        refused = run_nextbest("run", "--config", tmp_path / "bank" / trained.config.name, "--out", trained.run)
         assert refused.code == 2
         assert "holds a run with another data" in refused.err
 
@@ -192,7 +194,7 @@ class TestAgain:
         shutil.copytree(trained.run, tmp_path / "run")
         commented = trained.config.with_name("commented.toml")
         commented.write_text("# a comment\n" + trained.config.read_text())
-        again = nextbest("run", "--config", commented, "--out", tmp_path / "run", "--json")
+        again = run_nextbest("run", "--config", commented, "--out", tmp_path / "run", "--json")
         commented.unlink()
         assert again.code == 0
 
@@ -201,21 +203,21 @@ class TestRefusedFolders:
     @pytest.mark.parametrize("name", ["notes.txt", "manifest.json"])
     def test_a_folder_with_something_else(self, small_bank: Path, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_text("{}")
-        refused = nextbest("run", "--config", small_bank, "--out", tmp_path)
+        refused = run_nextbest("run", "--config", small_bank, "--out", tmp_path)
         assert (refused.code, "holds no run" in refused.err) == (2, True)
         assert files(tmp_path) == {name}
 
     def test_a_file(self, small_bank: Path, tmp_path: Path) -> None:
         out = tmp_path / "run"
         out.write_text("mine")
-        refused = nextbest("run", "--config", small_bank, "--out", out)
+        refused = run_nextbest("run", "--config", small_bank, "--out", out)
         assert (refused.code, "this is a file" in refused.err) == (2, True)
         assert out.read_text() == "mine"
 
     @pytest.mark.parametrize("command", ["evaluate", "export"])
     def test_no_run(self, tmp_path: Path, command: str) -> None:
         models = ["--models", tmp_path / "models"] if command == "export" else []
-        refused = nextbest(command, "--out", tmp_path / "nothing", *models)
+        refused = run_nextbest(command, "--out", tmp_path / "nothing", *models)
         assert (refused.code, "no run's folder" in refused.err) == (2, True)
         assert not list(tmp_path.iterdir())
 
@@ -226,7 +228,7 @@ class TestRefusedFolders:
         for name in ("manifest.json", "config.toml"):
             shutil.copy(trained.run / name, run)
         models = ["--models", tmp_path / "models"] if command == "export" else []
-        refused = nextbest(command, "--out", run, *models)
+        refused = run_nextbest(command, "--out", run, *models)
         assert refused.code == 2
         assert "not trained to the end" in refused.err and "nextbest train" in refused.err
         assert files(run) == {"manifest.json", "config.toml"} and not (tmp_path / "models").exists()

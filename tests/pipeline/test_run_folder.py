@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data.problems import InputError
-from pipeline.run_folder import RunFolder
+from nextbest.data.problems import InputError
+from nextbest.pipeline.run_folder import RunFolder
 
 MANIFEST = {"config": "c1", "data": {"customers": "d1"}, "version": "1", "seed": 3}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import pipeline.tune
-from pipeline.config import load_config
-from pipeline.run import start_run
-from pipeline.tune import tune
-from pipeline.tune_result import TuneResult
+import nextbest.pipeline.tune
+from nextbest.pipeline.config import load_config
+from nextbest.pipeline.run import start_run
+from nextbest.pipeline.tune import tune
+from nextbest.pipeline.tune_result import TuneResult
 from tests.pipeline.test_leak import change_the_future
 from tests.pipeline.test_run import files, read
 from tests.trained import Trained
@@ -55,7 +55,7 @@ def tuned(toml: Path) -> TuneResult:
 
     out = toml.parent.parent / "tuned"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pipeline.tune, "window_candidates", killed)
+        patch.setattr(nextbest.pipeline.tune, "window_candidates", killed)
         tune(toml, out, 2, "both", silent)
     assert not (out / "best.toml").exists()
     return tune(toml, out, 2, "both", silent)
@@ -104,7 +104,7 @@ def test_the_best_toml_is_a_config_of_the_same_tables(toml: Path, tuned: TuneRes
 
 def test_again_nothing_is_trained(toml: Path, tuned: TuneResult, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("select_epochs", "select_ranker", "window_candidates"):
-        monkeypatch.delattr(pipeline.tune, name)
+        monkeypatch.delattr(nextbest.pipeline.tune, name)
     assert tune(toml, tuned.best.parent, 2, "both", silent) == tuned
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import load_config
-from pipeline.tune_report import terminal_report
-from pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
-from pipeline.tune_search import Trial
-from pipeline.tune_space import with_settings
+from nextbest.pipeline.config import load_config
+from nextbest.pipeline.tune_report import terminal_report
+from nextbest.pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
+from nextbest.pipeline.tune_search import Trial
+from nextbest.pipeline.tune_space import with_settings
 
 TOML = """\
 # A bank.

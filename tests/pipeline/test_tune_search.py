@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from data.problems import FailedError
-from modelling.training import Progress, Training, training_so_far
-from pipeline.tune_config import TuneConfig
-from pipeline.tune_search import Objective, Search, Trial
-from pipeline.tune_space import Dimension
+from nextbest.data.problems import FailedError
+from nextbest.modelling.training import Progress, Training, training_so_far
+from nextbest.pipeline.tune_config import TuneConfig
+from nextbest.pipeline.tune_search import Objective, Search, Trial
+from nextbest.pipeline.tune_space import Dimension
 
 BEST = 0.7  # where the peak below is highest
 EPOCHS = 4

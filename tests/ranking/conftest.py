@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.candidates import Candidates
-from data.catalogue import Encoders, fit_encoders
-from data.dataset import Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.snapshot import NO_PRODUCT, holdings_at, new_acquisitions
-from data.statistics_config import StatisticsConfig
-from data.windows import Window
-from ranking.config import RankingConfig
-from ranking.examples import WindowExamples, window_examples
-from ranking.training import RankerSettings
+from nextbest.data.candidates import Candidates
+from nextbest.data.catalogue import Encoders, fit_encoders
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.snapshot import NO_PRODUCT, holdings_at, new_acquisitions
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.windows import Window
+from nextbest.ranking.config import RankingConfig
+from nextbest.ranking.examples import WindowExamples, window_examples
+from nextbest.ranking.training import RankerSettings
 from tests.modelling.worlds import BANK, planted_bank
 
 WINDOWS = (Window(120, 180), Window(180, 240), Window(240, 299))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from data.dataset import Array
-from ranking.calibration import Calibration, fit_calibration
+from nextbest.data.dataset import Array
+from nextbest.ranking.calibration import Calibration, fit_calibration
 
 
 def probabilities(calibration: Calibration, logits: Array) -> Array:

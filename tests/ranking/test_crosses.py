@@ -12,14 +12,14 @@ import math
 import numpy as np
 import pytest
 
-from data.config import DataConfig
-from data.dataset import Array
-from data.encoder_config import EncoderConfig
-from data.encoders import EncoderState, NumberState
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import StatisticsConfig
-from data.tensorflow import tf
-from ranking.crosses import CategoryCrosses, NumericCrosses, gap_columns
+from nextbest.data.config import DataConfig
+from nextbest.data.dataset import Array
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.encoders import EncoderState, NumberState
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.ranking.crosses import CategoryCrosses, NumericCrosses, gap_columns
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import small_config
 

@@ -7,16 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data.candidates import Candidates
-from data.catalogue import Encoders, fit_encoders
-from data.dataset import Array, Dataset, Interactions
-from data.encoder_config import EncoderConfig
-from data.query import encode_customers
-from data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
-from data.statistics import popularity_features
-from data.statistics_config import StatisticsConfig
-from data.windows import Window
-from ranking.examples import (
+from nextbest.data.candidates import Candidates
+from nextbest.data.catalogue import Encoders, fit_encoders
+from nextbest.data.dataset import Array, Dataset, Interactions
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.query import encode_customers
+from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
+from nextbest.data.statistics import popularity_features
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.windows import Window
+from nextbest.ranking.examples import (
     WindowExamples,
     of_known_products,
     sample_customers,

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.catalogue import Encoders
-from data.dataset import Array, Dataset
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import PairStatistic, StatisticsConfig
-from data.tensorflow import tf
-from ranking.examples import WindowExamples
-from ranking.model import RankingModel
+from nextbest.data.catalogue import Encoders
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.ranking.examples import WindowExamples
+from nextbest.ranking.model import RankingModel
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import WINDOWS, examples_of, small_config
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.catalogue import Encoders
-from data.dataset import Array, Dataset
-from data.snapshot import take_snapshot
-from ranking.examples import CatalogueState, WindowExamples, catalogue_state
-from ranking.model import RankingModel
-from ranking.training import RankerSettings, refresh_ranker, train_ranker
+from nextbest.data.catalogue import Encoders
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import take_snapshot
+from nextbest.ranking.examples import CatalogueState, WindowExamples, catalogue_state
+from nextbest.ranking.model import RankingModel
+from nextbest.ranking.training import RankerSettings, refresh_ranker, train_ranker
 from tests.modelling.catalogues import with_new_products, without_first_product
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import WINDOWS, settings

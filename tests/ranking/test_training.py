@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from data.catalogue import Encoders
-from data.dataset import Array
-from data.problems import InputError
-from data.snapshot import NO_PRODUCT
-from data.statistics_config import StatisticsConfig
-from data.tensorflow import tf
-from modelling.training import Progress, Training
-from ranking.calibration import Calibration
-from ranking.examples import WindowExamples, of_known_products, split_customers
-from ranking.model import RankingModel
-from ranking.training import select_ranker, train_ranker
+from nextbest.data.catalogue import Encoders
+from nextbest.data.dataset import Array
+from nextbest.data.problems import InputError
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.modelling.training import Progress, Training
+from nextbest.ranking.calibration import Calibration
+from nextbest.ranking.examples import WindowExamples, of_known_products, split_customers
+from nextbest.ranking.model import RankingModel
+from nextbest.ranking.training import select_ranker, train_ranker
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import settings, small_config
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from data.dataset import Dataset
-from data.encoder_config import EncoderConfig
-from data.statistics_config import StatisticsConfig
-from retrieval.config import RetrievalConfig
-from retrieval.training import RetrieverSettings
+from nextbest.data.dataset import Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.training import RetrieverSettings
 from tests.modelling.worlds import BANK, planted_bank
 
 DAY = 240

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow_recommenders as tfrs
 
-from data.tensorflow import tf
-from retrieval.config import RetrievalConfig
-from retrieval.losses import ContrastiveLoss, TripletLoss, retrieval_loss
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.losses import ContrastiveLoss, TripletLoss, retrieval_loss
 
 MASKED = float(np.finfo(np.float32).min) / 100  # what tfrs gives to a candidate that must not count
 

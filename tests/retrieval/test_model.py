@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import tensorflow_recommenders as tfrs
 
-from data.catalogue import Encoders
-from data.dataset import Array
-from data.encoder_config import EncoderConfig
-from data.encoders import EncoderState
-from data.snapshot import NO_PRODUCT
-from data.tensorflow import tf
-from retrieval.examples import Queries, TrainingSet
-from retrieval.model import MaskedFactorizedTopK, TwoTowerModel, uses_full_softmax
+from nextbest.data.catalogue import Encoders
+from nextbest.data.dataset import Array
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.encoders import EncoderState
+from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.examples import Queries, TrainingSet
+from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel, uses_full_softmax
 from tests.retrieval.conftest import small_config
 
 NO_COLUMNS = EncoderState(config=EncoderConfig(), numbers={}, categories={}, texts=())

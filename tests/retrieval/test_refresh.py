@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dataset import Array, Dataset
-from data.query import encode_customers
-from data.snapshot import NO_PRODUCT, take_snapshot
-from retrieval.training import Retriever, refresh_retriever, train_retriever
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.query import encode_customers
+from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
+from nextbest.retrieval.training import Retriever, refresh_retriever, train_retriever
 from tests.modelling.catalogues import with_new_products, without_first_product
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY, settings

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.catalogue import encode_products, fit_encoders
-from data.dataset import Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.query import encode_customers
-from data.snapshot import NO_PRODUCT, take_snapshot
-from data.statistics import popularity_features
-from data.statistics_config import StatisticsConfig
-from data.tensorflow import tf
-from retrieval.model import TwoTowerModel
-from retrieval.towers import pooled
+from nextbest.data.catalogue import encode_products, fit_encoders
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.query import encode_customers
+from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
+from nextbest.data.statistics import popularity_features
+from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.tensorflow import tf
+from nextbest.retrieval.model import TwoTowerModel
+from nextbest.retrieval.towers import pooled
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY, small_config
 

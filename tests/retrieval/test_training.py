@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.catalogue import fit_encoders
-from data.dataset import Array, Dataset
-from data.encoder_config import EncoderConfig
-from data.snapshot import take_snapshot
-from data.windows import Window
-from modelling.training import Progress, Training
-from retrieval.training import Retriever, select_epochs, train_retriever
+from nextbest.data.catalogue import fit_encoders
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.encoder_config import EncoderConfig
+from nextbest.data.snapshot import take_snapshot
+from nextbest.data.windows import Window
+from nextbest.modelling.training import Progress, Training
+from nextbest.retrieval.training import Retriever, select_epochs, train_retriever
 from tests.modelling.worlds import BANK, PER_FAMILY, planted_families
 from tests.retrieval.conftest import DAY, settings
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from serving.recommender import Filters, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Features
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.requests import take
 from tests.serving.serialized import examples
 from tests.serving.servables import SERVABLES, Served, serve
 from tests.trained import Trained

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Array, Features
-from serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
-from serving.backends import InputSpec
-from serving.recommender import Recommender
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.backends import InputSpec
+from nextbest.serving.recommender import Recommender
 
 WORD, NUMBER, DAY = np.dtype(object), np.dtype(np.float32), np.dtype(np.int64)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Features
-from data.tensorflow import tf
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
 
 
 def serialize(features: Mapping[str, Any]) -> bytes:

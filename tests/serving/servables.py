@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Features
-from data.tensorflow import tf
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
 
 SERVABLES = ("retrieval", "retrieval_scann", "ranking", "recommender")
 

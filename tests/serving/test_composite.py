@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.config import PolicyConfig, Rule
-from data.dataset import Array, Features
-from data.problems import InputError
-from data.tensorflow import tf
-from serving.backends.local import LocalBackend
-from serving.composite import RecommenderServable
-from serving.recommender import Filters, Recommendations, Recommender
-from serving.requests import check_filters, take
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import InputError
+from nextbest.data.tensorflow import tf
+from nextbest.serving.backends.local import LocalBackend
+from nextbest.serving.composite import RecommenderServable
+from nextbest.serving.recommender import Filters, Recommendations, Recommender
+from nextbest.serving.requests import check_filters, take
 from tests.trained import Trained
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 400, 40

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.dataset import Array
-from serving.explainers import EXPLAINERS, Game
-from serving.explanation_config import ExplainerName, ExplanationConfig
+from nextbest.data.dataset import Array
+from nextbest.serving.explainers import EXPLAINERS, Game
+from nextbest.serving.explanation_config import ExplainerName, ExplanationConfig
 
 ALL: tuple[ExplainerName, ...] = ("sampling", "permutation", "partition")
 EXACT: tuple[ExplainerName, ...] = ("sampling", "permutation")

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Array, Features
-from data.named_features import NamedFeature
-from data.problems import FailedError, InputError
-from serving.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
-from serving.backends import InputSpec
-from serving.explanation_assets import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
-from serving.explanation_config import ExplanationConfig
-from serving.explanations import Contribution, Explainer, importance, reasons
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.data.named_features import NamedFeature
+from nextbest.data.problems import FailedError, InputError
+from nextbest.serving.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.backends import InputSpec
+from nextbest.serving.explanation_assets import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
+from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.explanations import Contribution, Explainer, importance, reasons
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 from tests.serving import tiny
 
 WORD, NUMBER, DAY = np.dtype(object), np.dtype(np.float32), np.dtype(np.int64)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.catalogue import fit_encoders
-from data.query import encode_customers, raw_request
-from data.snapshot import NO_PRODUCT, take_snapshot
-from pipeline.run import open_run
-from serving.recommender import Filters, Recommender
+from nextbest.data.catalogue import fit_encoders
+from nextbest.data.query import encode_customers, raw_request
+from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
+from nextbest.pipeline.run import open_run
+from nextbest.serving.recommender import Filters, Recommender
 from tests.serving.serialized import examples
 from tests.trained import Trained
 
@@ -23,7 +23,7 @@ K = 6
 
 SCRIPT = """
 import importlib.abc, sys
-OURS = {"data", "modelling", "retrieval", "ranking", "evaluation", "serving", "pipeline", "ui", "tests"}
+OURS = {"nextbest", "tests"}
 
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

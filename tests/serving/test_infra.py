@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.tensorflow import tf
-from pipeline.run_folder import RunFolder
-from serving.assets import ASSETS
-from serving.infra import INFRA_BLESSED, INFRA_NOT_BLESSED, InfraBlessing, InfraCheck, infra_validate
-from serving.infra_config import InfraConfig
-from serving.replay import WARMUP
+from nextbest.data.tensorflow import tf
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.serving.assets import ASSETS
+from nextbest.serving.infra import INFRA_BLESSED, INFRA_NOT_BLESSED, InfraBlessing, InfraCheck, infra_validate
+from nextbest.serving.infra_config import InfraConfig
+from nextbest.serving.replay import WARMUP
 from tests.serving import tiny
 from tests.trained import Trained
 

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import serving.backends.local
-import serving.replay
-from data.dataset import Array
-from serving.assets import ASSETS, MANIFEST, PRODUCTS
-from serving.backends import InputSpec
-from serving.live import LiveRecommender
-from serving.push import prune, push, rollback
-from serving.recommender import Recommender
-from serving.replay import WARMUP, Ask
-from serving.sources import LocalSource
+import nextbest.serving.backends.local
+import nextbest.serving.replay
+from nextbest.data.dataset import Array
+from nextbest.serving.assets import ASSETS, MANIFEST, PRODUCTS
+from nextbest.serving.backends import InputSpec
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.push import prune, push, rollback
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.replay import WARMUP, Ask
+from nextbest.serving.sources import LocalSource
 from tests.serving.tiny import CUSTOMER_IDS, REQUESTS, export, write_records
 
 
@@ -362,9 +362,9 @@ class TestFreeing:
 
         def asker(functions: Any) -> Ask:
             loaded.setdefault(id(functions), weakref.ref(functions))
-            return serving.replay.asker(functions)
+            return nextbest.serving.replay.asker(functions)
 
-        monkeypatch.setattr(serving.backends.local, "asker", asker)
+        monkeypatch.setattr(nextbest.serving.backends.local, "asker", asker)
         with LiveRecommender(LocalSource(models)) as live:
             world.push("v2", differ)
             gc.disable()

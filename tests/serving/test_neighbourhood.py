@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.insights_config import NeighbourhoodConfig
-from serving.neighbourhood import Neighbourhood, Surroundings
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.serving.insights_config import NeighbourhoodConfig
+from nextbest.serving.neighbourhood import Neighbourhood, Surroundings
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 from tests.serving.handmade import World, described, numbers, words
 
 # Four products on a cross: the first axis has variance 2, the second 0.5, the third none.

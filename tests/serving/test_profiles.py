@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dataset import Array
-from serving.insights_config import ProfilesConfig
-from serving.profiles import Attribute, Holding, Profile, Profiles
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Array
+from nextbest.serving.insights_config import ProfilesConfig
+from nextbest.serving.profiles import Attribute, Holding, Profile, Profiles
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 from tests.serving.handmade import World, described, numbers, words
 
 COLUMNS = {

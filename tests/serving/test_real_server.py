@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from serving.backends import BackendError
-from serving.recommender import Filters, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Features
+from nextbest.serving.backends import BackendError
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.requests import take
 from tests.conftest import ROOT
 from tests.contracts import assert_same_recommendations
 
@@ -71,7 +71,7 @@ def test_lists_of_no_width(served: Recommender, local: Recommender, customers: F
 
 
 def test_a_model_that_is_not_served(models: Path, served: Recommender) -> None:
-    from serving.backends.config import ClientConfig
+    from nextbest.serving.backends.config import ClientConfig
 
     host, grpc_port, _ = os.environ[SERVER].rsplit(":", 2)
     with pytest.raises(BackendError, match="'no such model'"):

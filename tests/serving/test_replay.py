@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import serving.replay
-from serving.replay import PROJECT, replay
+import nextbest.serving.replay
+from nextbest.serving.replay import PROJECT, replay
 from tests.serving.tiny import write_records
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "nextbest"
 X = np.array([1, 2])
 
 
@@ -114,28 +114,28 @@ def test_more_records_than_tensorflow_serving_takes(tmp_path: Path) -> None:
 
 @given(arrays(np.float32, 3, elements=st.floats(width=32)), arrays(np.float32, 3, elements=st.floats(width=32)))
 def test_a_difference_is_symmetric_in_what_is_equal(one: Any, other: Any) -> None:
-    difference = serving.replay._differences(one, other)
-    assert ((difference == 0) == (serving.replay._differences(other, one) == 0)).all()
+    difference = nextbest.serving.replay._differences(one, other)
+    assert ((difference == 0) == (nextbest.serving.replay._differences(other, one) == 0)).all()
     assert (difference >= 0).all()
-    assert (serving.replay._differences(one, one) == 0).all()
+    assert (nextbest.serving.replay._differences(one, one) == 0).all()
 
 
 class TestTheScript:
     def test_all_packages_of_the_project_are_kept_out(self) -> None:
-        config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        packages = {name.partition(".")[0] for name in config["tool"]["setuptools"]["packages"]}
-        assert packages | {"benchmarks", "tests"} == PROJECT
+        packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {path.name for path in SOURCE.iterdir()}
+        assert packages | {"nextbest"} == PROJECT
 
     def test_they_cannot_be_imported(self) -> None:
         program = """
 import importlib, runpy, sys
 script = runpy.run_path(sys.argv[1])
-importlib.import_module("data.problems")
-del sys.modules["data"], sys.modules["data.problems"]
+importlib.import_module("nextbest.data.problems")
+for name in [name for name in sys.modules if name.split(".")[0] == "nextbest"]:
+    del sys.modules[name]
 sys.meta_path.insert(0, script["_Absent"](script["PROJECT"]))
 importlib.import_module("json.tool")
-importlib.import_module("data.problems")
+importlib.import_module("nextbest.data.problems")
 """
-        command = [sys.executable, "-c", program, serving.replay.__file__]
+        command = [sys.executable, "-c", program, nextbest.serving.replay.__file__]
         fresh = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert fresh.stderr.splitlines()[-1] == "ModuleNotFoundError: a server has no package 'data'"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.results import Evaluation
-from serving.push import rollback
-from serving.recommender import Recommender
-from serving.report import CARD, METRICS, report
+from nextbest.evaluation.results import Evaluation
+from nextbest.serving.push import rollback
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.report import CARD, METRICS, report
 from tests.serving.tiny import export
 from tests.trained import Trained
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from data.config import PolicyConfig, Rule
-from data.dataset import Features
-from data.tables.tf_metadata import schema_proto
-from data.tensorflow import tf
-from pipeline.run import open_run
-from serving.composite import RecommenderServable
-from serving.recommender import Recommender
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.dataset import Features
+from nextbest.data.tables.tf_metadata import schema_proto
+from nextbest.data.tensorflow import tf
+from nextbest.pipeline.run import open_run
+from nextbest.serving.composite import RecommenderServable
+from nextbest.serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served
 from tests.trained import Trained
 

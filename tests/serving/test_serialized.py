@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from data.tensorflow import tf
-from serving.recommender import Filters, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.requests import take
 from tests.serving.serialized import examples, serialize
 from tests.trained import Trained
 

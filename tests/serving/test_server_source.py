@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from data.dataset import Features
-from serving.backends import BackendError
-from serving.backends.config import ClientConfig
-from serving.live import LiveRecommender
-from serving.push import rollback
-from serving.recommender import Recommendations, Recommender
-from serving.requests import take
-from serving.sources import LocalSource, ServerSource, source_of
+from nextbest.data.dataset import Features
+from nextbest.serving.backends import BackendError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.push import rollback
+from nextbest.serving.recommender import Recommendations, Recommender
+from nextbest.serving.requests import take
+from nextbest.serving.sources import LocalSource, ServerSource, source_of
 from tests.contracts import assert_same_recommendations
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Emulator

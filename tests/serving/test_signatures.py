@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.config import EntityConfig
-from data.dataset import Features
-from data.tensorflow import tf
-from serving.recommender import Recommender
+from nextbest.data.config import EntityConfig
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served, rows
 from tests.trained import Trained
 

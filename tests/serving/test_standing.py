@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.dataset import Array
-from serving.standing import NumberColumn, Segments, WordColumn, percentile_rank
+from nextbest.data.dataset import Array
+from nextbest.serving.standing import NumberColumn, Segments, WordColumn, percentile_rank
 from tests.serving.handmade import numbers, words
 
 LABELS = words("a", "b", "a", "", "b", "a")

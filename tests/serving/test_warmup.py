@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from data.tensorflow import tf
-from serving.assets import ASSETS
-from serving.recommender import Recommender
-from serving.replay import WARMUP
-from serving.requests import take
-from serving.warmup import anonymous, write_warmup
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.assets import ASSETS
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.replay import WARMUP
+from nextbest.serving.requests import take
+from nextbest.serving.warmup import anonymous, write_warmup
 from tests.serving import tiny
 from tests.serving.servables import SERVABLES, Served
 from tests.trained import Trained

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from data.tensorflow import tf
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
 from tests.serving.serialized import serialize
 from tests.serving.servables import SERVABLES, Served
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from data.tensorflow import tf
-from serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
-from serving.replay import WARMUP
-from serving.warmup import write_warmup
+from nextbest.data.tensorflow import tf
+from nextbest.serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.replay import WARMUP
+from nextbest.serving.warmup import write_warmup
 
 REQUESTS = {"as_of_day": np.array([20_000, 20_001]), "income": np.array([1.5, np.nan], np.float32)}
 CUSTOMER_IDS = np.array(["C1", "C2"], object)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grpc import StatusCode
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 __all__ = ["ServingError", "http_status", "invalid", "of_runtime"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid
 from tests.tf_serving.json_text import parse, type_of, value_text
 from tests.tf_serving.tensors import to_proto, type_name

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tensorflow.core.framework import tensor_pb2
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid
 from tests.tf_serving.json_request import Format
 from tests.tf_serving.json_text import decimal

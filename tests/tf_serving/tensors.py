@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 
 __all__ = ["to_proto", "type_name"]
 

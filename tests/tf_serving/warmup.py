@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from tensorflow_serving.apis import prediction_log_pb2
 
-from data.tensorflow import tf
+from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid, of_runtime
 from tests.tf_serving.servable import Servable
 from tests.tf_serving.signature import run_predict

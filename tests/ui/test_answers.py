@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import serving.scoring
-from serving.assets import ASSETS, EXPLANATIONS
-from serving.explanations import Explainer
-from serving.recommender import Filters, Recommender
-from serving.requests import requests_from_file, requests_of_ids, take
-from serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
-from tests.commands import Outcome, nextbest
+import nextbest.serving.scoring
+from nextbest.serving.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.explanations import Explainer
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.requests import requests_from_file, requests_of_ids, take
+from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
+from nextbest.ui.answers import print_answers
+from tests.commands import Outcome, run_nextbest
 from tests.trained import Trained
 from tests.ui.tables import BAD_FILES, BadFile, known_customers
-from ui.answers import print_answers
 
 
 def recommend(models: Path, customer: str | Path, *more: str) -> Outcome:
-    return nextbest("recommend", "--models", models, "--customer", customer, *more)
+    return run_nextbest("recommend", "--models", models, "--customer", customer, *more)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def people(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(trained: Trained, people: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """What `score` writes for all customers."""
     out = tmp_path_factory.mktemp("scored") / "scored.csv"
-    done = nextbest("score", "--models", trained.models, "--customers", people, "--out", out, "--top", "4")
+    done = run_nextbest("score", "--models", trained.models, "--customers", people, "--out", out, "--top", "4")
     assert done.code == 0, done.err
     return pd.read_csv(out)
 
@@ -120,7 +120,7 @@ class TestRecommend:
         ],
     )
     def test_what_is_not_known(self, trained: Trained, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
-        refused = nextbest("recommend", "--models", trained.models, *arguments)
+        refused = run_nextbest("recommend", "--models", trained.models, *arguments)
         assert (refused.code, refused.out) == (2, "")
         for text in says:
             assert text in refused.err
@@ -150,7 +150,7 @@ class TestScore:
     ) -> None:
         pd.read_csv(people).to_csv(tmp_path / "people.csv.gz", index=False)
         out = tmp_path / "scored.parquet"
-        done = nextbest(
+        done = run_nextbest(
             "score",
             "--models",
             trained.models,
@@ -180,7 +180,7 @@ class TestScore:
         columns = customers.columns | {"income": np.where(np.arange(400) < 150, np.nan, customers.columns["income"])}
         columns["income"] = columns["income"].astype(np.float32)
         for chunk in (70, 4096):
-            monkeypatch.setattr(serving.scoring, "SCORING_CHUNK", chunk)
+            monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", chunk)
             seen: list[int] = []
             written = score(recommender, customers.ids, columns, tmp_path / f"{chunk}{ending}", 3, advance=seen.append)
             assert sum(seen) == 400 and len(seen) == -(-400 // chunk)
@@ -202,7 +202,7 @@ class TestScore:
     def test_a_failure_leaves_no_file(
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
     ) -> None:
-        monkeypatch.setattr(serving.scoring, "SCORING_CHUNK", 100)
+        monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", 100)
         customers = recommender.customers()
         out = tmp_path / f"scored{ending}"
 
@@ -227,7 +227,7 @@ class TestScore:
             return tmp_path / name
 
         strange, out = file("strange.csv", region="Atlantis", credit_score="NaN"), tmp_path / "out.csv"
-        done = nextbest("score", "--models", trained.models, "--customers", strange, "--out", out, "--top", "3")
+        done = run_nextbest("score", "--models", trained.models, "--customers", strange, "--out", out, "--top", "3")
         assert done.code == 0, done.err
         found = pd.read_csv(out)
         ids, request = requests_from_file(recommender, file("missing.csv", region="", credit_score=""))
@@ -248,7 +248,7 @@ class TestScore:
     def test_a_bad_file_is_refused(self, trained: Trained, people: Path, tmp_path: Path, bad: BadFile) -> None:
         file = tmp_path / "bad.csv"
         file.write_bytes(bad.spoil(people.read_bytes()))
-        refused = nextbest("score", "--models", trained.models, "--customers", file, "--out", tmp_path / "out.csv")
+        refused = run_nextbest("score", "--models", trained.models, "--customers", file, "--out", tmp_path / "out.csv")
         assert (refused.code, refused.out) == (2, "")
         for text in (str(file), *bad.says):
             assert text in refused.err
@@ -260,7 +260,7 @@ class TestScore:
         for bad in wanted:
             content = bad.spoil(content)
         file.write_bytes(content)
-        refused = nextbest("score", "--models", trained.models, "--customers", file, "--out", tmp_path / "out.csv")
+        refused = run_nextbest("score", "--models", trained.models, "--customers", file, "--out", tmp_path / "out.csv")
         assert refused.code == 2
         for bad in wanted:
             assert bad.says[0] in refused.err
@@ -278,12 +278,12 @@ class TestScore:
         self, trained: Trained, people: Path, tmp_path: Path, out: str, says: str
     ) -> None:
         (tmp_path / "folder.csv").mkdir()
-        refused = nextbest("score", "--models", trained.models, "--customers", people, "--out", tmp_path / out)
+        refused = run_nextbest("score", "--models", trained.models, "--customers", people, "--out", tmp_path / out)
         assert (refused.code, says in refused.err) == (2, True)
         assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
     def test_missing_customers(self, trained: Trained, tmp_path: Path) -> None:
-        refused = nextbest(
+        refused = run_nextbest(
             "score", "--models", trained.models, "--customers", tmp_path / "no.csv", "--out", tmp_path / "o.csv"
         )
         assert refused.code == 2 and str(tmp_path / "no.csv") in refused.err
@@ -311,7 +311,7 @@ class TestWhy:
         few, out = tmp_path / "few.csv", tmp_path / "scored.csv"
         few.write_text("".join(people.read_text().splitlines(keepends=True)[:4]))
         asked = ("score", "--models", trained.models, "--customers", few, "--out", out, "--top", "2")
-        assert nextbest(*asked, "--why").code == 0
+        assert run_nextbest(*asked, "--why").code == 0
         table = pd.read_csv(out)
         assert tuple(table.columns) == (*RECOMMENDATION_COLUMNS, "why")
         explainer = Explainer(recommender)
@@ -326,7 +326,7 @@ class TestWhy:
         columns = take(customers.columns, slice(5))
         columns["income"] = np.where(np.arange(5) < 3, np.nan, columns["income"]).astype(np.float32)
         for chunk in (2, 16):
-            monkeypatch.setattr(serving.scoring, "EXPLAINED_CHUNK", chunk)
+            monkeypatch.setattr(nextbest.serving.scoring, "EXPLAINED_CHUNK", chunk)
             out = tmp_path / f"{chunk}.parquet"
             written = score(recommender, customers.ids[:5], columns, out, 2, explainer=Explainer(recommender))
         few, many = (pd.read_parquet(tmp_path / f"{chunk}.parquet") for chunk in (2, 16))
@@ -337,7 +337,7 @@ class TestWhy:
         models, out = tmp_path / "models", tmp_path / "out.csv"
         shutil.copytree(trained.models / "recommender", models / "recommender")
         (models / "recommender" / "1" / ASSETS / EXPLANATIONS).unlink()
-        refused = nextbest("score", "--models", models, "--customers", people, "--out", out, "--why")
+        refused = run_nextbest("score", "--models", models, "--customers", people, "--out", out, "--why")
         assert (refused.code, refused.out) == (2, "")
         assert "without what --why needs; export it anew, or leave --why out" in refused.err
         assert not out.exists()

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.commands import Outcome, nextbest
+from nextbest.ui.cli import app
+from tests.commands import Outcome, run_nextbest
 from tests.conftest import ROOT
 from tests.trained import Trained
 from tests.ui.tables import BAD_FILES, BadFile
-from ui.cli import app
 
 COMMANDS = ["simulate", "schema", "run", "train", "evaluate", "export", "recommend", "score", "ui"]
 
@@ -38,7 +38,7 @@ class TestHelp:
 
     def test_imports_nothing_heavy(self) -> None:
         script = (
-            "import sys; from ui.cli import main\n"
+            "import sys; from nextbest.ui.cli import main\n"
             "sys.argv = ['nextbest', '--help']\n"
             "try: main()\n"
             "except SystemExit as end: assert end.code == 0\n"
@@ -50,7 +50,7 @@ class TestHelp:
 
     def test_the_console_command_is_this_one(self) -> None:
         (script,) = importlib.metadata.entry_points(group="console_scripts", name="nextbest")
-        assert script.value == "ui.cli:main"
+        assert script.value == "nextbest.ui.cli:main"
 
 
 class TestUsage:
@@ -80,7 +80,7 @@ class TestTheAddressOfThePage:
     """It is refused before anything is loaded: there are no models."""
 
     def refuse(self, *arguments: str | Path) -> str:
-        refused = nextbest("ui", "--models", "nowhere", *arguments)
+        refused = run_nextbest("ui", "--models", "nowhere", *arguments)
         assert (refused.code, refused.out) == (2, "")
         return refused.err
 
@@ -102,7 +102,7 @@ class TestConfig:
     def refuse(self, config: Path, *says: str) -> None:
         out = config.parent / "run"
         for command in ("run", "train"):
-            refused = nextbest(command, "--config", config, "--out", out)
+            refused = run_nextbest(command, "--config", config, "--out", out)
             assert (refused.code, refused.out) == (2, "")
             for text in (str(config), *says):
                 assert text in refused.err
@@ -150,9 +150,9 @@ class TestConfig:
         assert old in text
         config.write_text(text.replace(old, new, 1))
         if "people" in new:  # the table is to blame, not the config
-            assert nextbest("run", "--config", config, "--out", tmp_path / "run").code == 2
+            assert run_nextbest("run", "--config", config, "--out", tmp_path / "run").code == 2
             says = (*says[1:], str(config.parent / says[0]))
-            assert all(text in nextbest("run", "--config", config, "--out", tmp_path / "run").err for text in says)
+            assert all(text in run_nextbest("run", "--config", config, "--out", tmp_path / "run").err for text in says)
         else:
             self.refuse(config, *says)
 
@@ -167,7 +167,7 @@ def test_a_bad_customers_file_is_refused_before_training(small_bank: Path, tmp_p
     shutil.copytree(small_bank.parent, tmp_path / "bank")
     table = tmp_path / "bank" / "customers.csv"
     table.write_bytes(bad.spoil(table.read_bytes()))
-    refused = nextbest("run", "--config", tmp_path / "bank" / small_bank.name, "--out", tmp_path / "run")
+    refused = run_nextbest("run", "--config", tmp_path / "bank" / small_bank.name, "--out", tmp_path / "run")
     assert (refused.code, refused.out) == (2, "")
     for text in (str(table), *bad.says):
         assert text in refused.err
@@ -177,7 +177,7 @@ def test_a_bad_customers_file_is_refused_before_training(small_bank: Path, tmp_p
 
 def test_the_exit_code_of_the_real_command(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("nextbest")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "ui.cli"]
+    command = [str(script)] if script.exists() else [sys.executable, "-m", "nextbest.ui.cli"]
     refused = subprocess.run(
         [*command, "evaluate", "--out", tmp_path / "nothing"], cwd=ROOT, capture_output=True, text=True
     )
@@ -189,16 +189,16 @@ def test_the_exit_code_of_the_real_command(tmp_path: Path) -> None:
 class TestSimulate:
     def test_tells_where_the_config_is(self, tmp_path: Path) -> None:
         arguments = ["--customers", "30", "--products", "20", "--seed", "3"]
-        made = nextbest("simulate", "--out", tmp_path / "a", *arguments, "--json")
+        made = run_nextbest("simulate", "--out", tmp_path / "a", *arguments, "--json")
         assert (made.code, json.loads(made.out)) == (0, {"config": str(tmp_path / "a" / "nextbest.toml")})
-        again = nextbest("simulate", "--out", tmp_path / "b", *arguments)
+        again = run_nextbest("simulate", "--out", tmp_path / "b", *arguments)
         assert (again.code, again.out) == (0, f"wrote {tmp_path / 'b' / 'nextbest.toml'}\n")
         for file in (tmp_path / "a").iterdir():
             assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
     def test_writes_over_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "mine.txt").write_text("mine")
-        refused = nextbest("simulate", "--out", tmp_path)
+        refused = run_nextbest("simulate", "--out", tmp_path)
         assert refused.code == 2 and str(tmp_path) in refused.err
         assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -208,7 +208,7 @@ class TestSchema:
         tables = [
             item for name in ("customers", "products", "interactions") for item in (f"--{name}", bank / f"{name}.csv")
         ]
-        return nextbest("schema", *tables, "--out", out)
+        return run_nextbest("schema", *tables, "--out", out)
 
     def test_writes_a_config(self, small_bank: Path, tmp_path: Path) -> None:
         made = self.infer(small_bank.parent, tmp_path / "mine.toml")
@@ -231,7 +231,7 @@ class TestSchema:
 
 @pytest.mark.slow
 def test_a_stopped_page_leaves_no_uploads(trained: Trained, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ui.cli", "ui", "--models", trained.models, "--port", "0"]
+    command = [sys.executable, "-m", "nextbest.ui.cli", "ui", "--models", trained.models, "--port", "0"]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as page:
         assert page.stdout is not None

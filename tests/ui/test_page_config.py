@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from data.problems import InputError
-from ui.page.config import ACCOUNTS, PageConfig, accounts_of, load_page_config
+from nextbest.data.problems import InputError
+from nextbest.ui.page.config import ACCOUNTS, PageConfig, accounts_of, load_page_config
 
 
 @pytest.fixture(autouse=True)

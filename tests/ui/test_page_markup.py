@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from data.problems import InputError, Problem
-from ui.page.errors import readable
-from ui.page.markup import Column, definitions, empty, folded, join, meter, notice, problem_table, table
-from ui.page.words import column_title, sentence_case
+from nextbest.data.problems import InputError, Problem
+from nextbest.ui.page.errors import readable
+from nextbest.ui.page.markup import Column, definitions, empty, folded, join, meter, notice, problem_table, table
+from nextbest.ui.page.words import column_title, sentence_case
 
 EVIL = '<script>alert("1")</script>&\'"'
 

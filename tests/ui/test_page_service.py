@@ -13,15 +13,15 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from serving.live import LiveRecommender
-from serving.recommender import Recommender
-from serving.requests import requests_of_ids
-from serving.sources import LocalSource
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.sources import LocalSource
+from nextbest.ui.page.config import ACCOUNTS, PageConfig
+from nextbest.ui.page.server import open_page
 from tests.conftest import ROOT
 from tests.trained import Trained
 from tests.ui.tables import known_customers
-from ui.page.config import ACCOUNTS, PageConfig
-from ui.page.server import open_page
 
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
 pytestmark = [

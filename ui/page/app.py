@@ -10,25 +10,25 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from data.problems import InputError
-from data.windows import EPOCH
-from serving.live import LiveRecommender
-from ui.page.batch import BatchTab
-from ui.page.config import PageConfig
-from ui.page.controls import Controls
-from ui.page.customer import CustomerPanel, card, template_link
-from ui.page.desk import Desk, Desks, Person
-from ui.page.endpoints import add_endpoints
-from ui.page.errors import readable
-from ui.page.markup import html, notice, problem_table
-from ui.page.models import ModelsTab
-from ui.page.neighbourhood import NeighbourhoodTab
-from ui.page.products import ProductsTab
-from ui.page.profile import ProfileTab
-from ui.page.service import ServiceTab
-from ui.page.tab import Shared, Shown, Tab, listen
-from ui.page.whatif import WhatIfTab
-from ui.page.why import WhyTab
+from nextbest.data.problems import InputError
+from nextbest.data.windows import EPOCH
+from nextbest.serving.live import LiveRecommender
+from nextbest.ui.page.batch import BatchTab
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.controls import Controls
+from nextbest.ui.page.customer import CustomerPanel, card, template_link
+from nextbest.ui.page.desk import Desk, Desks, Person
+from nextbest.ui.page.endpoints import add_endpoints
+from nextbest.ui.page.errors import readable
+from nextbest.ui.page.markup import html, notice, problem_table
+from nextbest.ui.page.models import ModelsTab
+from nextbest.ui.page.neighbourhood import NeighbourhoodTab
+from nextbest.ui.page.products import ProductsTab
+from nextbest.ui.page.profile import ProfileTab
+from nextbest.ui.page.service import ServiceTab
+from nextbest.ui.page.tab import Shared, Shown, Tab, listen
+from nextbest.ui.page.whatif import WhatIfTab
+from nextbest.ui.page.why import WhyTab
 
 __all__ = ["build_page", "heading"]
 

@@ -12,16 +12,16 @@ import pandas as pd
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.problems import InputError
-from serving.recommender import Filters
-from serving.requests import requests_from_file
-from serving.scoring import RECOMMENDATION_COLUMNS, score
-from ui.page.config import PageConfig
-from ui.page.desk import Desk
-from ui.page.markup import Column, empty, html, notice, problem_table, table
-from ui.page.tab import Asked, Shared, Shown, listen
-from ui.page.uploads import upload_of
-from ui.page.words import shown_probability, shown_similarity
+from nextbest.data.problems import InputError
+from nextbest.serving.recommender import Filters
+from nextbest.serving.requests import requests_from_file
+from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, empty, html, notice, problem_table, table
+from nextbest.ui.page.tab import Asked, Shared, Shown, listen
+from nextbest.ui.page.uploads import upload_of
+from nextbest.ui.page.words import shown_probability, shown_similarity
 
 __all__ = ["BATCHES", "FORMATS", "BatchTab", "preview", "score_file"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from data.config import StrictModel
-from data.problems import InputError, Problem
-from data.toml import read_settings
+from nextbest.data.config import StrictModel
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.toml import read_settings
 
 __all__ = ["ACCOUNTS", "PageConfig", "accounts_of", "load_page_config"]
 

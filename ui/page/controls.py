@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from serving.recommender import Filters
-from serving.requests import check_filters
-from serving.words import shown_number
-from ui.page.config import PageConfig
-from ui.page.desk import Desk
-from ui.page.words import sentence_case
+from nextbest.serving.recommender import Filters
+from nextbest.serving.requests import check_filters
+from nextbest.serving.words import shown_number
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.words import sentence_case
 
 __all__ = ["Controls", "filters_of", "highest_risks"]
 

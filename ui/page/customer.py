@@ -14,15 +14,15 @@ import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.problems import InputError, Problem
-from serving.requests import requests_from_file
-from serving.words import shown_name, shown_value
-from ui.page.config import PageConfig
-from ui.page.desk import Desk, Person
-from ui.page.markup import definitions, empty, html, join, notice
-from ui.page.tab import Shown
-from ui.page.uploads import upload_of
-from ui.page.words import column_title, sentence_case
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.requests import requests_from_file
+from nextbest.serving.words import shown_name, shown_value
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.desk import Desk, Person
+from nextbest.ui.page.markup import definitions, empty, html, join, notice
+from nextbest.ui.page.tab import Shown
+from nextbest.ui.page.uploads import upload_of
+from nextbest.ui.page.words import column_title, sentence_case
 
 __all__ = ["CustomerPanel", "card", "people_of", "template_link"]
 

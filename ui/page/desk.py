@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from data.dataset import Array, Features
-from data.problems import InputError, Problem
-from serving.assets import Table
-from serving.catalogue import categories, product_categories, product_names, risks
-from serving.explanation_assets import STAGES, Stage
-from serving.explanations import Explainer, Importance, importance
-from serving.fields import Field
-from serving.live import LiveRecommender
-from serving.neighbourhood import Neighbourhood
-from serving.profiles import Profiles
-from serving.recommender import Recommender
-from serving.report import Report, report
-from serving.requests import take
+from nextbest.data.dataset import Array, Features
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.assets import Table
+from nextbest.serving.catalogue import categories, product_categories, product_names, risks
+from nextbest.serving.explanation_assets import STAGES, Stage
+from nextbest.serving.explanations import Explainer, Importance, importance
+from nextbest.serving.fields import Field
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.neighbourhood import Neighbourhood
+from nextbest.serving.profiles import Profiles
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.report import Report, report
+from nextbest.serving.requests import take
 
 __all__ = ["Desk", "Desks", "Person"]
 

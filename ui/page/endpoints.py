@@ -11,16 +11,16 @@ import gradio as gr
 import numpy as np
 from gradio.events import api
 
-from data.problems import InputError, Problem
-from serving.explanation_assets import STAGES, Stage
-from serving.recommender import Filters
-from serving.requests import check_filters
-from ui.answers import answers
-from ui.page.batch import BATCHES, FORMATS, score_file
-from ui.page.config import PageConfig
-from ui.page.desk import Desk, Desks, Person
-from ui.page.errors import told
-from ui.page.uploads import upload_of
+from nextbest.data.problems import InputError, Problem
+from nextbest.serving.explanation_assets import STAGES, Stage
+from nextbest.serving.recommender import Filters
+from nextbest.serving.requests import check_filters
+from nextbest.ui.answers import answers
+from nextbest.ui.page.batch import BATCHES, FORMATS, score_file
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.desk import Desk, Desks, Person
+from nextbest.ui.page.errors import told
+from nextbest.ui.page.uploads import upload_of
 
 __all__ = ["add_endpoints"]
 

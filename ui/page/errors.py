@@ -8,8 +8,8 @@ from typing import ParamSpec, TypeVar
 
 import gradio as gr
 
-from data.problems import FailedError, InputError
-from serving.backends import BackendError
+from nextbest.data.problems import FailedError, InputError
+from nextbest.serving.backends import BackendError
 
 __all__ = ["readable", "told"]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import gradio as gr
 from markupsafe import Markup
 
-from data.problems import Problem
+from nextbest.data.problems import Problem
 
 __all__ = [
     "Column",

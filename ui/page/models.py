@@ -8,13 +8,13 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import Markup
 
-from evaluation.results import Evaluation, Interval, Window
-from evaluation.table import format_interval, summary_metrics
-from serving.report import Report
-from ui.page.desk import Desk
-from ui.page.markup import Column, definitions, empty, folded, html, join, notice, table
-from ui.page.tab import Asked, Shared, Shown
-from ui.page.words import sentence_case
+from nextbest.evaluation.results import Evaluation, Interval, Window
+from nextbest.evaluation.table import format_interval, summary_metrics
+from nextbest.serving.report import Report
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, definitions, empty, folded, html, join, notice, table
+from nextbest.ui.page.tab import Asked, Shared, Shown
+from nextbest.ui.page.words import sentence_case
 
 __all__ = ["ModelsTab", "report_view"]
 

@@ -10,14 +10,14 @@ import plotly.graph_objects as go
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.dataset import Array
-from serving.neighbourhood import Surroundings
-from serving.words import MISSING, SHARE, shown_number
-from ui.page.desk import Desk
-from ui.page.markup import Column, empty, html, join, meter, table
-from ui.page.offers import offers_of
-from ui.page.tab import NOBODY, Asked, Shared, Shown
-from ui.page.words import sentence_case, shown_similarity
+from nextbest.data.dataset import Array
+from nextbest.serving.neighbourhood import Surroundings
+from nextbest.serving.words import MISSING, SHARE, shown_number
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, empty, html, join, meter, table
+from nextbest.ui.page.offers import offers_of
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown
+from nextbest.ui.page.words import sentence_case, shown_similarity
 
 __all__ = ["NeighbourhoodTab", "legend", "map_figure", "nearby_view"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.dataset import Features
-from serving.recommender import Filters
-from ui.page.desk import Desk
+from nextbest.data.dataset import Features
+from nextbest.serving.recommender import Filters
+from nextbest.ui.page.desk import Desk
 
 __all__ = ["Offer", "chosen_of", "offers_of", "refusals"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from serving.words import MISSING, shown_name, shown_number, shown_value
-from ui.page.desk import Desk
-from ui.page.markup import Column, definitions, empty, folded, join, meter, table
-from ui.page.offers import Offer
-from ui.page.words import column_title, sentence_case, shown_probability, shown_similarity
+from nextbest.serving.words import MISSING, shown_name, shown_number, shown_value
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, definitions, empty, folded, join, meter, table
+from nextbest.ui.page.offers import Offer
+from nextbest.ui.page.words import column_title, sentence_case, shown_probability, shown_similarity
 
 __all__ = ["details", "offers_table", "refused_list"]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import gradio as gr
 from gradio.components import Component
 
-from ui.page.desk import Desk
-from ui.page.markup import html
-from ui.page.offers import chosen_of, offers_of, refusals
-from ui.page.product_views import details, offers_table, refused_list
-from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import html
+from nextbest.ui.page.offers import chosen_of, offers_of, refusals
+from nextbest.ui.page.product_views import details, offers_table, refused_list
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen
 
 __all__ = ["ProductsTab"]
 

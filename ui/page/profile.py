@@ -9,13 +9,13 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.windows import EPOCH
-from serving.profiles import Attribute, Holding, Profile
-from serving.words import MISSING
-from ui.page.desk import Desk
-from ui.page.markup import Column, empty, html, join, table
-from ui.page.tab import NOBODY, Asked, Shared, Shown
-from ui.page.words import sentence_case
+from nextbest.data.windows import EPOCH
+from nextbest.serving.profiles import Attribute, Holding, Profile
+from nextbest.serving.words import MISSING
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, empty, html, join, table
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown
+from nextbest.ui.page.words import sentence_case
 
 __all__ = ["ProfileTab", "holdings_view", "profile_view"]
 

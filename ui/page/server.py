@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from serving.live import LiveRecommender
-from ui.page.config import PageConfig, accounts_of
+from nextbest.serving.live import LiveRecommender
+from nextbest.ui.page.config import PageConfig, accounts_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -112,8 +112,8 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
     import gradio as gr
     from starlette.middleware import Middleware
 
-    from ui.page.app import build_page
-    from ui.page.theme import HEAD, make_theme
+    from nextbest.ui.page.app import build_page
+    from nextbest.ui.page.theme import HEAD, make_theme
 
     with _own_folder():
         page = build_page(live, config)

@@ -8,9 +8,9 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import Markup
 
-from ui.page.desk import Desk
-from ui.page.markup import Column, html, table
-from ui.page.tab import Asked, Shared, Shown
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, html, table
+from nextbest.ui.page.tab import Asked, Shared, Shown
 
 __all__ = ["ServiceTab"]
 

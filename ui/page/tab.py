@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import gradio as gr
 from gradio.components import Component
 
-from serving.recommender import Filters
-from ui.page.config import PageConfig
-from ui.page.controls import Controls, filters_of
-from ui.page.desk import Desk, Desks, Person
-from ui.page.errors import told
-from ui.page.markup import empty
+from nextbest.serving.recommender import Filters
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.controls import Controls, filters_of
+from nextbest.ui.page.desk import Desk, Desks, Person
+from nextbest.ui.page.errors import told
+from nextbest.ui.page.markup import empty
 
 __all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen"]
 

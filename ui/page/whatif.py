@@ -12,18 +12,18 @@ import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.dataset import Features
-from data.problems import InputError, Problem
-from data.windows import EPOCH
-from serving.fields import Field
-from serving.words import shown_number, shown_value
-from ui.page.customer import card
-from ui.page.desk import Desk, Person
-from ui.page.errors import readable
-from ui.page.markup import Column, empty, folded, html, join, notice, table
-from ui.page.offers import Offer, offers_of, refusals
-from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import column_title, sentence_case, shown_change, shown_probability
+from nextbest.data.dataset import Features
+from nextbest.data.problems import InputError, Problem
+from nextbest.data.windows import EPOCH
+from nextbest.serving.fields import Field
+from nextbest.serving.words import shown_number, shown_value
+from nextbest.ui.page.customer import card
+from nextbest.ui.page.desk import Desk, Person
+from nextbest.ui.page.errors import readable
+from nextbest.ui.page.markup import Column, empty, folded, html, join, notice, table
+from nextbest.ui.page.offers import Offer, offers_of, refusals
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen
+from nextbest.ui.page.words import column_title, sentence_case, shown_change, shown_probability
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 

@@ -11,17 +11,17 @@ import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
-from data.dataset import Array
-from data.problems import FailedError
-from serving.explanation_assets import Stage
-from serving.explanations import Explanation, FeatureImportance, Importance
-from serving.words import shown_number
-from ui.page.config import PageConfig
-from ui.page.desk import Desk
-from ui.page.markup import Column, empty, html, join, notice, table
-from ui.page.offers import chosen_of, offers_of
-from ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from ui.page.words import sentence_case, shown_change, shown_probability
+from nextbest.data.dataset import Array
+from nextbest.data.problems import FailedError
+from nextbest.serving.explanation_assets import Stage
+from nextbest.serving.explanations import Explanation, FeatureImportance, Importance
+from nextbest.serving.words import shown_number
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.desk import Desk
+from nextbest.ui.page.markup import Column, empty, html, join, notice, table
+from nextbest.ui.page.offers import chosen_of, offers_of
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen
+from nextbest.ui.page.words import sentence_case, shown_change, shown_probability
 
 __all__ = ["WhyTab", "beeswarm", "waterfall"]
 

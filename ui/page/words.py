@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.words import shown_name
+from nextbest.serving.words import shown_name
 
 __all__ = ["column_title", "sentence_case", "shown_change", "shown_probability", "shown_similarity"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data.problems import InputError
-from serving.backends.config import ClientConfig, load_client_config
+from nextbest.data.problems import InputError
+from nextbest.serving.backends.config import ClientConfig, load_client_config
 
 
 def test_without_a_file_all_are_defaults() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from serving.backends import Backend
-from serving.backends.config import ClientConfig
-from serving.backends.connect import connect
-from serving.backends.local import LocalBackend
-from serving.recommender import Filters, Recommender
-from serving.requests import take
+from nextbest.data.dataset import Features
+from nextbest.serving.backends import Backend
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.connect import connect
+from nextbest.serving.backends.local import LocalBackend
+from nextbest.serving.recommender import Filters, Recommender
+from nextbest.serving.requests import take
 from tests.contracts import BackendContract, assert_same_recommendations
 from tests.serving.backends.conftest import url_of
 from tests.tf_serving import Emulator

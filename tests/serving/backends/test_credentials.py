@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data.problems import InputError
-from serving.backends.config import ClientConfig
-from serving.backends.credentials import TOKEN_VARIABLE, read_token, tls_context
-from serving.backends.target import Target
+from nextbest.data.problems import InputError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.credentials import TOKEN_VARIABLE, read_token, tls_context
+from nextbest.serving.backends.target import Target
 
 LOCAL, PLAIN, SECURE = map(Target.parse, ("grpc://127.0.0.1:8500", "http://models:8501", "grpcs://models:8500"))
 

@@ -7,11 +7,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from serving.explanation_assets import STAGES, Stage
-from serving.explanations import Explainer
-from serving.recommender import Recommender
-from serving.requests import take
-from tests.commands import nextbest
+from nextbest.serving.explanation_assets import STAGES, Stage
+from nextbest.serving.explanations import Explainer
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
+from tests.commands import run_nextbest
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Emulator
 from tests.trained import Trained
@@ -37,6 +37,6 @@ def test_a_server_is_explained_alike(
 
 def test_the_command_line_asks_a_server_why(trained: Trained, emulator: Emulator) -> None:
     asked = ("recommend", "--models", trained.models, "--customer", "C000017", "--why", "--top", "2")
-    here, there = nextbest(*asked), nextbest(*asked, "--backend", url_of(emulator, "grpc"))
+    here, there = run_nextbest(*asked), run_nextbest(*asked, "--backend", url_of(emulator, "grpc"))
     assert (there.code, there.out) == (0, here.out)
     assert " raise" in here.out

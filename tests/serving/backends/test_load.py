@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.problems import InputError
-from serving.backends import BackendError
-from serving.backends.config import ClientConfig
-from serving.recommender import Recommender
-from serving.requests import requests_of_ids, take
+from nextbest.data.problems import InputError
+from nextbest.serving.backends import BackendError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_of_ids, take
 from tests.conftest import ROOT
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Emulator

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.backends import BackendError
-from serving.backends.config import ClientConfig
-from serving.backends.connect import connect
-from serving.backends.server import ServerBackend
+from nextbest.serving.backends import BackendError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.connect import connect
+from nextbest.serving.backends.server import ServerBackend
 from tests.serving.backends.clocks import FakeTime
 from tests.serving.backends.test_server import SIGNATURES, version
 

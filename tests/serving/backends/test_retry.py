@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serving.backends.config import ClientConfig
-from serving.backends.errors import ServerError
-from serving.backends.retry import with_retries
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.errors import ServerError
+from nextbest.serving.backends.retry import with_retries
 from tests.serving.backends.clocks import FakeTime
 
 

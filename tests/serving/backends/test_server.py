@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from serving.backends import BackendError
-from serving.backends.config import ClientConfig
-from serving.backends.description import Tensor
-from serving.backends.errors import ServerError
-from serving.backends.server import ServerBackend
-from serving.backends.target import Target
+from nextbest.data.dataset import Features
+from nextbest.serving.backends import BackendError
+from nextbest.serving.backends.config import ClientConfig
+from nextbest.serving.backends.description import Tensor
+from nextbest.serving.backends.errors import ServerError
+from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.target import Target
 from tests.serving.backends.clocks import FakeTime
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.problems import InputError
-from serving.backends.target import Target
+from nextbest.data.problems import InputError
+from nextbest.serving.backends.target import Target
 
 
 @pytest.mark.parametrize(

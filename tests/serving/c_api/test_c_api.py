@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Features
-from data.tensorflow import tf
-from serving.op_set import read_saved_model
-from serving.recommender import Recommender
-from serving.requests import take
+from nextbest.data.dataset import Features
+from nextbest.data.tensorflow import tf
+from nextbest.serving.op_set import read_saved_model
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
 from tests.serving.serialized import examples
 from tests.trained import Trained
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from data.dataset import Features
-from serving.live import LiveRecommender
-from serving.recommender import Recommender
-from serving.requests import requests_of_ids
-from serving.sources import LocalSource
+from nextbest.data.dataset import Features
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.sources import LocalSource
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.server import open_page
 from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, Screen
-from ui.page.config import PageConfig
-from ui.page.server import open_page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (

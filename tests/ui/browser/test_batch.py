@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-import serving.scoring
-import ui.page.batch
-from serving.recommender import Recommender
-from serving.requests import requests_from_file
+import nextbest.serving.scoring
+import nextbest.ui.page.batch
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_from_file
 from tests.trained import Trained
 from tests.ui.browser.screen import Screen, cells
 from tests.ui.tables import known_customers
@@ -36,7 +36,7 @@ def screen(screen: Screen) -> Screen:
 def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Return what scoring waits for after each two customers."""
     go_on = threading.Event()
-    score = serving.scoring.score
+    score = nextbest.serving.scoring.score
 
     def held(*given: Any) -> int:
         *others, advance = given
@@ -47,8 +47,8 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
         return score(*others, count)
 
-    monkeypatch.setattr(serving.scoring, "SCORING_CHUNK", 2)
-    monkeypatch.setattr(ui.page.batch, "score", held)
+    monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", 2)
+    monkeypatch.setattr(nextbest.ui.page.batch, "score", held)
     return go_on
 
 
@@ -68,7 +68,7 @@ def test_the_file_is_that_of_the_command(
     assert saved.value.suggested_filename == f"recommendations.{words.lower()}"
     saved.value.save_as(tmp_path / "saved")
     expected = tmp_path / f"expected.{words.lower()}"
-    serving.scoring.score(recommender, *requests_from_file(recommender, people), expected, 3)
+    nextbest.serving.scoring.score(recommender, *requests_from_file(recommender, people), expected, 3)
     table = read(expected)
     pd.testing.assert_frame_equal(read(tmp_path / "saved"), table)
     shown = cells(screen.at("#batch-report table"))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from serving.recommender import Recommender
+from nextbest.serving.recommender import Recommender
 from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
 from tests.ui.tables import known_customers

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from data.dataset import Features
-from serving.recommender import Filters, Recommender
+from nextbest.data.dataset import Features
+from nextbest.serving.recommender import Filters, Recommender
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
 

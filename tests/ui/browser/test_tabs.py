@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from serving.explanations import Explainer
-from serving.neighbourhood import Neighbourhood
-from serving.profiles import Profiles
-from serving.recommender import Recommender
-from serving.requests import requests_of_ids
+from nextbest.serving.explanations import Explainer
+from nextbest.serving.neighbourhood import Neighbourhood
+from nextbest.serving.profiles import Profiles
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_of_ids
 from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, TABS, Screen, cells
 

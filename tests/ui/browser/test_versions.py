@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from serving.live import LiveRecommender
-from serving.push import rollback
-from serving.sources import LocalSource
+from nextbest.serving.live import LiveRecommender
+from nextbest.serving.push import rollback
+from nextbest.serving.sources import LocalSource
+from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.server import open_page
 from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, Screen
-from ui.page.config import PageConfig
-from ui.page.server import open_page
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from data.dataset import Features
-from serving.recommender import Recommender
+from nextbest.data.dataset import Features
+from nextbest.serving.recommender import Recommender
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
 CHANGES = {"risk_tolerance": "5", "income": "88000"}

@@ -1,0 +1,1 @@
+"""nextbest: a two-stage recommender of a bank customer's next best products."""
