@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from nextbest.data.atomic import write_text
 from nextbest.data.dataset import Array
-from nextbest.data.tensorflow import tf
-from nextbest.serving.assets import EXPLANATIONS
-from nextbest.serving.explainers import EXPLAINERS, Game
-from nextbest.serving.explanation_assets import STAGES, ExplanationAssets, Stage
-from nextbest.serving.explanation_config import ExplanationConfig
-from nextbest.serving.explanations import Explainer
+from nextbest.data.files import write_text
+from nextbest.serving.artifacts.assets import EXPLANATIONS
+from nextbest.serving.config import ExplanationConfig
+from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets, Stage
+from nextbest.serving.insights.explanations import Explainer
+from nextbest.serving.insights.shapley import EXPLAINERS, Game
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
-from nextbest.serving.versions import latest_version
+from nextbest.serving.store.versions import latest_version
 
 TOP = 5
 REFERENCE = ExplanationConfig(orders=2000)

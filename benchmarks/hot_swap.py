@@ -20,11 +20,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.live import LiveRecommender
-from nextbest.serving.push import push
+from nextbest.serving.live import LiveRecommender, LocalSource
 from nextbest.serving.requests import take
-from nextbest.serving.sources import LocalSource
-from nextbest.serving.versions import COMPOSITE, latest_version
+from nextbest.serving.store.push import push
+from nextbest.serving.store.versions import COMPOSITE, latest_version
 
 
 @dataclass

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from time import perf_counter
 
 import numpy as np
+import scipy.sparse as sp
 
 from nextbest.data.dataset import Array
+from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.metrics import coverage, per_customer
-from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window
-from nextbest.evaluation.sample import Sample
-from nextbest.evaluation.scorer import Scorer
-from nextbest.evaluation.top_k import top_k
-from nextbest.evaluation.verdicts import judge
+from nextbest.evaluation.intervals import Sample
+from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window, judge
+from nextbest.modelling.metrics import coverage, per_customer, top_k
 
-__all__ = ["evaluate", "rank_all"]
+__all__ = ["Holdout", "evaluate", "rank_all"]
 
 _ORACLE = "oracle"
 
@@ -128,3 +128,56 @@ def _slices(sample: Sample, labels: Array) -> dict[str, Slice]:
         rows = np.flatnonzero(codes == code)
         slices[str(name)] = Slice(customers=len(rows), models=sample.main_metric_of(rows))
     return slices
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What the customers acquired in `cutoff < day <= until`. Positions are those of the dataset that ends at cutoff.
+
+    Raises:
+        ValueError: Sizes disagree, a customer occurs twice or has no relevant product, or there is no customer.
+    """
+
+    customers: Array
+    """Positions of the evaluated customers, each with at least one relevant product, int64, [n]."""
+    relevant: sp.csr_matrix
+    """Nonzero where the customer newly acquired the product, [n, num_products]."""
+    allowed: Callable[[Array], Array]
+    """Rows of `customers` [m] -> which products may be recommended, bool, [m, num_products]."""
+    cutoff: date
+    """The last day that the models knew."""
+    until: date
+    """The last day on which an acquisition counts."""
+    slices: Mapping[str, Array] = field(default_factory=dict)
+    """Customer column -> each customer's label, '' where it is missing, object str, [n]."""
+
+    def __post_init__(self) -> None:
+        if problems := self._problems():
+            raise ValueError("the holdout is unusable: " + "; ".join(problems))
+
+    def __len__(self) -> int:
+        return len(self.customers)
+
+    @property
+    def num_products(self) -> int:
+        """How many products the catalogue has."""
+        return int(self.relevant.shape[1])
+
+    def _problems(self) -> list[str]:
+        problems = []
+        if not len(self.customers):
+            problems.append("no customer acquired anything in the window; lengthen it or relax who is evaluated")
+        if len(np.unique(self.customers)) != len(self.customers):
+            problems.append("a customer occurs twice; give each position once")
+        if self.relevant.shape[0] != len(self.customers):
+            problems.append(f"relevant has {self.relevant.shape[0]} rows for {len(self.customers)} customers")
+        elif without := int(np.sum(np.asarray((self.relevant != 0).sum(axis=1)) == 0)):
+            problems.append(f"{without} customers have no relevant product; leave them out")
+        problems += [
+            f"slice {column!r} has {len(labels)} labels for {len(self.customers)} customers"
+            for column, labels in self.slices.items()
+            if len(labels) != len(self.customers)
+        ]
+        if self.until <= self.cutoff:
+            problems.append(f"until = {self.until} is not after cutoff = {self.cutoff}")
+        return problems

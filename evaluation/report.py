@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
-from nextbest.data.atomic import write_text
-from nextbest.evaluation.figures import calibration_figure, curve_figure, forest_figure, slice_figure
-from nextbest.evaluation.results import Calibration, Evaluation
-from nextbest.evaluation.table import format_interval, summary_metrics
+from nextbest.data.files import write_text
+from nextbest.evaluation.results import Calibration, Evaluation, Interval
 
-__all__ = ["html_report", "write_report"]
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = [
+    "calibration_figure",
+    "curve_figure",
+    "forest_figure",
+    "format_interval",
+    "html_report",
+    "slice_figure",
+    "summary_metrics",
+    "terminal_report",
+    "write_report",
+]
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -126,3 +140,170 @@ def _figure(figure: object, name: str) -> str:
     # A fixed id keeps the page the same from run to run.
     options = {"displaylogo": False, "responsive": True}
     return str(to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=options))
+
+
+# Colours that people with colour-blindness can tell apart (Okabe and Ito 2008); baselines stay in the background.
+_COLOURS = {"ranking": "#0072B2", "retrieval": "#E69F00", "oracle": "#009E73"}
+_BASELINE = "#9AA3AD"
+_DASHES = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot")
+_SYMBOLS = ("circle-open", "square-open", "diamond-open", "triangle-up-open", "cross-open", "star-open")
+_FEW_MODELS = 4
+"""With more, the figures of slices start with the stages only; a click on the legend adds a baseline."""
+
+
+def forest_figure(evaluation: Evaluation) -> go.Figure:
+    """Return every model's main metric with its interval, the best on top."""
+    import plotly.graph_objects as go
+
+    found = {name: metrics[evaluation.main_metric] for name, metrics in evaluation.models.items()}
+    names = sorted(found, key=lambda name: found[name].value)
+    figure = go.Figure([_points({name: found[name]}, _colour(name)) for name in names])
+    figure.update_xaxes(title=evaluation.main_metric, rangemode="tozero")
+    return _styled(figure, height=120 + 34 * len(names))
+
+
+def curve_figure(evaluation: Evaluation, measure: str = "recall") -> go.Figure:
+    """Return a measure of every model by the length of the list."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name, metrics in evaluation.models.items():
+        figure.add_scatter(
+            x=list(evaluation.k),
+            y=[metrics[f"{measure}@{k}"].value for k in evaluation.k],
+            name=name,
+            mode="lines+markers",
+            line={"color": _colour(name), "dash": _own(name, evaluation, _DASHES, "solid"), "width": 2},
+        )
+    figure.update_xaxes(title="k, length of the list", tickvals=list(evaluation.k))
+    figure.update_yaxes(title=f"{measure}@k", rangemode="tozero")
+    return _styled(figure, legend=True)
+
+
+def slice_figure(evaluation: Evaluation, column: str) -> go.Figure:
+    """Return the main metric of every model for each label of a customer column."""
+    import plotly.graph_objects as go
+
+    slices = evaluation.slices[column]
+    figure = go.Figure()
+    for name in evaluation.models:
+        labels = {f"{label or '(missing)'} ({part.customers:,})": part.models[name] for label, part in slices.items()}
+        shown = name in _COLOURS or len(evaluation.models) <= _FEW_MODELS
+        points = _points(labels, _colour(name), _own(name, evaluation, _SYMBOLS, "circle"))
+        figure.add_trace(points.update(name=name, visible=True if shown else "legendonly"))
+    figure.update_xaxes(title=evaluation.main_metric, rangemode="tozero")
+    figure.update_layout(scattermode="group", scattergap=0.5)
+    return _styled(figure, height=160 + 60 * len(slices), legend=True)
+
+
+def calibration_figure(calibration: Calibration) -> go.Figure:
+    """Return the reliability diagram: what came true against what was predicted."""
+    import plotly.graph_objects as go
+
+    top = max(max(one.probability, one.high) for one in calibration.bins)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, top], y=[0, top], mode="lines", line={"color": _BASELINE, "dash": "dot"}, name="perfect", hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=[one.probability for one in calibration.bins],
+        y=[one.rate for one in calibration.bins],
+        error_y=_errors([Interval(value=one.rate, low=one.low, high=one.high) for one in calibration.bins]),
+        mode="lines+markers",
+        line={"color": _COLOURS["ranking"]},
+        name="ranking",
+        text=[f"{one.count:,} pairs" for one in calibration.bins],
+    )
+    figure.update_xaxes(title="predicted probability", rangemode="tozero")
+    figure.update_yaxes(title="share that was acquired", rangemode="tozero")
+    return _styled(figure, legend=True)
+
+
+def _own(model: str, evaluation: Evaluation, choices: tuple[str, ...], stage: str) -> str:
+    """Return what tells a baseline from the others, which share its colour; the stages share `stage`."""
+    baselines = [name for name in evaluation.models if name not in _COLOURS]
+    return choices[baselines.index(model) % len(choices)] if model in baselines else stage
+
+
+def _points(values: Mapping[str, Interval], colour: str, symbol: str = "circle") -> go.Scatter:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[value.value for value in values.values()],
+        y=list(values),
+        error_x=_errors(list(values.values())),
+        mode="markers",
+        marker={"color": colour, "size": 10, "symbol": symbol},
+        orientation="h",
+    )
+
+
+def _errors(values: list[Interval]) -> dict[str, object]:
+    highs = [value.value if value.high is None else value.high for value in values]
+    lows = [value.value if value.low is None else value.low for value in values]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value.value for value, high in zip(values, highs, strict=True)],
+        "arrayminus": [value.value - low for value, low in zip(values, lows, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def _colour(model: str) -> str:
+    return _COLOURS.get(model, _BASELINE)
+
+
+def _styled(figure: go.Figure, *, height: int = 420, legend: bool = False) -> go.Figure:
+    return figure.update_layout(
+        template="plotly_white",
+        height=height,
+        showlegend=legend,
+        margin={"l": 10, "r": 10, "t": 20, "b": 50},
+        font={"family": "system-ui, sans-serif", "size": 13},
+        yaxis={"automargin": True},
+    )
+
+
+def summary_metrics(evaluation: Evaluation) -> list[str]:
+    """Return the metrics that people read first: the main one, then recall, MRR and precision at its list length."""
+    k = evaluation.main_metric.split("@")[1]
+    others = [f"{measure}@{k}" for measure in ("ndcg", "recall", "mrr", "precision")]
+    return [evaluation.main_metric, *(metric for metric in others if metric != evaluation.main_metric)]
+
+
+def format_interval(value: Interval | None) -> str:
+    """Return a value with its interval in words, for example 0.123 [0.110, 0.136]."""
+    if value is None:
+        return "-"
+    if value.low is None or value.high is None:
+        return f"{value.value:.3f}"
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def terminal_report(evaluation: Evaluation) -> Group:
+    """Return a rich renderable: one row per model, the verdicts below."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    window = evaluation.window
+    metrics_shown = summary_metrics(evaluation)
+    table = Table(
+        title=f"{window.customers:,} customers, acquisitions after {window.cutoff} until {window.until}",
+        caption=f"in brackets: {evaluation.level:.0%} intervals, bootstrap over customers",
+    )
+    table.add_column("model")
+    for heading in (*metrics_shown, "of the oracle"):
+        table.add_column(heading, justify="right", no_wrap=heading == evaluation.main_metric)
+    for name, metrics in evaluation.models.items():
+        share = evaluation.share_of_oracle.get(name)
+        table.add_row(
+            name,
+            *(format_interval(metrics[metric]) for metric in metrics_shown),
+            "-" if share is None else f"{share.value:.0%}",
+        )
+    verdicts = [Text(verdict.text, style="green" if verdict.beats else "yellow") for verdict in evaluation.verdicts]
+    skipped = [Text(f"{name} was left out: {reason}", style="dim") for name, reason in evaluation.skipped.items()]
+    return Group(table, *verdicts, *skipped)

@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any, Literal
 
 import numpy as np
+import tensorflow as tf
 
-from nextbest.data.encoders import EncoderState
-from nextbest.data.tensorflow import tf
+from nextbest.graph.encoders import EncoderState
 
 __all__ = ["DenseBlocks", "FeatureEmbedding", "SeededDropout", "masked_mean", "step_variable"]
 

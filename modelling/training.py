@@ -5,14 +5,30 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.tensorflow import tf
+import numpy as np
+import tensorflow as tf
 
-__all__ = ["Progress", "Training", "adam", "restore", "train", "training_so_far"]
+from nextbest.data.dataset import Array, positions_of
+from nextbest.graph.catalogue import Encoders
+
+__all__ = [
+    "Progress",
+    "Training",
+    "adam",
+    "blank",
+    "carried_over",
+    "make_deterministic",
+    "restore",
+    "rows_by_id",
+    "train",
+    "training_so_far",
+    "window_batches",
+]
 
 Progress = Callable[[str, float], None]
 """Called with what goes on (for people) and the share that is done, 0 to 1."""
@@ -147,3 +163,81 @@ def train(
     if validate is not None:
         store.load("best")
     return training
+
+
+def window_batches(window: Array, batch_size: int, seed: int, epoch: int) -> Any:
+    """Return an epoch's batches as a dataset of {"window": int32 scalar, "examples": int32 [at most batch_size]}.
+
+    The order is drawn from (seed, epoch) alone; every example comes once. A window's examples are split evenly: a
+    batch filled up with padding would be seen by batch normalisation and as in-batch negatives.
+
+    Args:
+        window: The window of each example, [num_examples].
+        batch_size: Examples per batch at most.
+        seed: The run's seed.
+        epoch: The epoch, from 0.
+    """
+    random = np.random.default_rng([seed, epoch])
+    windows: list[int] = []
+    batches: list[Array] = []
+    for number in np.unique(window):
+        examples = random.permutation(np.flatnonzero(window == number)).astype(np.int32)
+        split = np.array_split(examples, -(-len(examples) // batch_size))
+        windows += [number] * len(split)
+        batches += split
+    order = random.permutation(len(batches))
+    examples = tf.RaggedTensor.from_row_lengths(
+        np.concatenate([batches[place] for place in order]), [len(batches[place]) for place in order]
+    )
+    return tf.data.Dataset.from_tensor_slices({"window": np.array(windows, np.int32)[order], "examples": examples})
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow and choose deterministic kernels, for the whole process."""
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def blank(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return zeros of tensor specifications, with 1 for each unknown dimension: calling a layer makes its variables."""
+    sizes = {name: [1 if size is None else size for size in tensor.shape] for name, tensor in spec.items()}
+    return {name: tf.zeros(sizes[name], tensor.dtype) for name, tensor in spec.items()}
+
+
+def rows_by_id(rows: Array, old_ids: Array, new_ids: Array) -> Array:
+    """Move the rows of a table to the positions that their ids have in another list.
+
+    An id that was not known gets a row of zeros: nothing was learnt of it, so its row adds nothing to a sum or to a
+    score, and what the model reads of its features speaks alone. The row of an id that is gone is dropped.
+
+    Args:
+        rows: One row per old id, [num_old, ...].
+        old_ids: Sorted, [num_old].
+        new_ids: [num_new].
+
+    Returns:
+        One row per new id, [num_new, ...].
+    """
+    positions = positions_of(new_ids, old_ids)
+    known = positions >= 0
+    moved = np.zeros((len(new_ids), *rows.shape[1:]), rows.dtype)
+    moved[known] = rows[positions[known]]
+    return moved
+
+
+def carried_over(build: Callable[[Encoders], Any], trained: Encoders, encoders: Encoders, checkpoints: Path) -> Any:
+    """Return a trained model in the positions of other products.
+
+    Args:
+        build: Encoders -> a model whose variables exist; its `product_tables` are those with a row per product.
+        trained: The encoders that the model was trained with.
+        encoders: The same over other products.
+        checkpoints: The folder of its training.
+    """
+    source, model = build(trained), build(encoders)
+    restore(source, checkpoints)
+    tables = {table.ref() for table in model.product_tables}
+    for old, new in zip(source.variables, model.variables, strict=True):
+        rows = old.numpy()
+        new.assign(rows_by_id(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
+    return model

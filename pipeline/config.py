@@ -6,13 +6,11 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nextbest.data.config import DataConfig, StrictModel
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.toml import read_settings
+from nextbest.data.config import DataConfig, EncoderConfig, StrictModel
+from nextbest.data.settings import read_settings
+from nextbest.data.statistics import StatisticsConfig
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.pipeline.tune_config import TuneConfig
-from nextbest.pipeline.tune_space import space_problems
+from nextbest.pipeline.tune_space import TuneConfig, space_problems
 from nextbest.ranking.config import RankingConfig
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.serving.config import ExportConfig

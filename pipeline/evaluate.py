@@ -7,26 +7,32 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+import tensorflow as tf
 
-from nextbest.data.dataset import Array, Dataset, Interactions
-from nextbest.data.policy import SuitabilityPolicy
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.dataset import Array, Dataset, EntityTable, Interactions
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.windows import labels
-from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.baselines import Oracle, fit_baselines
 from nextbest.evaluation.calibration import measure_calibration
-from nextbest.evaluation.evaluate import evaluate
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.oracle import Oracle
+from nextbest.evaluation.evaluate import Holdout, evaluate
 from nextbest.evaluation.report import write_report
-from nextbest.evaluation.results import Calibration, Evaluation
-from nextbest.evaluation.verdicts import stage_pairs
-from nextbest.pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
-from nextbest.pipeline.learnt import measured_file
+from nextbest.evaluation.results import Calibration, Evaluation, stage_pairs
+from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
+from nextbest.pipeline.run_folder import measured_file
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["build_holdout", "evaluate_run", "hold_out", "show_customers"]
+__all__ = [
+    "ExportedRecommender",
+    "ExportedRetrieval",
+    "Requests",
+    "build_holdout",
+    "evaluate_run",
+    "hold_out",
+    "show_customers",
+]
 
 _BATCH = 1024
 
@@ -181,3 +187,64 @@ def _oracle(path: Path, history: Dataset) -> Oracle:
 def _main_metrics(evaluation: Evaluation) -> dict[str, float]:
     metric = evaluation.main_metric
     return {f"{name}/{metric}": found[metric].value for name, found in evaluation.models.items()}
+
+
+class Requests:
+    """Raw requests of the customers of a snapshot, for an exported model.
+
+    A column that the model reads and the tables lack is left out of them: to the model it is missing.
+    """
+
+    def __init__(self, recommender: Recommender, snapshot: Snapshot, product_ids: Array) -> None:
+        self._columns = [name for name in recommender.customer_columns if name in snapshot.customers]
+        self._snapshot, self._product_ids = snapshot, product_ids
+
+    def __call__(self, customers: Array) -> dict[str, Array]:
+        """Return the requests of customers by their positions, [n, ...]."""
+        return raw_request(self._snapshot, self._product_ids, self._columns, customers)
+
+
+class ExportedRetrieval:
+    """The retrieval stage's SavedModel as a scorer."""
+
+    def __init__(self, folder: Path, requests: Requests) -> None:
+        self._model = tf.saved_model.load(str(folder))
+        (self._inputs,), _ = self._model.encode.concrete_functions[0].structured_input_signature
+        self._requests = requests
+
+    def score(self, customers: Array) -> Array:
+        """Return the cosine of every product, float32, [n, num_products]."""
+        request = self._requests(customers)
+        request = {name: tf.constant(request[name], spec.dtype) for name, spec in self._inputs.items()}
+        return np.asarray(self._model.similarities(self._model.embed(self._model.encode(request))))
+
+
+class ExportedRecommender:
+    """The composite as a scorer: a product's place in the list is its score.
+
+    The composite may be another run's: a product that it names and the tables lack is passed over.
+    """
+
+    def __init__(self, recommender: Recommender, requests: Requests, products: EntityTable, k: int) -> None:
+        """Ask a recommender.
+
+        Args:
+            recommender: The recommender.
+            requests: Its requests.
+            products: The products whose positions are meant.
+            k: How many products each customer's list has at most.
+        """
+        self._recommender, self._requests, self._products, self._k = recommender, requests, products, k
+
+    def ranked(self, customers: Array) -> tuple[Array, Array]:
+        """Return the listed products' positions, NO_PRODUCT for padding, and probabilities, [n, k] each."""
+        found = self._recommender.recommend(self._requests(customers), self._k)
+        return self._products.positions(found.product_id), found.probability
+
+    def score(self, customers: Array) -> Array:
+        """Return minus the rank, -inf for what is not in the list, float32, [n, num_products]."""
+        positions, _ = self.ranked(customers)
+        scores = np.full((len(customers), len(self._products) + 1), -np.inf, np.float32)  # the last takes NO_PRODUCT
+        ranks = -np.arange(positions.shape[1], dtype=np.float32)
+        np.put_along_axis(scores, positions, np.broadcast_to(ranks, positions.shape), axis=1)
+        return scores[:, :-1]

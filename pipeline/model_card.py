@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nextbest.data.config import ColumnConfig, PolicyConfig, Rule
-from nextbest.evaluation.blessing import Blessing
+from nextbest.evaluation.approval import Blessing
+from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Calibration, Evaluation, Slice
-from nextbest.evaluation.table import format_interval, summary_metrics
 from nextbest.pipeline.run import Run
-from nextbest.serving.infra import InfraBlessing
-from nextbest.serving.words import shown_name
+from nextbest.serving.artifacts.load_check import InfraBlessing
+from nextbest.serving.formatting import shown_name
 
 __all__ = ["model_card"]
 

@@ -13,12 +13,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.tensorflow import make_deterministic
-from nextbest.modelling.training import Progress
+from nextbest.data.errors import InputError, Problem
+from nextbest.modelling.training import Progress, make_deterministic
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.config import RunConfig, load_config
-from nextbest.pipeline.learnt import (
+from nextbest.pipeline.run import Run, begin_run, read_run
+from nextbest.pipeline.run_folder import (
+    RunFolder,
     adopt,
     learnt_files,
     load_encoders,
@@ -26,9 +27,7 @@ from nextbest.pipeline.learnt import (
     ranker_checkpoints,
     retriever_checkpoints,
 )
-from nextbest.pipeline.run import Run, begin_run, read_run
-from nextbest.pipeline.run_folder import RunFolder
-from nextbest.pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
+from nextbest.pipeline.train import catalogue_at_cutoff, write_ranking, write_retrieval
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.training import refresh_ranker
 from nextbest.retrieval.training import refresh_retriever

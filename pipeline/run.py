@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.atomic import write_text
 from nextbest.data.dataset import Dataset
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import write_text
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.catalogue import Encoders, fit_encoders
-from nextbest.data.policy import SuitabilityPolicy
+from nextbest.data.files import write_text
 from nextbest.data.snapshot import new_acquisitions, take_snapshot
-from nextbest.data.tensorflow import make_deterministic
 from nextbest.data.windows import Window, labels
-from nextbest.pipeline.learnt import ranker_checkpoints, retriever_checkpoints, save_encoders
+from nextbest.graph.catalogue import Encoders, fit_encoders
+from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.modelling.training import make_deterministic
 from nextbest.pipeline.run import Run
-from nextbest.pipeline.servables import catalogue_at_cutoff, write_ranking, write_retrieval
+from nextbest.pipeline.run_folder import ranker_checkpoints, retriever_checkpoints, save_encoders
 from nextbest.ranking.calibration import Calibration
-from nextbest.ranking.examples import WindowExamples, sample_customers, window_examples
+from nextbest.ranking.examples import CatalogueState, WindowExamples, catalogue_state, sample_customers, window_examples
+from nextbest.ranking.export import RankingServable, save_ranking
+from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import select_ranker, train_ranker
-from nextbest.retrieval.candidates import propose
-from nextbest.retrieval.training import Retriever, select_epochs, train_retriever
+from nextbest.retrieval.export import RetrievalServable, save_retrieval
+from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
+from nextbest.retrieval.training import Retriever, propose, select_epochs, train_retriever
+from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
+from nextbest.serving.artifacts.schema import schema_proto, write_schema
 
-__all__ = ["ranking_examples", "train", "window_candidates"]
+__all__ = ["catalogue_at_cutoff", "ranking_examples", "train", "window_candidates", "write_ranking", "write_retrieval"]
 
 
 def train(run: Run) -> None:
@@ -125,3 +133,46 @@ def _ranker(run: Run) -> None:
     )
     calibration = Calibration.model_validate(chosen["calibration"])
     write_ranking(run, model, encoders, catalogue_at_cutoff(run, encoders), calibration)
+
+
+def write_retrieval(run: Run, retriever: Retriever) -> None:
+    """Build the indexes of the retriever that is served, and choose one."""
+    config = run.config.retrieval.index
+    exact = ExactIndex().index(retriever.product_embeddings)
+    scann = ScannIndex(config).index(retriever.product_embeddings)
+    default_k = run.config.export.default_k
+    for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
+        with run.folder.staged("retrieval", name) as staging:
+            servable = RetrievalServable(retriever, index, default_k)
+            save_retrieval(servable, staging)
+            _describe(run, servable, staging)
+    snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
+    sample = np.arange(min(len(run.history.customers), 1024))
+    large = len(retriever.product_embeddings) >= config.scann_from
+    choice = choose_index(exact, scann if large else None, retriever.embed_customers(snapshot, sample), config)
+    run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
+
+
+def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueState:
+    """Compute what the ranker that is served knows of the catalogue."""
+    config = run.config
+    snapshot = take_snapshot(run.history, run.windows.test.cutoff, config.data.windows)
+    return catalogue_state(run.history, snapshot, encoders, config.data, config.statistics)
+
+
+def write_ranking(
+    run: Run, model: RankingModel, encoders: Encoders, state: CatalogueState, calibration: Calibration
+) -> None:
+    """Write the ranker that is served."""
+    with run.folder.staged("ranking", "saved_model") as staging:
+        servable = RankingServable(model, encoders, state, calibration, run.windows.test.cutoff)
+        save_ranking(servable, staging)
+        _describe(run, servable, staging)
+
+
+def _describe(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
+    """Describe the tf.Examples that a servable takes and its feature vectors, beside its SavedModel."""
+    schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
+    write_schema(schema, folder / ASSETS / SCHEMA)
+    named = [feature.model_dump() for feature in servable.named_features()]
+    write_text(folder / ASSETS / FEATURES, json.dumps(named, indent=1) + "\n")

@@ -12,19 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from nextbest.data.catalogue import Encoders
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.tensorflow import make_deterministic, tf
+import tensorflow as tf
+
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.windows import Window
-from nextbest.modelling.training import Progress, Training
+from nextbest.graph.catalogue import Encoders
+from nextbest.modelling.training import Progress, Training, make_deterministic
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_folder import RunFolder
 from nextbest.pipeline.train import ranking_examples, window_candidates
-from nextbest.pipeline.tune_config import Stage
 from nextbest.pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
 from nextbest.pipeline.tune_search import Objective, Search, digest
-from nextbest.pipeline.tune_space import dimensions, with_settings
+from nextbest.pipeline.tune_space import Stage, dimensions, with_settings
 from nextbest.ranking.examples import WindowExamples
 from nextbest.ranking.training import select_ranker
 from nextbest.retrieval.training import select_epochs

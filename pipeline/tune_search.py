@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.data.atomic import write_text
-from nextbest.data.problems import FailedError
+from nextbest.data.errors import FailedError
+from nextbest.data.files import write_text
 from nextbest.modelling.training import Progress, Training, training_so_far
-from nextbest.pipeline.tune_config import TuneConfig
-from nextbest.pipeline.tune_space import Dimension
+from nextbest.pipeline.tune_space import Dimension, TuneConfig
 
 if TYPE_CHECKING:
     import optuna

@@ -8,14 +8,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.catalogue import Encoders, encode_products, segment_indices
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
-from nextbest.data.query import encode_customers
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from nextbest.data.statistics import product_statistics
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig, product_statistics
 from nextbest.data.windows import Window
+from nextbest.graph.catalogue import Encoders, encode_products, segment_indices
+from nextbest.graph.query import encode_customers
 from nextbest.ranking.config import RankingConfig
 
 __all__ = [

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.assertions import require
-from nextbest.data.catalogue import Encoders
-from nextbest.data.named_features import NamedFeature, feature_width
-from nextbest.data.query import encoded_spec
-from nextbest.data.signatures import examples_signature, signature
+import tensorflow as tf
+
+from nextbest.data.feature_names import NamedFeature, feature_width
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
+from nextbest.graph.catalogue import Encoders
+from nextbest.graph.query import encoded_spec
+from nextbest.graph.signatures import examples_signature, require, signature
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.examples import CatalogueState
 from nextbest.ranking.model import RankingModel

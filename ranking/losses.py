@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
+
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
 
 __all__ = ["listwise_softmax", "probability_loss"]
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
 
-from nextbest.data.catalogue import Encoders
 from nextbest.data.config import DataConfig
+from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.modelling.layers import step_variable
-from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.data.statistics import PairStatistic, StatisticsConfig
+from nextbest.graph.catalogue import Encoders
+from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples
+from nextbest.ranking.features import CategoryCrosses, NumericCrosses
 from nextbest.ranking.losses import listwise_softmax, probability_loss
-from nextbest.ranking.network import RankingNetwork
 
-__all__ = ["RankingModel"]
+__all__ = ["RankingModel", "RankingNetwork"]
 
 
 class RankingModel(tfrs.Model):
@@ -103,3 +106,171 @@ def _stack(parts: Sequence[Any], name: str) -> Any:
         return np.concatenate(parts)
     width = max(part.shape[1] for part in parts)
     return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=fill) for part in parts])
+
+
+_VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")
+"""The pair statistics whose sum over the holdings is a recommender of its own: EASE, and item-kNN by two measures."""
+
+
+class RankingNetwork(tf.keras.layers.Layer):
+    """Cross layers (Wang et al., "DCN V2", WWW 2021) and dense blocks over customer, candidate and cross features.
+
+    It returns two parts of a logit: the candidate's, which orders a customer's candidates, and the customer's own,
+    which says how likely the customer is to take anything and matters for the probability alone.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        statistics: StatisticsConfig,
+        data: DataConfig,
+        config: RankingConfig,
+        seed: int,
+        step: Any,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            encoders: Encoders at the cutoff.
+            statistics: Which statistics of the catalogue there are.
+            data: What the tables mean.
+            config: Settings.
+            seed: Seed of the dropouts.
+            step: Counter of training steps.
+        """
+        super().__init__(name="ranking_network")
+        dropout = SeededDropout(config.category_dropout, seed, step)
+        self._customer = FeatureEmbedding(encoders.customers, config.category_dim, dropout)
+        self._product = FeatureEmbedding(encoders.products, config.category_dim, dropout, statistics.num_popularity)
+        ids = len(encoders.product_ids), config.product_dim
+        self._product_id = tf.keras.layers.Embedding(*ids) if config.product_dim else None
+        self.numeric = NumericCrosses(encoders.customers, encoders.products, data, statistics, config)
+        self._normalise = tf.keras.layers.BatchNormalization(momentum=0.95)
+        self._categorical = CategoryCrosses(encoders.customers, encoders.products, data, config)
+        self._cross = [
+            tfrs.layers.dcn.Cross(projection_dim=config.cross_rank, kernel_initializer="glorot_uniform")
+            for _ in range(config.cross_layers)
+        ]
+        self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step, "layer")
+        # It starts at 0, and the logit at the prior.
+        self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        self._trend_places = _trend_places(self._product.places[()]) if config.trend_prior else []
+        self._votes = [name for name in statistics.pairs if name in _VOTES]
+        votes, trend = [config.votes_prior] * len(self._votes), [config.trend_prior] * len(self._trend_places)
+        prior = [config.similarity_prior, *votes, *trend]
+        self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))
+        self._least_votes, self._saturation = config.least_votes, config.votes_saturation
+        self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step, "layer")
+        self._offset = tf.keras.layers.Dense(1)
+
+    @property
+    def product_tables(self) -> list[Any]:
+        """The variables with a row per product; they exist after the first call."""
+        return [] if self._product_id is None else [self._product_id.embeddings]
+
+    def start_from(self, odds: float) -> None:
+        """Let training begin with offsets of these odds of a purchase, instead of 1."""
+        self._offset.bias.assign([math.log(odds)])
+
+    def call(
+        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
+    ) -> tuple[Any, Any]:
+        """Score candidates.
+
+        Args:
+            query: Encoded queries, [batch, ...].
+            candidates: Product positions, NO_PRODUCT is padding, int32 [batch, num_candidates].
+            scores: Retrieval's cosines, [batch, num_candidates].
+            state: The arrays of a `CatalogueState`.
+            training: Whether dropout is on.
+
+        Returns:
+            The candidates' logits [batch, num_candidates] and the customers' offsets [batch]; the logit of a purchase
+            is their sum.
+        """
+        parts = self.features(query, candidates, scores, state, training=training)
+        return self.logits(parts, training=training), self.customers_offset(parts, training=training)
+
+    def features(
+        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
+    ) -> dict[str, Any]:
+        """Return what the logits are a function of, by part: float32 [batch, num_candidates, any] each.
+
+        Parts: customer and product (numbers, then embedded categories and words, see `FeatureEmbedding`), crosses (in
+        the order of `numeric.names`, not normalised), category_crosses, and product_id where ids are embedded.
+        """
+        candidates = tf.maximum(candidates, 0)
+        customer = self._customer(query, training=training)
+        product = {name: tf.gather(state[name], candidates) for name in ("floats", "categories", "tokens")}
+        parts = {
+            "customer": tf.repeat(customer[:, None, :], tf.shape(candidates)[1], axis=1),
+            "product": self._product(product, training=training),
+            "crosses": self.numeric(query, candidates, scores, state),
+            "category_crosses": self._categorical(query["categories"], product["categories"]),
+        }
+        if self._product_id is not None:
+            parts["product_id"] = self._product_id(candidates)
+        return parts
+
+    def logits(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+        """Return the logits of `features`, [batch, num_candidates]."""
+        crosses = self._normalise(parts["crosses"], training=training)
+        inputs = tf.concat(list((dict(parts) | {"crosses": crosses}).values()), axis=2)
+        crossed = inputs
+        for layer in self._cross:
+            crossed = layer(inputs, crossed)
+        return self._prior_logits(parts) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+
+    def named_features(self) -> dict[str, list[NamedFeature]]:
+        """Return what people call the places of `features`, by part; in a vector the parts follow one another."""
+        kinds: dict[str, tuple[FeatureKind, FeatureEmbedding]] = {
+            "customer": ("customer", self._customer),
+            "product": ("product", self._product),
+        }
+        named: dict[str, list[NamedFeature]] = {}
+        first = 0
+        for part, (kind, embedding) in kinds.items():
+            named[part] = [
+                NamedFeature.of_columns(kind, columns, tuple(first + place for place in places))
+                for columns, places in embedding.places.items()
+                if places
+            ]
+            first += embedding.output_dim
+        named["crosses"] = self.numeric.named_features(first)
+        first += len(self.numeric.names)
+        named["category_crosses"] = self._categorical.named_features(first)
+        first += self._categorical.output_dim
+        if self._product_id is not None:
+            places = tuple(range(first, first + self._product_id.output_dim))
+            named["product_id"] = [NamedFeature(kind="product", name="product_id", places=places)]
+        return named
+
+    def _prior_logits(self, parts: Mapping[str, Any]) -> Any:
+        """Weigh what is known before training: the cosine, the logarithms of the holdings' votes, and the trend."""
+        crosses, names = parts["crosses"], self.numeric.names
+        similarity = crosses[:, :, names.index("retrieval_score")]
+        votes = [crosses[:, :, names.index(f"{name}_sum")] for name in self._votes]
+        logs = [tf.math.log(self._saturated(tf.maximum(vote, self._least_votes))) for vote in votes]
+        trend = [parts["product"][:, :, place] for place in self._trend_places]
+        return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
+
+    def _saturated(self, votes: Any) -> Any:
+        """Return what votes count as, see `RankingConfig.votes_saturation`."""
+        return -tf.math.expm1(-self._saturation * votes) / self._saturation if self._saturation else votes
+
+    def customers_offset(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+        """Return the customers' offsets of `features`, [batch]."""
+        count = parts["crosses"][:, 0, self.numeric.names.index("held_count")]
+        activity = tf.concat([parts["customer"][:, 0], count[:, None]], axis=1)
+        return self._offset(self._activity(activity, training=training))[:, 0]
+
+
+def _trend_places(popularity: Sequence[int]) -> list[int]:
+    """Return where the log share in the longest window but one stands, and its difference to the longest's.
+
+    Args:
+        popularity: The places of `ProductStatistics.popularity`: the shares, the trends and an age.
+    """
+    *shares_and_trends, _ = popularity
+    num_windows = len(popularity) // 2
+    return [popularity[max(num_windows - 2, 0)], *shares_and_trends[num_windows:][-1:]]

@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from nextbest.data.catalogue import Encoders
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.query import encoded_spec
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.tensorflow import tf
-from nextbest.modelling.batching import window_batches
-from nextbest.modelling.training import Progress, Training, adam, train
-from nextbest.modelling.weights import blank, carried_over
+from nextbest.data.statistics import StatisticsConfig
+from nextbest.graph.catalogue import Encoders
+from nextbest.graph.query import encoded_spec
+from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
 from nextbest.ranking.calibration import Calibration, fit_calibration
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import CatalogueState, WindowExamples, of_known_products, split_customers

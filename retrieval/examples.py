@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextbest.data.catalogue import Encoders, encode_products
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.query import QueryEncoder, encode_customers
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
-from nextbest.data.statistics import popularity_features
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig, popularity_features
+from nextbest.graph.catalogue import Encoders, encode_products
+from nextbest.graph.query import QueryEncoder, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["Queries", "TrainingSet", "queries_of", "training_set"]

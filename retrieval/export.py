@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.assertions import listing, require
-from nextbest.data.named_features import feature_width
-from nextbest.data.query import encoded_spec
-from nextbest.data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
+import tensorflow as tf
+
+from nextbest.data.feature_names import feature_width
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
+from nextbest.graph.query import encoded_spec
+from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, listing, product_spec, require, signature
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Retriever
 

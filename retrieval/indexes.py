@@ -7,13 +7,14 @@ import time
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
 from pydantic import Field
 
 from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
-from nextbest.data.masks import listed
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.modelling.recommenders import tf, tfrs
+from nextbest.graph.catalogue import listed
 from nextbest.retrieval.config import IndexConfig
 
 __all__ = ["ExactIndex", "IndexChoice", "ScannIndex", "choose_index"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nextbest.data.tensorflow import tf
+import tensorflow as tf
+
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["ContrastiveLoss", "TripletLoss", "retrieval_loss"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from nextbest.data.catalogue import Encoders
-from nextbest.data.masks import listed
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from nextbest.graph.catalogue import Encoders, listed
 from nextbest.modelling.layers import step_variable
-from nextbest.modelling.recommenders import tf, tfrs
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import TrainingSet
 from nextbest.retrieval.losses import retrieval_loss
-from nextbest.retrieval.members import CustomerTowers, Member, ProductTowers
+from nextbest.retrieval.towers import CustomerTowers, Member, ProductTowers
 
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from nextbest.data.catalogue import Encoders, encode_products, fit_encoders
-from nextbest.data.config import DataConfig
+from nextbest.data.candidates import Candidates
+from nextbest.data.config import DataConfig, EncoderConfig
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.query import encode_customers, encoded_spec
-from nextbest.data.snapshot import Snapshot, take_snapshot
-from nextbest.data.statistics import popularity_features
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.tensorflow import tf
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
+from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.data.windows import Window, labels
-from nextbest.modelling.batching import window_batches
-from nextbest.modelling.training import Progress, Training, adam, train
-from nextbest.modelling.weights import blank, carried_over
+from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders
+from nextbest.graph.query import encode_customers, encoded_spec
+from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import Queries, TrainingSet, queries_of, training_set
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 
-__all__ = ["Retriever", "RetrieverSettings", "refresh_retriever", "select_epochs", "train_retriever"]
+__all__ = ["Retriever", "RetrieverSettings", "propose", "refresh_retriever", "select_epochs", "train_retriever"]
 
 
 @dataclass(frozen=True)
@@ -214,3 +211,39 @@ def refresh_retriever(
     products = _encoded_products(history, snapshot, encoders, settings)
     model = carried_over(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
     return _retriever(model, encoders, products, day)
+
+
+_CHUNK = 4096
+
+
+def propose(
+    retriever: Retriever,
+    history: Dataset,
+    snapshot: Snapshot,
+    suitable: Callable[[Array], Array],
+    rows: Array,
+    k: int,
+) -> Candidates:
+    """Return each customer's best products among those that are available, suitable and not held.
+
+    Args:
+        retriever: A retriever in the positions of `history`.
+        history: The tables up to the snapshot's day.
+        snapshot: The snapshot.
+        suitable: Customer positions -> whether the policy allows each product, bool [num_rows, num_products].
+        rows: Customer positions, [num_rows].
+        k: How many, at most the catalogue's size.
+    """
+    k = min(k, len(history.products))
+    products, scores = [], []
+    for first in range(0, max(len(rows), 1), _CHUNK):
+        chunk = rows[first : first + _CHUNK]
+        cosines = retriever.embed_customers(snapshot, chunk) @ retriever.product_embeddings.T
+        allowed = suitable(chunk) & snapshot.available & (snapshot.holdings[chunk].toarray() == 0)
+        top = tf.math.top_k(np.where(allowed, cosines, -np.inf), k)
+        found = np.isfinite(top.values.numpy())
+        products.append(np.where(found, top.indices.numpy(), NO_PRODUCT).astype(np.int32))
+        scores.append(np.where(found, top.values.numpy(), 0.0).astype(np.float32))
+    return Candidates(
+        history.customers.ids[rows], history.products.ids, np.concatenate(products), np.concatenate(scores)
+    )

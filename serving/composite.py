@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.config import PolicyConfig
 from nextbest.data.dataset import Features
-from nextbest.data.masks import listed
-from nextbest.data.policy import SuitabilityPolicy
-from nextbest.data.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
+from nextbest.graph.catalogue import listed
+from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
 
 __all__ = ["RecommenderServable", "save_recommender"]
 

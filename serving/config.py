@@ -2,13 +2,92 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from nextbest.data.config import StrictModel
-from nextbest.serving.explanation_config import ExplanationConfig
-from nextbest.serving.infra_config import InfraConfig
 
-__all__ = ["ExportConfig"]
+__all__ = ["ExplainerName", "ExplanationConfig", "ExportConfig", "InfraConfig", "NeighbourhoodConfig", "ProfilesConfig"]
+
+
+ExplainerName = Literal["sampling", "permutation", "partition"]
+
+
+class ExplanationConfig(StrictModel):
+    """How recommendations are explained. The export holds these settings, and what they need."""
+
+    explainer: ExplainerName = "sampling"
+    """How Shapley values are estimated, see `serving.explainers`; `benchmarks.explanations` measures them."""
+    background: int = Field(50, ge=1)
+    """How many (customer, product) pairs of the export an explained one is compared with: their mean score is the base.
+    Without a customer snapshot it is one made-up pair, the mean of the drawn ones."""
+    orders: int = Field(100, ge=1)
+    """How many random orders features are replaced in, each forwards and backwards, by 'sampling' (at least one for
+    each background pair) and 'permutation' (each for the whole background). More of them are slower and vary less."""
+    evaluations: int = Field(500, ge=1)
+    """How many sets of features 'partition' scores at most, each on the whole background."""
+    seed: int = Field(0, ge=0)
+    """Draws the background and the orders."""
+    importance_customers: int = Field(120, ge=1)
+    """How many customers' explanations make the global importance, each for one of the customer's candidates."""
+    typical_within: float = Field(0.25, ge=0)
+    """A value counts as typical up to so many standard deviations from the background's mean; then as higher or
+    lower."""
+    high_from: float = Field(1.0, ge=0)
+    """And from so many on as high or low."""
+    raising: int = Field(3, ge=1)
+    """How many features a sentence names that raise the score."""
+    lowering: int = Field(2, ge=1)
+    """How many that lower it."""
+    least_share: float = Field(0.05, ge=0, lt=1)
+    """A sentence leaves out features with less than this share of the sum of the absolute contributions."""
+
+
+class InfraConfig(StrictModel):
+    """How exported models are proven to work where none of this project's code is."""
+
+    timeout_seconds: float = Field(600, gt=0)
+    """How long a model may take to be loaded and to answer all of its warmup records, the start of its process
+    included. One that takes longer hangs."""
+    tolerance: float = Field(1e-5, ge=0)
+    """The largest difference between a number in an answer and the recorded one, relative where that is beyond 1. Words
+    and whole numbers must be equal."""
+    processes: int = Field(2, ge=1)
+    """How many models are checked at a time, each in a process of its own with TensorFlow's own 0.5 GB of memory."""
+
+
+class ProfilesConfig(StrictModel):
+    """How customers are described and compared."""
+
+    tail: float = Field(0.01, ge=0, lt=0.5)
+    """The share of customers beyond either end of the range that a form offers for a number."""
+    steps: int = Field(10, ge=2)
+    """A range's ends are rounded outwards to a readable number (1, 2 or 5 times a power of ten) of which it has at
+    least so many."""
+    max_choices: int = Field(100, ge=1)
+    """The most categories that a form offers, the commonest."""
+    min_segment: int = Field(20, ge=2)
+    """How many customers with a known value a segment needs for a comparison; with fewer it would tell of persons."""
+
+
+class NeighbourhoodConfig(StrictModel):
+    """What is near a customer."""
+
+    neighbours: int = Field(50, ge=1)
+    """How many of the nearest customers are asked what they hold."""
+    min_neighbours: int = Field(10, ge=2)
+    """With fewer customers than this nothing is told of them: it would tell of persons."""
+    told: int = Field(5, ge=1)
+    """How many products are told that they hold."""
+    sample: int = Field(20_000, ge=1)
+    """The most customers of the snapshot among whom the nearest are sought; they are drawn once per version."""
+    seed: int = Field(7, ge=0)
+    """Draws that sample, and the products of the map."""
+    max_products: int = Field(2_000, ge=1)
+    """The most products on the map beside the top ones; more are drawn at random."""
+    batch: int = Field(2_048, ge=1)
+    """How many customers or products are embedded by one call."""
 
 
 class ExportConfig(StrictModel):

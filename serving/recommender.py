@@ -13,15 +13,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.problems import InputError, Problem
-from nextbest.serving.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
+from nextbest.data.errors import InputError, Problem
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
 from nextbest.serving.backends import Backend, InputSpec
-from nextbest.serving.versions import latest_version, versions
+from nextbest.serving.store.versions import latest_version, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
+from typing import Any, Protocol
 
-__all__ = ["Filters", "Recommendations", "Recommender"]
+__all__ = [
+    "Catalogue",
+    "Filters",
+    "Recommendations",
+    "Recommender",
+    "categories",
+    "product_categories",
+    "product_names",
+    "risks",
+]
 
 
 @dataclass(frozen=True)
@@ -224,3 +234,53 @@ class Recommender:
             return np.full(shape, self.manifest["as_of_day"], spec.dtype)
         missing = {"O": "", "f": np.nan}.get(spec.dtype.kind, 0)
         return np.full(shape, missing, spec.dtype)
+
+
+_NAME = "name"
+
+
+class Catalogue(Protocol):
+    """Who knows an export's products, as a `Recommender` does."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the export says of itself."""
+
+    @property
+    def products(self) -> Table:
+        """Its products."""
+
+
+def product_names(catalogue: Catalogue) -> Array:
+    """Return the products' names, object str, [num_products]; the id where there is none.
+
+    The name is the column called so, else the first with the role id, which is kept for people and read by no model.
+    """
+    products, described = catalogue.products, catalogue.manifest["products"]["columns"]
+    words = [column for column, values in products.columns.items() if values.dtype == object]
+    kept = [column for column in words if described[column]["role"] == "id"]
+    column = _NAME if _NAME in words else next(iter(kept), None)
+    if column is None:
+        return products.ids
+    names = products.columns[column]
+    return np.where(names == "", products.ids, names)
+
+
+def product_categories(catalogue: Catalogue) -> Array:
+    """Return the products' categories by the policy's category column, '' for unknown, object str, [num_products]."""
+    column = catalogue.manifest["policy"]["category_column"]
+    if column is None:
+        return np.full(len(catalogue.products.ids), "", object)
+    return catalogue.products.columns[column]
+
+
+def categories(catalogue: Catalogue) -> list[str]:
+    """Return the categories that there are, sorted; none where the policy names no column of them."""
+    return sorted(set(product_categories(catalogue)) - {""})
+
+
+def risks(catalogue: Catalogue) -> Array:
+    """Return the risks that there are, ascending; none where the policy names no column of them."""
+    column = catalogue.manifest["policy"]["risk_column"]
+    values = np.zeros(0) if column is None else catalogue.products.columns[column]
+    return np.unique(values[np.isfinite(values)])

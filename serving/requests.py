@@ -8,9 +8,9 @@ import numpy as np
 
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
-from nextbest.data.problems import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, shown
 from nextbest.data.tables.load import read_customers
-from nextbest.serving.assets import Table
+from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["check_filters", "requests_from_file", "requests_of_ids", "take"]

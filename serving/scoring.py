@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.problems import InputError, Problem
-from nextbest.serving.explanations import Explainer, reasons
+from nextbest.data.errors import InputError, Problem
+from nextbest.serving.insights.explanations import Explainer, reasons
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nextbest.data.dataset import Array, Features
-from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.baselines import Scorer
 from nextbest.serving.backends import Backend, BackendError, InputSpec
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take

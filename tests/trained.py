@@ -69,7 +69,7 @@ class Trained:
 def train_small_bank(config: Path, folder: Path) -> Trained:
     """Do `nextbest run` and keep what was exported as it was before."""
     import nextbest.pipeline.compose
-    import nextbest.pipeline.servables
+    import nextbest.pipeline.train
 
     in_training: dict[str, list[Any]] = {}
 
@@ -84,8 +84,8 @@ def train_small_bank(config: Path, folder: Path) -> Trained:
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (nextbest.pipeline.servables, "save_retrieval"),
-            (nextbest.pipeline.servables, "save_ranking"),
+            (nextbest.pipeline.train, "save_retrieval"),
+            (nextbest.pipeline.train, "save_ranking"),
             (nextbest.pipeline.compose, "save_recommender"),
         ):
             patch.setattr(module, name, recorded(getattr(module, name)))

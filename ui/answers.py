@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.catalogue import product_names
-from nextbest.serving.explanations import Explainer, Explanation, explanations
-from nextbest.serving.recommender import Filters, Recommender
-from nextbest.serving.words import MISSING, shown_name, shown_value
+from nextbest.serving.formatting import MISSING, shown_name, shown_probability, shown_similarity, shown_value
+from nextbest.serving.insights.explanations import Explainer, Explanation, explanations
+from nextbest.serving.recommender import Filters, Recommender, product_names
+from nextbest.serving.store.versions import Version
 from nextbest.ui.console import open_console
-from nextbest.ui.page.words import shown_probability, shown_similarity
 
-__all__ = ["answers", "print_answers"]
+__all__ = ["answers", "print_answers", "print_versions"]
 
 
 def _plain(value: Any) -> Any:
@@ -127,3 +126,27 @@ def print_answers(told: list[dict[str, Any]], about: Mapping[str, Mapping[str, A
         for reason in sorted(set(answer.get("refused", {}).values())):
             ids = [product for product, why in answer["refused"].items() if why == reason]
             console.print(f"{reason}: {len(ids)} products ({', '.join(ids[:5])}{', …' if len(ids) > 5 else ''})")
+
+
+_WORDS = {True: "yes", False: "no", None: "-"}
+
+
+def print_versions(found: Sequence[Version]) -> None:
+    """Print a table, the newest last."""
+    from rich.table import Table
+
+    table = Table()
+    for heading in ("version", "pushed (UTC)", "blessed", "loads elsewhere", "forced", "rollback of", "models"):
+        table.add_column(heading)
+    for version in found:
+        models = ", ".join(version.models) + ("" if version.complete else " (incomplete)")
+        table.add_row(
+            str(version.number),
+            f"{version.pushed_at:%Y-%m-%d %H:%M}",
+            _WORDS[version.blessed],
+            _WORDS[version.infra_blessed],
+            _WORDS[version.forced],
+            str(version.rolled_back_to or "-"),
+            models,
+        )
+    open_console().print(table)

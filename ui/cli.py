@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nextbest.ui.console import open_console, shown_progress
-from nextbest.ui.exit_codes import run_command
+from nextbest.ui.console import open_console, run_command, shown_progress
 
 if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.pipeline.run import Run
-    from nextbest.serving.explanations import Explainer
+    from nextbest.serving.insights.explanations import Explainer
     from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["app", "main"]
@@ -65,7 +64,7 @@ def _print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     if as_json:
         typer.echo(evaluation.model_dump_json(indent=2))
         return
-    from nextbest.evaluation.table import terminal_report
+    from nextbest.evaluation.report import terminal_report
 
     open_console().print(terminal_report(evaluation))
 
@@ -96,9 +95,9 @@ def schema(
     out: Annotated[Path, typer.Option("--out", help="The TOML to write.")] = Path("nextbest.toml"),
 ) -> None:
     """Infer the TOML from the tables, for a person to correct."""
-    from nextbest.data.problems import InputError, Problem
-    from nextbest.data.tables.config_file import write_toml
-    from nextbest.data.tables.inference import infer_config
+    from nextbest.data.errors import InputError, Problem
+    from nextbest.data.tables.infer_config import infer_config
+    from nextbest.data.tables.write_config import write_toml
 
     if out.exists():
         raise InputError([Problem(str(out), None, None, "the file is there already", "name another --out")])
@@ -131,9 +130,9 @@ def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
     """Return who tells why, None where nobody asks."""
     if not why:
         return None
-    from nextbest.data.problems import InputError, Problem
-    from nextbest.serving.assets import EXPLANATIONS
-    from nextbest.serving.explanations import Explainer
+    from nextbest.data.errors import InputError, Problem
+    from nextbest.serving.artifacts.assets import EXPLANATIONS
+    from nextbest.serving.insights.explanations import Explainer
 
     if recommender.asset(EXPLANATIONS) is None:
         what = "it was exported without what --why needs"
@@ -222,7 +221,7 @@ def tune(
 ) -> None:
     """Search better settings on the validation windows (the test window is not read) and write them as a TOML."""
     from nextbest.pipeline.tune import tune
-    from nextbest.pipeline.tune_report import terminal_report
+    from nextbest.pipeline.tune_result import terminal_report
 
     with shown_progress(as_json) as progress:
         result = tune(config, out, trials, stage, progress)
@@ -256,18 +255,18 @@ def export(
         told = {"pushed": _with_run(partial(open_run, out), as_json, partial(export_run, models=models, force=force))}
         text = f"pushed version {told['pushed']} to {models}"
     elif rollback is not None:
-        from nextbest.serving.push import rollback as push_again
+        from nextbest.serving.store.push import rollback as push_again
 
         told = {"pushed": push_again(models, rollback), "rollback_of": rollback}
         text = f"pushed version {told['pushed']} to {models}, a copy of version {rollback}"
     elif prune is not None:
-        from nextbest.serving.push import prune as remove_older
+        from nextbest.serving.store.push import prune as remove_older
 
         told = {"removed": remove_older(models, prune)}
         text = f"removed {', '.join(map(str, told['removed'])) or 'nothing'} from {models}"
     else:
-        from nextbest.serving.versions import list_versions
-        from nextbest.ui.versions import print_versions
+        from nextbest.serving.store.versions import list_versions
+        from nextbest.ui.answers import print_versions
 
         found = list_versions(models)
         _print_json([asdict(version) for version in found]) if as_json else print_versions(found)
@@ -360,13 +359,11 @@ def ui(
     from signal import SIGTERM, default_int_handler, signal
     from threading import Event
 
-    from nextbest.data.toml import override_settings
+    from nextbest.data.settings import override_settings
     from nextbest.serving.backends.config import load_client_config
-    from nextbest.serving.live import LiveRecommender
-    from nextbest.serving.sources import source_of
-    from nextbest.ui.address import check_address
+    from nextbest.serving.live import LiveRecommender, source_of
     from nextbest.ui.page.config import load_page_config
-    from nextbest.ui.page.server import open_page
+    from nextbest.ui.page.server import check_address, open_page
 
     config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
     check_address(config.host, config.port)

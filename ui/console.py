@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+import sys
 
-__all__ = ["open_console", "shown_progress"]
+import typer
+
+from nextbest.data.errors import FailedError, InputError
+
+__all__ = ["open_console", "run_command", "shown_progress"]
 
 _LOG_WIDTH = 140
 
@@ -45,3 +50,15 @@ def shown_progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, float
             return show
 
         yield begin
+
+
+def run_command(app: Callable[[], object]) -> None:
+    """Run a command line; bad input is told in a line per problem and ends with exit code 2, what failed with 1."""
+    try:
+        app()
+    except (InputError, FileNotFoundError, FileExistsError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except FailedError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

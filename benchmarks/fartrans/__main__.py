@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nextbest.ui.exit_codes import run_command
+from nextbest.ui.console import run_command
 
 __all__ = ["app", "main"]
 
@@ -62,7 +62,7 @@ def run_splits(
     from benchmarks.fartrans.run import run
     from benchmarks.fartrans.splits import choose_splits, schedule
     from benchmarks.fartrans.tasks import Settings, choose_groups
-    from nextbest.data.problems import FailedError
+    from nextbest.data.errors import FailedError
 
     settings = Settings(
         source=data.resolve(), template=(template or TEMPLATE).resolve(), out=out.resolve(), keep_runs=keep_runs
@@ -102,8 +102,8 @@ def ablate_parts(
     from benchmarks.fartrans.report import section_markdown
     from benchmarks.fartrans.splits import choose_splits
     from benchmarks.fartrans.tasks import Settings
-    from nextbest.data.atomic import write_text
-    from nextbest.data.problems import FailedError
+    from nextbest.data.errors import FailedError
+    from nextbest.data.files import write_text
 
     settings = Settings(source=data.resolve(), template=TEMPLATE.resolve(), out=out.resolve())
     if failed := ablate(settings, choose_splits(settings.source, splits), jobs, typer.echo):

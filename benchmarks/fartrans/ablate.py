@@ -14,8 +14,8 @@ from benchmarks.fartrans.run import run
 from benchmarks.fartrans.sections import Section
 from benchmarks.fartrans.table import Table
 from benchmarks.fartrans.tasks import Settings
-from nextbest.data.atomic import write_text
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import write_text
 
 __all__ = ["ABLATIONS", "Ablation", "ablate", "ablation_table", "changed_template"]
 

@@ -11,10 +11,10 @@ import pandas as pd
 from benchmarks.fartrans.source import Split, read_split
 from benchmarks.fartrans.tables import customer_table, interaction_table, product_table
 from benchmarks.fartrans.windows import choose_windows
-from nextbest.data.atomic import new_folder
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import new_folder
 
 __all__ = ["TEMPLATE", "Prepared", "prepare"]
 

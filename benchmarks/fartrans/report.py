@@ -10,8 +10,8 @@ from benchmarks.fartrans.figures import Report
 from benchmarks.fartrans.results import read_results
 from benchmarks.fartrans.sections import Section, sections
 from benchmarks.fartrans.summary import Summary
-from nextbest.data.atomic import write_text
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import write_text
 
 if TYPE_CHECKING:
     from rich.console import Group

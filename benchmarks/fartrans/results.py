@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from nextbest.data.atomic import new_folder
 from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
+from nextbest.data.files import new_folder
 
 __all__ = ["Facts", "Metrics", "Result", "Spent", "read_results", "result_folder"]
 

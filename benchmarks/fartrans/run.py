@@ -11,9 +11,9 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.fartrans.tasks import Group, Settings, Task, plan
-from nextbest.data.atomic import write_text
 from nextbest.data.config import StrictModel
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import write_text
 
 __all__ = ["run"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.tables.columns import dates, ids, words
-from nextbest.data.tables.reading import read_file
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.tables.parse import dates, ids, words
+from nextbest.data.tables.read import read_file
 
 __all__ = ["Split", "read_split", "split_numbers"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.fartrans.source import split_numbers
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 
 __all__ = ["choose_splits", "parse_splits", "schedule"]
 

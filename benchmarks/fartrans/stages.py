@@ -8,10 +8,10 @@ from shutil import rmtree
 from benchmarks.fartrans.results import Spent
 from benchmarks.fartrans.tasks import Task
 from benchmarks.fartrans.trial import Trial
-from nextbest.data.atomic import write_text
-from nextbest.evaluation.scorer import Scorer
+from nextbest.data.files import write_text
+from nextbest.evaluation.baselines import Scorer
 from nextbest.modelling.training import Progress
-from nextbest.pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 
 from nextbest.data.dataset import Array
-from nextbest.evaluation.bootstrap import percentile_interval, resampled_means
+from nextbest.evaluation.intervals import percentile_interval, resampled_means
 
 __all__ = ["Window", "families", "interval_of_mean", "resampled_means_of", "standard_error"]
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from benchmarks.fartrans.results import result_folder
 from nextbest.data.config import StrictModel
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 
 __all__ = ["Group", "Settings", "Task", "choose_groups", "plan"]
 

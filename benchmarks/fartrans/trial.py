@@ -11,12 +11,10 @@ from benchmarks.fartrans.results import Facts, Result, Spent
 from benchmarks.fartrans.tasks import Settings, Task
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.baselines import Scorer, fit_baselines
 from nextbest.evaluation.config import BaselineName, EvaluationConfig
-from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.evaluate import Holdout, rank_all
+from nextbest.modelling.metrics import per_customer
 from nextbest.pipeline.config import load_config
 from nextbest.pipeline.evaluate import hold_out
 from nextbest.pipeline.run import Run

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nextbest.ui.exit_codes import run_command
+from nextbest.ui.console import run_command
 
 __all__ = ["app", "main"]
 

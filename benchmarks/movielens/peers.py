@@ -11,13 +11,10 @@ from typing import Any
 from benchmarks.peers.ials import IALS, IALSConfig
 from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Dataset
+from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.item_item import EASE, ItemKNN
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.popularity import Popularity
-from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.evaluate import Holdout, rank_all
+from nextbest.modelling.metrics import per_customer
 
 __all__ = ["Chosen", "Fit", "PeerGrid", "choose", "fits_of", "main_metric"]
 

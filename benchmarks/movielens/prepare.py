@@ -9,8 +9,8 @@ import pandas as pd
 
 from benchmarks.movielens.source import read_movielens
 from benchmarks.movielens.tables import customer_table, interaction_table, product_table
-from nextbest.data.atomic import new_folder
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import new_folder
 
 __all__ = ["prepare"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.movielens.results import Findings
-from nextbest.data.atomic import write_text
+from nextbest.data.files import write_text
+from nextbest.evaluation.report import format_interval
 from nextbest.evaluation.results import Difference
-from nextbest.evaluation.table import format_interval
 
 __all__ = ["markdown", "write_findings"]
 

@@ -12,18 +12,16 @@ from benchmarks.movielens.peers import Chosen, PeerGrid, choose, fits_of
 from benchmarks.movielens.prepare import prepare
 from benchmarks.movielens.report import write_findings
 from benchmarks.movielens.results import Findings, Peer
-from nextbest.data.atomic import write_text
 from nextbest.data.dataset import Array
+from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.sample import Sample
-from nextbest.evaluation.scorer import Scorer
-from nextbest.evaluation.verdicts import judge, stage_pairs
+from nextbest.evaluation.baselines import Scorer
+from nextbest.evaluation.evaluate import Holdout, rank_all
+from nextbest.evaluation.intervals import Sample
+from nextbest.evaluation.results import judge, stage_pairs
+from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
-from nextbest.pipeline.evaluate import hold_out
-from nextbest.pipeline.exported import ExportedRecommender, ExportedRetrieval, Requests
+from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, hold_out
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.serving.recommender import Recommender

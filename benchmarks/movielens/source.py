@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nextbest.data.problems import EXAMPLES, InputError, Problem, more_like_these, shown
+from nextbest.data.errors import EXAMPLES, InputError, Problem, more_like_these, shown
 
 __all__ = ["MovieLens", "installed_folder", "read_movielens"]
 

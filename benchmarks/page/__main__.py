@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nextbest.ui.exit_codes import run_command
+from nextbest.ui.console import run_command
 
 __all__ = ["app", "main"]
 
@@ -50,7 +50,7 @@ def measure_load(
 ) -> None:
     """Let simultaneous users ask the page's endpoints; any error ends it with exit code 1."""
     from benchmarks.page.load import load, markdown
-    from nextbest.data.atomic import write_text
+    from nextbest.data.files import write_text
 
     found = load(models, users, seconds, seed)
     if out is not None:

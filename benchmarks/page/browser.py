@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

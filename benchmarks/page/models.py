@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nextbest.data.problems import InputError, Problem
-from nextbest.serving.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
-from nextbest.serving.versions import COMPOSITE, latest_version
+from nextbest.data.errors import InputError, Problem
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
+from nextbest.serving.store.versions import COMPOSITE, latest_version
 
 __all__ = ["HELD", "Served", "first_customer", "served", "write_customers"]
 

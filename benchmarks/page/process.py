@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from nextbest.data.problems import FailedError
+from nextbest.data.errors import FailedError
 
 __all__ = ["Opened", "opened_page", "processor_seconds"]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.page.models import Served
-from nextbest.serving.catalogue import categories, risks
+from nextbest.serving.recommender import categories, risks
 
 __all__ = ["Endpoint", "Question", "questions"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.page.browser import browser, choose, reach
 from benchmarks.page.models import Served, first_customer, served, write_customers
 from benchmarks.page.process import opened_page
-from nextbest.data.problems import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, shown
 from nextbest.ui.page.config import PageConfig
 
 if TYPE_CHECKING:

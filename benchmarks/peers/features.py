@@ -11,7 +11,7 @@ from benchmarks.peers.config import LambdaRankConfig
 from benchmarks.peers.known import Known
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.evaluation.top_k import top_k
+from nextbest.modelling.metrics import top_k
 
 __all__ = ["candidate_features", "propose"]
 

@@ -10,10 +10,9 @@ import scipy.sparse as sp
 from benchmarks.peers.config import LambdaRankConfig
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
-from nextbest.data.policy import SuitabilityPolicy
 from nextbest.data.snapshot import Snapshot, holdings_at, new_acquisitions, take_snapshot
-from nextbest.evaluation.item_item import EASE, ItemKNN
-from nextbest.evaluation.popularity import RecentPopularity
+from nextbest.evaluation.baselines import EASE, ItemKNN, RecentPopularity
+from nextbest.graph.policy import SuitabilityPolicy
 
 __all__ = ["Known"]
 

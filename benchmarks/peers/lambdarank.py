@@ -13,7 +13,7 @@ from benchmarks.peers.features import candidate_features, propose
 from benchmarks.peers.known import Known
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions
 
 if TYPE_CHECKING:

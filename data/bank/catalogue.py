@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from nextbest.data.bank.categories import BRANDS, CATEGORIES, Category
-from nextbest.data.bank.config import BankConfig
-from nextbest.data.bank.timeline import Timeline
+from nextbest.data.bank.config import BankConfig, Timeline
 from nextbest.data.dataset import Array
 
 __all__ = ["Catalogue", "draw_catalogue", "draw_shelf"]

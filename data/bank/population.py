@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.bank.categories import SITUATION
-from nextbest.data.bank.timeline import Timeline
+from nextbest.data.bank.config import Timeline
 from nextbest.data.dataset import Array
 
 __all__ = [

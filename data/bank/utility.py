@@ -36,9 +36,8 @@ import numpy as np
 
 from nextbest.data.bank.catalogue import STYLES, Catalogue
 from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, BRANDS, CATEGORIES, REGIONS, SITUATION
-from nextbest.data.bank.config import BankConfig, ChoiceConfig
+from nextbest.data.bank.config import DAYS_PER_MONTH, BankConfig, ChoiceConfig, Timeline
 from nextbest.data.bank.population import SEGMENTS, People, situation
-from nextbest.data.bank.timeline import DAYS_PER_MONTH, Timeline
 from nextbest.data.dataset import Array
 
 __all__ = ["Hidden", "Market", "State", "Tastes", "World", "draw_hidden", "draw_world"]

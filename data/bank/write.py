@@ -12,17 +12,22 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from nextbest.data.atomic import new_folder
 from nextbest.data.bank.catalogue import Catalogue, draw_catalogue, draw_shelf
 from nextbest.data.bank.categories import BRANDS, CATEGORIES, REGIONS
-from nextbest.data.bank.config import BankConfig
-from nextbest.data.bank.oracle import acquisition_probabilities, best_products
+from nextbest.data.bank.config import BankConfig, Timeline, make_timeline
 from nextbest.data.bank.population import SEGMENTS, People, draw_people
-from nextbest.data.bank.simulation import EVENT_NAMES, Branch, Events, simulate_branch
-from nextbest.data.bank.timeline import Timeline, make_timeline
+from nextbest.data.bank.simulation import (
+    EVENT_NAMES,
+    Branch,
+    Events,
+    acquisition_probabilities,
+    best_products,
+    simulate_branch,
+)
 from nextbest.data.bank.utility import Market, World, draw_hidden, draw_world
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array
+from nextbest.data.files import new_folder
 
 __all__ = ["simulate_bank"]
 

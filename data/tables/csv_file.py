@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from nextbest.data.problems import EXAMPLES, InputError, Problem, more_like_these
+from nextbest.data.errors import EXAMPLES, InputError, Problem, more_like_these
 from nextbest.data.tables.raw_table import Places, RawTable, repeated_columns
 
 __all__ = ["read_csv"]

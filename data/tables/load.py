@@ -10,10 +10,10 @@ import numpy as np
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
-from nextbest.data.problems import EXAMPLES, InputError, Problem, shown
-from nextbest.data.tables.columns import dates, distinct_words, ids, numbers, parse_column, references, report
+from nextbest.data.errors import EXAMPLES, InputError, Problem, shown
+from nextbest.data.tables.parse import dates, distinct_words, ids, numbers, parse_column, references, report
 from nextbest.data.tables.raw_table import RawTable
-from nextbest.data.tables.reading import read_file, read_table
+from nextbest.data.tables.read import read_file, read_table
 
 __all__ = ["load_dataset", "read_customers"]
 

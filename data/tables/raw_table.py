@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 
 __all__ = ["Places", "RawTable", "repeated_columns"]
 

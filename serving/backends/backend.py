@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.problems import FailedError
+from nextbest.data.errors import FailedError
 
-__all__ = ["Backend", "BackendError", "InputSpec"]
+__all__ = ["Backend", "BackendError", "InputSpec", "conform", "decoded"]
 
 
 class BackendError(FailedError):
@@ -52,3 +52,58 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free what the backend holds."""
+
+
+_KINDS = {"O": "words", "U": "words", "S": "bytes", "f": "numbers", "i": "whole numbers", "u": "whole numbers"}
+
+
+def conform(place: str, inputs: Mapping[str, Array], specs: Mapping[str, InputSpec]) -> Features:
+    """Return the inputs as the signature's types.
+
+    A server's own refusal may come in words that name no feature, or repeat a customer's data.
+
+    Args:
+        place: Who is asked for what, for the message.
+        inputs: Input -> values, [batch, ...].
+        specs: What the signature takes.
+
+    Raises:
+        BackendError: An input is missing or unknown, or of another type, rank or length; all problems are named.
+    """
+    if problems := list(_problems(inputs, specs)):
+        raise BackendError(f"{place} cannot take the request: {'; '.join(problems)}")
+    return {name: inputs[name].astype(spec.dtype, copy=False) for name, spec in specs.items()}
+
+
+def _problems(inputs: Mapping[str, Array], specs: Mapping[str, InputSpec]) -> Iterator[str]:
+    if missing := sorted(set(specs) - set(inputs)):
+        yield f"the features {missing} are missing"
+    if unknown := sorted(set(inputs) - set(specs)):
+        yield f"there are no features {unknown}, it has {sorted(specs)}"
+    known = {name: values for name, values in inputs.items() if name in specs}
+    for name, values in known.items():
+        spec = specs[name]
+        if not _castable(values, spec.dtype):
+            yield f"feature {name!r} takes {_kind(spec.dtype)} ({spec.dtype}), not {_kind(values.dtype)} as given"
+        if values.ndim != spec.rank:
+            yield f"feature {name!r} takes {spec.rank} dimensions, not {values.ndim}"
+    lengths = {name: len(values) for name, values in known.items() if values.ndim}
+    if len(set(lengths.values())) > 1:
+        yield f"the features differ in length: {lengths}"
+
+
+def _castable(values: Array, dtype: np.dtype[Any]) -> bool:
+    if dtype.kind != "O":
+        return np.can_cast(values.dtype, dtype, "same_kind")
+    return values.dtype.kind in "OU" and all(issubclass(kind, str) for kind in set(map(type, values.flat)))
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return _KINDS.get(dtype.kind, str(dtype))
+
+
+def decoded(values: Array) -> Array:
+    """Return UTF-8 bytes as object str, same shape; other values as they are."""
+    if values.dtype != object:
+        return values
+    return np.array([word.decode("utf-8") for word in values.flat], object).reshape(values.shape)

@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from nextbest.data.config import StrictModel
-from nextbest.data.toml import read_settings
+from nextbest.data.settings import read_settings
 
 __all__ = ["ClientConfig", "load_client_config"]
 

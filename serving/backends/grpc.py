@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
+import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf  # before the stubs below, which import TensorFlow too
+from nextbest.serving.backends.backend import decoded
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.description import Tensor
-from nextbest.serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
-from nextbest.serving.backends.retry import Clock
-from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, understood
+from nextbest.serving.backends.server import Clock, ServerBackend
 from nextbest.serving.backends.target import Target
-from nextbest.serving.backends.words import decoded
 
 # isort: split
 from tensorflow_serving.apis import (

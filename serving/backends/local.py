@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.tensorflow import tf
-from nextbest.serving.backends.backend import BackendError, InputSpec
-from nextbest.serving.backends.inputs import conform
-from nextbest.serving.backends.words import decoded
-from nextbest.serving.replay import asker
+from nextbest.serving.artifacts.replay import asker
+from nextbest.serving.backends.backend import BackendError, InputSpec, conform, decoded
 
 __all__ = ["LocalBackend"]
 

@@ -14,10 +14,8 @@ import numpy as np
 
 from nextbest.data.dataset import Features
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.description import Tensor
-from nextbest.serving.backends.errors import TLS, UNAVAILABLE, ServerError, understood
-from nextbest.serving.backends.retry import Clock
-from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, understood
+from nextbest.serving.backends.server import Clock, ServerBackend
 from nextbest.serving.backends.target import Target
 
 __all__ = ["RestBackend"]

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import random
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.backends.backend import BackendError, InputSpec
-from nextbest.serving.backends.batching import joined, no_rows, split, widened
+from nextbest.serving.backends.backend import BackendError, InputSpec, conform
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.description import (
+from nextbest.serving.backends.messages import (
     AVAILABLE,
     LOADING,
+    UNAVAILABLE,
     Description,
+    ServerError,
     Signature,
     Tensor,
     VersionStatus,
+    explained,
     parse_description,
     parse_statuses,
+    without_values,
 )
-from nextbest.serving.backends.errors import ServerError, explained, without_values
-from nextbest.serving.backends.inputs import conform
-from nextbest.serving.backends.retry import Clock, with_retries
 from nextbest.serving.backends.target import Target
 
-__all__ = ["ServerBackend"]
+__all__ = ["Clock", "ServerBackend", "joined", "no_rows", "split", "widened", "with_retries"]
 
 T = TypeVar("T")
 
@@ -170,3 +175,85 @@ def _unserved(version: int | None, statuses: list[VersionStatus], wanted: list[V
     what = "no version" if version is None else f"version {version}"
     verb = "offers" if version is None else "does not offer"
     return f"the server {verb} {what} ({states}); see its models.config and MODELS"
+
+
+def split(inputs: Features, rows: int, most: int) -> Iterator[Features]:
+    """Yield a request of `rows` customers in parts of at most `most`."""
+    for first in range(0, rows, most):
+        yield {name: values[first : first + most] for name, values in inputs.items()}
+
+
+def joined(parts: Sequence[Features]) -> Features:
+    """Return the answers to a request's parts as one, the narrower ones padded with '' or 0."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
+
+
+def _concatenated(parts: list[Array]) -> Array:
+    width = np.max([part.shape[1:] for part in parts], axis=0).astype(int)
+    return np.concatenate([_padded(part, (len(part), *width)) for part in parts])
+
+
+def widened(inputs: Features, specs: Mapping[str, Tensor], width: int) -> Features:
+    """Return a request with its lists padded with '' or 0 to a multiple of `width`, at least to one."""
+    return {
+        name: _padded(values, (len(values), max(-(-values.shape[1] // width), 1) * width))
+        if specs[name].shape[1:] == (None,)
+        else values
+        for name, values in inputs.items()
+    }
+
+
+def _padded(values: Array, shape: tuple[int, ...]) -> Array:
+    if values.shape == shape:
+        return values
+    missing = [(0, wanted - found) for wanted, found in zip(shape, values.shape, strict=True)]
+    return np.pad(values, missing, constant_values="" if values.dtype == object else 0)
+
+
+def no_rows(outputs: Mapping[str, Tensor]) -> Features:
+    """Return the answer to a request of no customers, which JSON cannot write and servers that join requests refuse."""
+    return {
+        name: np.zeros((0, *(size or 0 for size in tensor.shape[1:])), tensor.dtype) for name, tensor in outputs.items()
+    }
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, which tests replace."""
+
+    now: Callable[[], float] = time.monotonic
+    """Seconds since some moment."""
+    sleep: Callable[[float], None] = time.sleep
+    """Wait so many seconds."""
+    chance: random.Random = field(default_factory=random.Random)
+    """Draws the pauses, so that clients that failed together do not come back together."""
+
+
+def with_retries(ask: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
+    """Ask until there is an answer, other than that the server is unavailable, or the deadline or the attempts end.
+
+    The pauses are "full jitter" of Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
+
+    Args:
+        ask: Called with the seconds that are left.
+        config: The deadline, the number of attempts and the pauses.
+        clock: The time.
+
+    Raises:
+        ServerError: The last attempt's.
+    """
+    until = clock.now() + config.deadline_seconds
+    longest = config.backoff_seconds
+    attempt = 1
+    while True:
+        try:
+            return ask(until - clock.now())
+        except ServerError as error:
+            pause = clock.chance.uniform(0, min(longest, config.max_backoff_seconds))
+            if error.code != UNAVAILABLE or attempt == config.attempts or clock.now() + pause >= until:
+                raise
+        clock.sleep(pause)
+        attempt += 1
+        longest *= 2

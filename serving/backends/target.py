@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from nextbest.data.problems import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, shown
 
 __all__ = ["Target"]
 

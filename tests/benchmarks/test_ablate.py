@@ -6,7 +6,7 @@ import pytest
 from benchmarks.fartrans.ablate import ABLATIONS, ablation_table, changed_template
 from benchmarks.fartrans.prepare import TEMPLATE
 from benchmarks.fartrans.results import result_folder
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from tests.benchmarks.test_summary import result
 
 SMALL = "[data]\nx = $x\n\n[ranking]\nrate = 2\n\n[evaluation]\nrate = 3\n"

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import explanations
 from benchmarks.explanations import area, main
-from nextbest.serving.explainers import Game
-from nextbest.serving.explanation_config import ExplanationConfig
+from nextbest.serving.config import ExplanationConfig
+from nextbest.serving.insights.shapley import Game
 from tests.trained import Trained
 
 

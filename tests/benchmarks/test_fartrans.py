@@ -15,13 +15,13 @@ from benchmarks.fartrans.prepare import prepare
 from benchmarks.fartrans.source import read_split
 from benchmarks.fartrans.windows import choose_windows
 from nextbest.data.dataset import Dataset
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.windows import cut_windows, day_of, labels
+from nextbest.evaluation.baselines import Popularity
 from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.popularity import Popularity
+from nextbest.modelling.metrics import per_customer
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.evaluate import build_holdout
 from nextbest.pipeline.run import Run

@@ -8,7 +8,7 @@ from benchmarks.fartrans.results import read_results
 from benchmarks.fartrans.run import run
 from benchmarks.fartrans.tasks import Settings, choose_groups, plan
 from benchmarks.fartrans.worker import do
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from tests.benchmarks.miniature import command
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hot_swap import main
-from nextbest.serving.push import push
+from nextbest.serving.store.push import push
 from tests.serving.tiny import export
 
 

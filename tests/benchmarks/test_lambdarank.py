@@ -9,9 +9,9 @@ from benchmarks.peers.known import Known
 from benchmarks.peers.lambdarank import LambdaRank
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.baselines import Scorer
 from tests.contracts import ScorerContract
 from tests.worlds import Tables
 

@@ -18,10 +18,9 @@ from benchmarks.movielens.run import measure, validation_of
 from benchmarks.movielens.source import MovieLens, installed_folder, read_movielens
 from benchmarks.movielens.tables import interaction_table
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.popularity import Popularity
-from nextbest.evaluation.scorer import Scorer
+from nextbest.evaluation.baselines import Popularity, Scorer
 from nextbest.pipeline.config import load_config
 from nextbest.pipeline.evaluate import hold_out
 from nextbest.pipeline.run import Run

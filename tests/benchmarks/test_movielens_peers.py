@@ -4,11 +4,10 @@ import pytest
 from benchmarks.movielens.peers import PeerGrid, choose, fits_of
 from benchmarks.peers.ials import IALS, IALSConfig
 from nextbest.data.dataset import Array, Dataset
+from nextbest.evaluation.baselines import Popularity, Random, Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.popularity import Popularity, Random
-from nextbest.evaluation.scorer import Scorer
+from nextbest.modelling.metrics import per_customer
 from tests.contracts import ScorerContract
 from tests.evaluation.worlds import Planted, planted_world
 

@@ -21,8 +21,8 @@ from benchmarks.page.latencies import Latencies, latencies
 from benchmarks.page.load import User, summary
 from benchmarks.page.models import Served, first_customer, served, write_customers
 from benchmarks.page.questions import Question, questions
-from nextbest.data.problems import InputError
-from nextbest.serving.assets import Table
+from nextbest.data.errors import InputError
+from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_from_file, take
 from tests.trained import Trained

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fartrans.splits import choose_splits, parse_splits, schedule
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from tests.benchmarks.miniature import SPLITS, write
 
 

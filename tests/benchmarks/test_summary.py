@@ -10,7 +10,7 @@ from benchmarks.fartrans.figures import Report
 from benchmarks.fartrans.report import markdown, write_report
 from benchmarks.fartrans.results import Facts, Result, result_folder
 from benchmarks.fartrans.summary import Summary
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 
 WINDOWS = {0: (date(2020, 1, 1), date(2020, 4, 1)), 1: (date(2020, 2, 1), date(2020, 5, 1))}
 WINDOWS[2] = date(2020, 4, 1), date(2020, 7, 1)

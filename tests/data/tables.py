@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nextbest.data.config import DataConfig
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.load import load_dataset
 
 CUSTOMERS = """\

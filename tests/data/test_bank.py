@@ -10,8 +10,8 @@ import pytest
 from nextbest.data.bank import BankConfig, simulate_bank
 from nextbest.data.bank.catalogue import draw_catalogue
 from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, CATEGORIES, SITUATION
+from nextbest.data.bank.config import make_timeline
 from nextbest.data.bank.population import draw_people
-from nextbest.data.bank.timeline import make_timeline
 from nextbest.data.bank.utility import Market, State, draw_hidden, draw_world
 from nextbest.data.config import DataConfig
 

@@ -14,12 +14,12 @@ from nextbest.data.config import (
     REQUEST_INPUTS,
     ColumnConfig,
     DataConfig,
+    EncoderConfig,
     EntityConfig,
     InteractionsConfig,
     Rule,
     WindowsConfig,
 )
-from nextbest.data.encoder_config import EncoderConfig
 
 CONFIG: dict[str, Any] = {
     "customers": {

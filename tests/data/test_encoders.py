@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.config import ColumnConfig
+from nextbest.data.config import ColumnConfig, EncoderConfig
 from nextbest.data.dataset import Array
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.encoders import EncoderState, FeatureEncoder, fit_encoder, parse_spec
-from nextbest.data.tensorflow import tf
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder, parse_spec
 
 NAN, INF = np.nan, np.inf
 NUMBER, LOG, QUANTILE = (ColumnConfig(role="number", transform=name) for name in ("none", "log1p", "quantile"))

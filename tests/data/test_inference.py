@@ -16,10 +16,10 @@ from nextbest.data.config import (
     Rule,
     WindowsConfig,
 )
-from nextbest.data.problems import InputError
-from nextbest.data.tables.config_file import to_toml, write_toml
-from nextbest.data.tables.inference import infer_config, suggest_rules
+from nextbest.data.errors import InputError
+from nextbest.data.tables.infer_config import infer_config, suggest_rules
 from nextbest.data.tables.load import load_dataset
+from nextbest.data.tables.write_config import to_toml, write_toml
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 100, 30
 

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.catalogue import encode_products, fit_encoders, segment_indices
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.query import encode_customers, raw_request
 from nextbest.data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
-from nextbest.data.statistics import popularity_features, product_statistics
-from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
+from nextbest.data.statistics import PairStatistic, StatisticsConfig, popularity_features, product_statistics
 from nextbest.evaluation.baselines import fit_baselines
 from nextbest.evaluation.config import EvaluationConfig
+from nextbest.graph.catalogue import encode_products, fit_encoders, segment_indices
+from nextbest.graph.query import encode_customers, raw_request
 from tests.data.test_dataset import assert_equal
 from tests.worlds import CONFIG, EntityRow, Event, Tables, random_tables
 

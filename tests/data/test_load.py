@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
-from nextbest.data.problems import EXAMPLES, InputError
+from nextbest.data.errors import EXAMPLES, InputError
 from nextbest.data.tables.load import load_dataset, read_customers
 from tests.data.tables import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array
-from nextbest.data.policy import SuitabilityPolicy
-from nextbest.data.tensorflow import tf
+from nextbest.graph.policy import SuitabilityPolicy
 
 NAN, INF = np.nan, np.inf
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.catalogue import Encoders, encode_products, fit_encoders, segment_indices
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ALWAYS, Array
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.query import QueryEncoder, encode_customers, encoded_spec, raw_request
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from nextbest.data.tensorflow import tf
+from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders, segment_indices
+from nextbest.graph.query import QueryEncoder, encode_customers, encoded_spec, raw_request
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, Tables, random_tables
 
 DAY = 100

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.config import DataConfig, EntityConfig, TableConfig
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.load import load_dataset
-from nextbest.data.tables.reading import read_file, read_table
+from nextbest.data.tables.read import read_file, read_table
 from tests.data.tables import CUSTOMERS, problems_of, write_bank
 
 

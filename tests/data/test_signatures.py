@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.data.signatures import clipped_k, examples_signature, k_spec, signature
-from nextbest.data.tensorflow import tf
+from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, signature
 
 NAMES = ("age", "income", "savings", "segment")
 SPECS = {name: tf.TensorSpec([None], tf.float32, name=name) for name in NAMES}

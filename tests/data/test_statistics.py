@@ -14,14 +14,15 @@ from pydantic import ValidationError
 from nextbest.data.dataset import ACQUIRE, Array
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.statistics import (
+    PairStatistic,
     ProductStatistics,
+    StatisticsConfig,
     conditional_shares,
     ease_weights,
     popularity_features,
     product_statistics,
     shrunk_cosines,
 )
-from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
 from tests.worlds import CARD, CONFIG, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
 
 DAY = 100

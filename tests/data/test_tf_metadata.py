@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nextbest.data.tables.load import load_dataset
-from nextbest.data.tables.tf_metadata import schema_proto, write_schema
+from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from tests.data.tables import CUSTOMERS, write_bank
 
 COLUMNS = ("income", "segment", "has_app", "born", "note")

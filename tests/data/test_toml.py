@@ -6,8 +6,8 @@ import pytest
 from pydantic import Field, model_validator
 
 from nextbest.data.config import StrictModel
-from nextbest.data.problems import InputError
-from nextbest.data.toml import override_settings
+from nextbest.data.errors import InputError
+from nextbest.data.settings import override_settings
 
 
 class Kitchen(StrictModel):

@@ -10,13 +10,13 @@ from typing import Any
 
 import grpc
 import pytest
+import tensorflow as tf
 from tensorflow_serving.apis import (
     model_pb2,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving import Emulator
 
 Code = grpc.StatusCode

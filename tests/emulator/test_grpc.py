@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -17,7 +18,6 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from nextbest.data.tensorflow import tf
 from tests.emulator.orders import ORDER, TYPES, Code, grpc_predict, grpc_refused, predict_request
 from tests.tf_serving import Emulator
 

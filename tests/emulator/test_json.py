@@ -7,12 +7,12 @@ import math
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.emulator.orders import Code
 from tests.tf_serving import ServingError
 from tests.tf_serving.json_request import Format, parse_body, read_tensors

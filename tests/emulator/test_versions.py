@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow_serving.apis import (
     model_pb2,
     prediction_log_pb2,
 )
 
-from nextbest.data.tensorflow import tf
 from tests.emulator.orders import ORDER, Code, grpc_refused, predict_request, push, rest, served_version
 from tests.tf_serving import Emulator, ServingError
 

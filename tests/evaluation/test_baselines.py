@@ -7,14 +7,20 @@ import pandas as pd
 import pytest
 
 from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL, Array, Dataset
-from nextbest.evaluation.baselines import fit_baselines
+from nextbest.evaluation.baselines import (
+    EASE,
+    ItemKNN,
+    Oracle,
+    Popularity,
+    Random,
+    RecentPopularity,
+    Scorer,
+    SegmentPopularity,
+    fit_baselines,
+)
 from nextbest.evaluation.config import BaselinesConfig, EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.item_item import EASE, ItemKNN
-from nextbest.evaluation.metrics import per_customer
-from nextbest.evaluation.oracle import Oracle
-from nextbest.evaluation.popularity import Popularity, Random, RecentPopularity, SegmentPopularity
-from nextbest.evaluation.scorer import Scorer
+from nextbest.modelling.metrics import per_customer
 from tests.contracts import ScorerContract
 from tests.evaluation.worlds import Planted, bank
 

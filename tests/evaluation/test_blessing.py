@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nextbest.evaluation.approval import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
 from nextbest.evaluation.baselines import fit_baselines
-from nextbest.evaluation.blessing import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
-from nextbest.evaluation.blessing_config import BlessingConfig
-from nextbest.evaluation.config import BaselinesConfig, EvaluationConfig
+from nextbest.evaluation.config import BaselinesConfig, BlessingConfig, EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
 from nextbest.evaluation.results import Calibration, Difference, Evaluation, Interval, Verdict, Window
 from tests.evaluation.worlds import Planted

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nextbest.evaluation.bootstrap import percentile_interval, resampled_means
+from nextbest.evaluation.intervals import percentile_interval, resampled_means
 
 
 def test_agrees_with_scipy() -> None:

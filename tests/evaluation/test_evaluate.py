@@ -11,10 +11,8 @@ import scipy.sparse as sp
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import fit_baselines
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import evaluate, rank_all
-from nextbest.evaluation.holdout import Holdout
-from nextbest.evaluation.results import Evaluation
-from nextbest.evaluation.verdicts import stage_pairs
+from nextbest.evaluation.evaluate import Holdout, evaluate, rank_all
+from nextbest.evaluation.results import Evaluation, stage_pairs
 from tests.evaluation.worlds import Planted
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.evaluate import Holdout
 
 
 def holdout(customers: list[int], relevant: list[list[int]], **others: object) -> Holdout:

@@ -10,8 +10,7 @@ import scipy.sparse as sp
 from sklearn.metrics import ndcg_score
 
 from nextbest.data.dataset import Array
-from nextbest.evaluation.metrics import coverage, find_hits, per_customer
-from nextbest.evaluation.top_k import top_k
+from nextbest.modelling.metrics import coverage, find_hits, per_customer, top_k
 
 # Customer 0 wants products 1 and 4, customer 1 wants 0, customer 2 wants 0, 1, 2 and 3.
 RELEVANT = sp.csr_matrix(np.array([[0, 1, 0, 0, 1], [1, 0, 0, 0, 0], [1, 1, 1, 1, 0]]))

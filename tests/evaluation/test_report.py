@@ -13,9 +13,8 @@ from nextbest.evaluation.baselines import fit_baselines
 from nextbest.evaluation.calibration import measure_calibration
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import evaluate
-from nextbest.evaluation.report import html_report, write_report
+from nextbest.evaluation.report import html_report, terminal_report, write_report
 from nextbest.evaluation.results import Evaluation
-from nextbest.evaluation.table import terminal_report
 from tests.evaluation.worlds import Planted
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nextbest.data.dataset import Array
-from nextbest.evaluation.top_k import top_k
+from nextbest.modelling.metrics import top_k
 
 
 def everything(scores: Array) -> Array:

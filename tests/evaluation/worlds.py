@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.snapshot import holdings_at, new_acquisitions
-from nextbest.evaluation.holdout import Holdout
+from nextbest.evaluation.evaluate import Holdout
 
 
 def entities(ids: Sequence[str], columns: Features | None = None) -> EntityTable:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.modelling.batching import window_batches
+from nextbest.modelling.training import window_batches
 
 
 def epoch_of(window: np.ndarray, batch_size: int, seed: int = 1, epoch: int = 0) -> list[tuple[int, list[int]]]:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.encoders import EncoderState, NumberState
-from nextbest.data.tensorflow import tf
+from nextbest.data.config import EncoderConfig
+from nextbest.graph.encoders import EncoderState, NumberState
 from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, masked_mean, step_variable
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from nextbest.data.tensorflow import tf
-from nextbest.modelling.batching import window_batches
 from nextbest.modelling.layers import DenseBlocks, step_variable
-from nextbest.modelling.training import Training, adam, restore, train
+from nextbest.modelling.training import Training, adam, restore, train, window_batches
 
 EPOCHS = 4
 INPUTS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.data.tensorflow import tf
-from nextbest.modelling.weights import blank, rows_by_id
+from nextbest.modelling.training import blank, rows_by_id
 
 IDS = st.sets(st.text(max_size=3), max_size=12).map(sorted)
 

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import nextbest.pipeline.run_all  # noqa: F401  imported here, so that no attempt needs to
 from nextbest.ui.cli import main
 
 

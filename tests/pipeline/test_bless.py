@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import nextbest.data.atomic
-import nextbest.pipeline.bless
+import nextbest.data.files
+import nextbest.pipeline.export
 from nextbest.data.config import ColumnConfig, WindowsConfig
 from nextbest.data.dataset import ACQUIRE, Array
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
-from nextbest.evaluation.blessing import Blessing, Check
-from nextbest.pipeline.bless import BLESSED, NOT_BLESSED, bless_run
+from nextbest.evaluation.approval import Blessing, Check
 from nextbest.pipeline.config import load_config
-from nextbest.pipeline.exported import ExportedRecommender, Requests
+from nextbest.pipeline.evaluate import ExportedRecommender, Requests
+from nextbest.pipeline.export import BLESSED, NOT_BLESSED, bless_run
 from nextbest.pipeline.run import Run, open_run
 from nextbest.pipeline.run_folder import RunFolder
 from nextbest.serving.recommender import Recommendations, Recommender
@@ -133,7 +133,7 @@ def planted(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> Callab
             role = "ours" if folder.parent.name == "run" else "theirs"
             return Altered(recommender, altered[role]) if role in altered else recommender
 
-        monkeypatch.setattr(nextbest.pipeline.bless, "Recommender", load)
+        monkeypatch.setattr(nextbest.pipeline.export, "Recommender", load)
 
     return plant
 
@@ -180,7 +180,7 @@ class TestVerdict:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(nextbest.data.atomic, "write_text", killed)
+            patch.setattr(nextbest.data.files, "write_text", killed)
             patch.setattr(RunFolder, "add_to_manifest", lambda *_, **entries: None)
             with pytest.raises(KeyboardInterrupt):
                 bless_run(asking(run, lowest={"ranking/ndcg@5": 1.0}), None)
@@ -271,7 +271,7 @@ class TestChange:
         stranger = copy.copy(recommender)
         ids = np.array([f"other-{name}" for name in recommender.products.ids], object)
         stranger.products = dataclasses.replace(recommender.products, ids=ids)
-        monkeypatch.setattr(nextbest.pipeline.bless, "Recommender", lambda folder: stranger)
+        monkeypatch.setattr(nextbest.pipeline.export, "Recommender", lambda folder: stranger)
         assert "it knows none of the 40 products" in self.refused(run, models)
 
     def test_a_version_that_fails(self, run: Run, models: Path, planted: Callable[..., None]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.pipeline.evaluate import evaluate_run
 from nextbest.pipeline.run import Run, open_run
 from nextbest.pipeline.run_folder import RunFolder

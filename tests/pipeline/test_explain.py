@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.pipeline.explain import write_explanations
+from nextbest.pipeline.compose import write_explanations
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.assets import ASSETS, EXPLANATIONS
-from nextbest.serving.explanation_assets import STAGES, ExplanationAssets
-from nextbest.serving.explanations import Explainer, importance
+from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets
+from nextbest.serving.insights.explanations import Explainer, importance
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.trained import Trained

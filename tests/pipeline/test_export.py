@@ -13,8 +13,8 @@ import pytest
 import nextbest.pipeline.export
 from nextbest.pipeline.export import NotBlessedError, export_run
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.infra import InfraBlessing, InfraCheck
-from nextbest.serving.versions import list_versions, versions
+from nextbest.serving.artifacts.load_check import InfraBlessing, InfraCheck
+from nextbest.serving.store.versions import list_versions, versions
 from tests.commands import run_nextbest
 from tests.trained import Trained
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from nextbest.data.config import PolicyConfig, Rule
-from nextbest.evaluation.blessing import Blessing, Check
+from nextbest.evaluation.approval import Blessing, Check
 from nextbest.evaluation.results import Evaluation, Interval, Slice
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.infra import InfraBlessing, InfraCheck
-from nextbest.serving.report import CARD
+from nextbest.serving.artifacts.load_check import InfraBlessing, InfraCheck
+from nextbest.serving.insights.version_report import CARD
 from tests.trained import Trained
 
 BLESSED = Blessing(

@@ -13,16 +13,16 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import nextbest.pipeline.refresh
-from nextbest.data.problems import InputError
-from nextbest.data.tensorflow import tf
+from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.insights.version_report import CARD, METRICS, report
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.report import CARD, METRICS, report
-from nextbest.ui.page.models import report_view
+from nextbest.ui.page.tabs.models import report_view
 from tests.commands import run_nextbest
 from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained

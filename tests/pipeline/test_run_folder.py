@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.pipeline.run_folder import RunFolder
 
 MANIFEST = {"config": "c1", "data": {"customers": "d1"}, "version": "1", "seed": 3}

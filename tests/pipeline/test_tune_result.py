@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextbest.pipeline.config import load_config
-from nextbest.pipeline.tune_report import terminal_report
-from nextbest.pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
+from nextbest.pipeline.tune_result import StageResult, TuneResult, terminal_report, write_best, write_trials
 from nextbest.pipeline.tune_search import Trial
 from nextbest.pipeline.tune_space import with_settings
 

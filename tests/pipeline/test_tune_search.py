@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from nextbest.data.problems import FailedError
+from nextbest.data.errors import FailedError
 from nextbest.modelling.training import Progress, Training, training_so_far
-from nextbest.pipeline.tune_config import TuneConfig
 from nextbest.pipeline.tune_search import Objective, Search, Trial
-from nextbest.pipeline.tune_space import Dimension
+from nextbest.pipeline.tune_space import Dimension, TuneConfig
 
 BEST = 0.7  # where the peak below is highest
 EPOCHS = 4

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.pipeline.config import RunConfig, load_config
-from nextbest.pipeline.tune_config import Parameter, Stage, TuneConfig
-from nextbest.pipeline.tune_space import dimensions, with_settings
+from nextbest.pipeline.tune_space import Parameter, Stage, TuneConfig, dimensions, with_settings
 
 CONFIG: dict[str, Any] = {
     "data": {

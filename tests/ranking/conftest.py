@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.catalogue import Encoders, fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
 from nextbest.data.snapshot import NO_PRODUCT, holdings_at, new_acquisitions
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig
 from nextbest.data.windows import Window
+from nextbest.graph.catalogue import Encoders, fit_encoders
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples, window_examples
 from nextbest.ranking.training import RankerSettings

@@ -11,15 +11,14 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nextbest.data.config import DataConfig
+from nextbest.data.config import DataConfig, EncoderConfig
 from nextbest.data.dataset import Array
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.encoders import EncoderState, NumberState
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.tensorflow import tf
-from nextbest.ranking.crosses import CategoryCrosses, NumericCrosses, gap_columns
+from nextbest.data.statistics import StatisticsConfig
+from nextbest.graph.encoders import EncoderState, NumberState
+from nextbest.ranking.features import CategoryCrosses, NumericCrosses, gap_columns
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import small_config
 

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.catalogue import Encoders, fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.query import encode_customers
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
-from nextbest.data.statistics import popularity_features
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.data.windows import Window
+from nextbest.graph.catalogue import Encoders, fit_encoders
+from nextbest.graph.query import encode_customers
 from nextbest.ranking.examples import (
     WindowExamples,
     of_known_products,

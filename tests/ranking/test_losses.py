@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
 from nextbest.ranking.losses import listwise_softmax, probability_loss
 
 CANDIDATES = tf.constant([[4, 7, 9, NO_PRODUCT]])

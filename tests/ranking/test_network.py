@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nextbest.data.catalogue import Encoders
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.statistics_config import PairStatistic, StatisticsConfig
-from nextbest.data.tensorflow import tf
+from nextbest.data.statistics import PairStatistic, StatisticsConfig
+from nextbest.graph.catalogue import Encoders
 from nextbest.ranking.examples import WindowExamples
 from nextbest.ranking.model import RankingModel
 from tests.modelling.worlds import BANK

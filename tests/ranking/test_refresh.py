@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.data.catalogue import Encoders
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import take_snapshot
+from nextbest.graph.catalogue import Encoders
 from nextbest.ranking.examples import CatalogueState, WindowExamples, catalogue_state
 from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import RankerSettings, refresh_ranker, train_ranker

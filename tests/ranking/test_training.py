@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import expit
 
-from nextbest.data.catalogue import Encoders
 from nextbest.data.dataset import Array
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.tensorflow import tf
+from nextbest.data.statistics import StatisticsConfig
+from nextbest.graph.catalogue import Encoders
 from nextbest.modelling.training import Progress, Training
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.examples import WindowExamples, of_known_products, split_customers

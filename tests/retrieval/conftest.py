@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Dataset
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.training import RetrieverSettings
 from tests.modelling.worlds import BANK, planted_bank

@@ -5,12 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nextbest.data.catalogue import fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
-from nextbest.retrieval.candidates import propose
-from nextbest.retrieval.training import Retriever
+from nextbest.graph.catalogue import fit_encoders
+from nextbest.retrieval.training import Retriever, propose
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY
 
@@ -96,7 +95,7 @@ def test_chunks_do_not_matter(
     retriever: Given, history: Dataset, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = propose(retriever, history, snapshot, everything, np.arange(50), 6)
-    monkeypatch.setattr("nextbest.retrieval.candidates._CHUNK", 7)
+    monkeypatch.setattr("nextbest.retrieval.training._CHUNK", 7)
     chunked = propose(retriever, history, snapshot, everything, np.arange(50), 6)
     np.testing.assert_array_equal(chunked.products, whole.products)
     np.testing.assert_array_equal(chunked.scores, whole.scores)

@@ -7,13 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nextbest.data.catalogue import Encoders, encode_products, fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, SIGNAL, Dataset
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
-from nextbest.data.statistics import popularity_features
-from nextbest.data.statistics_config import StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig, popularity_features
+from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders
 from nextbest.retrieval.examples import TrainingSet, queries_of, training_set
 from tests.retrieval.conftest import small_config
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, FUND, LOAN, PENSION, TINY, Tables

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
 from nextbest.retrieval.config import IndexConfig
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
 

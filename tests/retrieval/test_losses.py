@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from nextbest.data.tensorflow import tf
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.losses import ContrastiveLoss, TripletLoss, retrieval_loss
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from nextbest.data.catalogue import Encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.encoders import EncoderState
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.data.tensorflow import tf
+from nextbest.graph.catalogue import Encoders
+from nextbest.graph.encoders import EncoderState
 from nextbest.retrieval.examples import Queries, TrainingSet
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel, uses_full_softmax
 from tests.retrieval.conftest import small_config

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.query import encode_customers
 from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
+from nextbest.graph.query import encode_customers
 from nextbest.retrieval.training import Retriever, refresh_retriever, train_retriever
 from tests.modelling.catalogues import with_new_products, without_first_product
 from tests.modelling.worlds import BANK

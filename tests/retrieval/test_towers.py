@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nextbest.data.catalogue import encode_products, fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
-from nextbest.data.query import encode_customers
 from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
-from nextbest.data.statistics import popularity_features
-from nextbest.data.statistics_config import StatisticsConfig
-from nextbest.data.tensorflow import tf
+from nextbest.data.statistics import StatisticsConfig, popularity_features
+from nextbest.graph.catalogue import encode_products, fit_encoders
+from nextbest.graph.query import encode_customers
 from nextbest.retrieval.model import TwoTowerModel
 from nextbest.retrieval.towers import pooled
 from tests.modelling.worlds import BANK

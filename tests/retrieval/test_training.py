@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.data.catalogue import fit_encoders
+from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.encoder_config import EncoderConfig
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.windows import Window
+from nextbest.graph.catalogue import fit_encoders
 from nextbest.modelling.training import Progress, Training
 from nextbest.retrieval.training import Retriever, select_epochs, train_retriever
 from tests.modelling.worlds import BANK, PER_FAMILY, planted_families

@@ -23,8 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextbest.serving.push import prune, push, rollback
-from nextbest.serving.versions import versions
+from nextbest.serving.store.push import prune, push, rollback
+from nextbest.serving.store.versions import versions
 
 MODELS = ("recommender", "retrieval", "ranking")
 """The composite stands first, where a push must not leave it."""

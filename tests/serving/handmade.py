@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.recommender import Recommender
 

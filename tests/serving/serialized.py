@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
 
 
 def serialize(features: Mapping[str, Any]) -> bytes:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
 
 SERVABLES = ("retrieval", "retrieval_scann", "ranking", "recommender")
 

@@ -7,13 +7,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
-from nextbest.data.problems import InputError
-from nextbest.data.tensorflow import tf
+from nextbest.data.errors import InputError
 from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable
 from nextbest.serving.recommender import Filters, Recommendations, Recommender

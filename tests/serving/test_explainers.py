@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
-from nextbest.serving.explainers import EXPLAINERS, Game
-from nextbest.serving.explanation_config import ExplainerName, ExplanationConfig
+from nextbest.serving.config import ExplainerName, ExplanationConfig
+from nextbest.serving.insights.shapley import EXPLAINERS, Game
 
 ALL: tuple[ExplainerName, ...] = ("sampling", "permutation", "partition")
 EXACT: tuple[ExplainerName, ...] = ("sampling", "permutation")

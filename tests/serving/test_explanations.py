@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.named_features import NamedFeature
-from nextbest.data.problems import FailedError, InputError
-from nextbest.serving.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
+from nextbest.data.errors import FailedError, InputError
+from nextbest.data.feature_names import NamedFeature
+from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
 from nextbest.serving.backends import InputSpec
-from nextbest.serving.explanation_assets import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
-from nextbest.serving.explanation_config import ExplanationConfig
-from nextbest.serving.explanations import Contribution, Explainer, importance, reasons
+from nextbest.serving.config import ExplanationConfig
+from nextbest.serving.insights.explanation_data import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
+from nextbest.serving.insights.explanations import Contribution, Explainer, importance, reasons
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving import tiny

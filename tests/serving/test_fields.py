@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.serving.fields import Field, fields_of_schema, fields_of_snapshot, readable_range
-from nextbest.serving.insights_config import ProfilesConfig
-from nextbest.serving.standing import NumberColumn, Segments, WordColumn
+from nextbest.serving.config import ProfilesConfig
+from nextbest.serving.insights.customer_columns import (
+    Field,
+    NumberColumn,
+    Segments,
+    WordColumn,
+    fields_of_schema,
+    fields_of_snapshot,
+    readable_range,
+)
 from tests.serving.handmade import described, numbers, words
 
 EXACT = ProfilesConfig(tail=0, steps=10)

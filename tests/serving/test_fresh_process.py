@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextbest.data.catalogue import fit_encoders
-from nextbest.data.query import encode_customers, raw_request
 from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
+from nextbest.graph.catalogue import fit_encoders
+from nextbest.graph.query import encode_customers, raw_request
 from nextbest.pipeline.run import open_run
 from nextbest.serving.recommender import Filters, Recommender
 from tests.serving.serialized import examples

@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nextbest.data.tensorflow import tf
 from nextbest.pipeline.run_folder import RunFolder
-from nextbest.serving.assets import ASSETS
-from nextbest.serving.infra import INFRA_BLESSED, INFRA_NOT_BLESSED, InfraBlessing, InfraCheck, infra_validate
-from nextbest.serving.infra_config import InfraConfig
-from nextbest.serving.replay import WARMUP
+from nextbest.serving.artifacts.assets import ASSETS
+from nextbest.serving.artifacts.load_check import (
+    INFRA_BLESSED,
+    INFRA_NOT_BLESSED,
+    InfraBlessing,
+    InfraCheck,
+    infra_validate,
+)
+from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.config import InfraConfig
 from tests.serving import tiny
 from tests.trained import Trained
 

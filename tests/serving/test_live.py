@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nextbest.serving.artifacts.replay
 import nextbest.serving.backends.local
-import nextbest.serving.replay
 from nextbest.data.dataset import Array
-from nextbest.serving.assets import ASSETS, MANIFEST, PRODUCTS
+from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, PRODUCTS
+from nextbest.serving.artifacts.replay import WARMUP, Ask
 from nextbest.serving.backends import InputSpec
-from nextbest.serving.live import LiveRecommender
-from nextbest.serving.push import prune, push, rollback
+from nextbest.serving.live import LiveRecommender, LocalSource
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.replay import WARMUP, Ask
-from nextbest.serving.sources import LocalSource
+from nextbest.serving.store.push import prune, push, rollback
 from tests.serving.tiny import CUSTOMER_IDS, REQUESTS, export, write_records
 
 
@@ -362,7 +361,7 @@ class TestFreeing:
 
         def asker(functions: Any) -> Ask:
             loaded.setdefault(id(functions), weakref.ref(functions))
-            return nextbest.serving.replay.asker(functions)
+            return nextbest.serving.artifacts.replay.asker(functions)
 
         monkeypatch.setattr(nextbest.serving.backends.local, "asker", asker)
         with LiveRecommender(LocalSource(models)) as live:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextbest.serving.insights_config import NeighbourhoodConfig
-from nextbest.serving.neighbourhood import Neighbourhood, Surroundings
+from nextbest.serving.config import NeighbourhoodConfig
+from nextbest.serving.insights.neighbourhood import Neighbourhood, Surroundings
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving.handmade import World, described, numbers, words

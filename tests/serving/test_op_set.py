@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
-import nextbest.serving.op_set
-from nextbest.data.tensorflow import tf
-from nextbest.serving.op_set import OpSetError, check_op_set, foreign_ops, ops_of
+import nextbest.serving.artifacts.load_check
+from nextbest.serving.artifacts.load_check import OpSetError, check_op_set, foreign_ops, ops_of
 from tests.trained import Trained
 
 STOCK = ("retrieval", "ranking", "recommender")
@@ -151,5 +151,8 @@ def test_the_ops_that_touch_files_are_complete() -> None:
     stock = {name: op_def_registry.get(name) for name in dir(tf.raw_ops)}
     described = {name: {arg.name for arg in (*op.input_arg, *op.attr)} for name, op in stock.items() if op}
     touching = {name for name, arguments in described.items() if arguments & OUTSIDE}
-    assert touching - OF_THE_FORMAT <= nextbest.serving.op_set._OUTSIDE
-    assert described.keys() >= nextbest.serving.op_set._OUTSIDE | nextbest.serving.op_set._PYTHON  # no name is misspelt
+    assert touching - OF_THE_FORMAT <= nextbest.serving.artifacts.load_check._OUTSIDE
+    assert (
+        described.keys()
+        >= nextbest.serving.artifacts.load_check._OUTSIDE | nextbest.serving.artifacts.load_check._PYTHON
+    )  # no name is misspelt

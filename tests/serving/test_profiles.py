@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nextbest.data.dataset import Array
-from nextbest.serving.insights_config import ProfilesConfig
-from nextbest.serving.profiles import Attribute, Holding, Profile, Profiles
+from nextbest.serving.config import ProfilesConfig
+from nextbest.serving.insights.profiles import Attribute, Holding, Profile, Profiles
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving.handmade import World, described, numbers, words

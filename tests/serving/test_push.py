@@ -19,10 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.problems import InputError
-from nextbest.serving.claims import claimed, taken
-from nextbest.serving.push import prune, push, rollback
-from nextbest.serving.versions import latest_version, list_versions, versions
+from nextbest.data.errors import InputError
+from nextbest.serving.store.push import claimed, prune, push, rollback, taken
+from nextbest.serving.store.versions import latest_version, list_versions, versions
 from tests.conftest import ROOT
 from tests.serving.faults import digest, make_run, sources
 
@@ -383,6 +382,6 @@ def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
 
 
 def test_pushing_needs_no_tensorflow() -> None:
-    program = "import sys, nextbest.serving.push; print('tensorflow' in sys.modules)"
+    program = "import sys, nextbest.serving.store.push; print('tensorflow' in sys.modules)"
     fresh = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert fresh.stdout == "False\n"

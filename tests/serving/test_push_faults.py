@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from nextbest.serving.push import prune, push
-from nextbest.serving.versions import list_versions, versions
+from nextbest.serving.store.push import prune, push
+from nextbest.serving.store.versions import list_versions, versions
 from tests.conftest import ROOT
 from tests.serving.faults import MODELS, OPERATIONS, Outcome, digest, make_run, sources
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from nextbest.data.named_features import NamedFeature
-from nextbest.data.statistics_config import PairStatistic
-from nextbest.serving.reasons import feature_name
+from nextbest.data.feature_names import NamedFeature
+from nextbest.data.statistics import PairStatistic
+from nextbest.serving.insights.sentences import feature_name
 
 
 def test_every_item_item_statistic_has_a_name() -> None:

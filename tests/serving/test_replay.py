@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import nextbest.serving.replay
-from nextbest.serving.replay import PROJECT, replay
+import nextbest.serving.artifacts.replay
+from nextbest.serving.artifacts.replay import PROJECT, replay
 from tests.serving.tiny import write_records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,10 +114,10 @@ def test_more_records_than_tensorflow_serving_takes(tmp_path: Path) -> None:
 
 @given(arrays(np.float32, 3, elements=st.floats(width=32)), arrays(np.float32, 3, elements=st.floats(width=32)))
 def test_a_difference_is_symmetric_in_what_is_equal(one: Any, other: Any) -> None:
-    difference = nextbest.serving.replay._differences(one, other)
-    assert ((difference == 0) == (nextbest.serving.replay._differences(other, one) == 0)).all()
+    difference = nextbest.serving.artifacts.replay._differences(one, other)
+    assert ((difference == 0) == (nextbest.serving.artifacts.replay._differences(other, one) == 0)).all()
     assert (difference >= 0).all()
-    assert (nextbest.serving.replay._differences(one, one) == 0).all()
+    assert (nextbest.serving.artifacts.replay._differences(one, one) == 0).all()
 
 
 class TestTheScript:
@@ -129,13 +129,13 @@ class TestTheScript:
         program = """
 import importlib, runpy, sys
 script = runpy.run_path(sys.argv[1])
-importlib.import_module("nextbest.data.problems")
+importlib.import_module("nextbest.data.errors")
 for name in [name for name in sys.modules if name.split(".")[0] == "nextbest"]:
     del sys.modules[name]
 sys.meta_path.insert(0, script["_Absent"](script["PROJECT"]))
 importlib.import_module("json.tool")
-importlib.import_module("nextbest.data.problems")
+importlib.import_module("nextbest.data.errors")
 """
-        command = [sys.executable, "-c", program, nextbest.serving.replay.__file__]
+        command = [sys.executable, "-c", program, nextbest.serving.artifacts.replay.__file__]
         fresh = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert fresh.stderr.splitlines()[-1] == "ModuleNotFoundError: a server has no package 'data'"
+        assert fresh.stderr.splitlines()[-1] == "ModuleNotFoundError: a server has no package 'nextbest'"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from nextbest.evaluation.results import Evaluation
-from nextbest.serving.push import rollback
+from nextbest.serving.insights.version_report import CARD, METRICS, report
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.report import CARD, METRICS, report
+from nextbest.serving.store.push import rollback
 from tests.serving.tiny import export
 from tests.trained import Trained
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,9 +17,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Features
-from nextbest.data.tables.tf_metadata import schema_proto
-from nextbest.data.tensorflow import tf
 from nextbest.pipeline.run import open_run
+from nextbest.serving.artifacts.schema import schema_proto
 from nextbest.serving.composite import RecommenderServable
 from nextbest.serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served

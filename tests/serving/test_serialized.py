@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import take
 from tests.serving.serialized import examples, serialize

@@ -14,11 +14,10 @@ import pytest
 from nextbest.data.dataset import Features
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.live import LiveRecommender
-from nextbest.serving.push import rollback
+from nextbest.serving.live import LiveRecommender, LocalSource, ServerSource, source_of
 from nextbest.serving.recommender import Recommendations, Recommender
 from nextbest.serving.requests import take
-from nextbest.serving.sources import LocalSource, ServerSource, source_of
+from nextbest.serving.store.push import rollback
 from tests.contracts import assert_same_recommendations
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Emulator

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
 from nextbest.serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served, rows
 from tests.trained import Trained

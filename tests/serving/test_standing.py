@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
-from nextbest.serving.standing import NumberColumn, Segments, WordColumn, percentile_rank
+from nextbest.serving.insights.customer_columns import NumberColumn, Segments, WordColumn, percentile_rank
 from tests.serving.handmade import numbers, words
 
 LABELS = words("a", "b", "a", "", "b", "a")

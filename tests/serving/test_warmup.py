@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
-from nextbest.serving.assets import ASSETS
+from nextbest.serving.artifacts.assets import ASSETS
+from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.artifacts.warmup import anonymous, write_warmup
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.replay import WARMUP
 from nextbest.serving.requests import take
-from nextbest.serving.warmup import anonymous, write_warmup
 from tests.serving import tiny
 from tests.serving.servables import SERVABLES, Served
 from tests.trained import Trained

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.serving.words import is_money, shown_name, shown_number, shown_value
+from nextbest.serving.formatting import is_money, shown_name, shown_number, shown_value
 
 
 def number(unit: str = "") -> dict[str, str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
 from tests.serving.serialized import serialize
 from tests.serving.servables import SERVABLES, Served
 

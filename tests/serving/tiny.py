@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from nextbest.data.tensorflow import tf
-from nextbest.serving.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
-from nextbest.serving.replay import WARMUP
-from nextbest.serving.warmup import write_warmup
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.artifacts.warmup import write_warmup
 
 REQUESTS = {"as_of_day": np.array([20_000, 20_001]), "income": np.array([1.5, np.nan], np.float32)}
 CUSTOMER_IDS = np.array(["C1", "C2"], object)

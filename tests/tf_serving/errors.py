@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
 from grpc import StatusCode
-
-from nextbest.data.tensorflow import tf
 
 __all__ = ["ServingError", "http_status", "invalid", "of_runtime"]
 

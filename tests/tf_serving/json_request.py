@@ -10,10 +10,10 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid
 from tests.tf_serving.json_text import parse, type_of, value_text
 from tests.tf_serving.tensors import to_proto, type_name

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid
 from tests.tf_serving.json_request import Format
 from tests.tf_serving.json_text import decimal

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from tensorflow.core.protobuf import saved_model_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, of_runtime
 
 __all__ = ["Servable"]

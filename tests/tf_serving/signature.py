@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import tensorflow as tf
 from grpc import StatusCode
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid
 from tests.tf_serving.servable import Servable
 from tests.tf_serving.tensors import to_proto

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
-
-from nextbest.data.tensorflow import tf
 
 __all__ = ["to_proto", "type_name"]
 

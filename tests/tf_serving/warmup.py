@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tensorflow as tf
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from tensorflow_serving.apis import prediction_log_pb2
 
-from nextbest.data.tensorflow import tf
 from tests.tf_serving.errors import ServingError, invalid, of_runtime
 from tests.tf_serving.servable import Servable
 from tests.tf_serving.signature import run_predict

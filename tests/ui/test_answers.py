@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import nextbest.serving.scoring
-from nextbest.serving.assets import ASSETS, EXPLANATIONS
-from nextbest.serving.explanations import Explainer
+from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_from_file, requests_of_ids, take
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.ui.page.config import ACCOUNTS, PageConfig, accounts_of, load_page_config
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from nextbest.data.problems import InputError, Problem
-from nextbest.ui.page.errors import readable
-from nextbest.ui.page.markup import Column, definitions, empty, folded, join, meter, notice, problem_table, table
-from nextbest.ui.page.words import column_title, sentence_case
+from nextbest.data.errors import InputError, Problem
+from nextbest.serving.formatting import column_title, sentence_case
+from nextbest.ui.page.html import Column, definitions, empty, folded, join, meter, notice, problem_table, table
+from nextbest.ui.page.tab import readable
 
 EVIL = '<script>alert("1")</script>&\'"'
 

@@ -13,10 +13,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from nextbest.serving.live import LiveRecommender
+from nextbest.serving.live import LiveRecommender, LocalSource
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_of_ids
-from nextbest.serving.sources import LocalSource
 from nextbest.ui.page.config import ACCOUNTS, PageConfig
 from nextbest.ui.page.server import open_page
 from tests.conftest import ROOT

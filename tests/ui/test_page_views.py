@@ -14,23 +14,22 @@ import pandas as pd
 import pytest
 
 from nextbest.data.dataset import Features
-from nextbest.data.problems import InputError
-from nextbest.serving.explanations import Contribution, Explanation, FeatureImportance, Importance
-from nextbest.serving.fields import Field
-from nextbest.serving.profiles import Attribute, Holding, Profile
+from nextbest.data.errors import InputError
+from nextbest.serving.insights.customer_columns import Field
+from nextbest.serving.insights.explanations import Contribution, Explanation, FeatureImportance, Importance
+from nextbest.serving.insights.profiles import Attribute, Holding, Profile
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_of_ids
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import filters_of, highest_risks
 from nextbest.ui.page.customer import card, people_of, template_link
-from nextbest.ui.page.desk import Desk, Person
-from nextbest.ui.page.models import report_view
-from nextbest.ui.page.neighbourhood import map_figure, nearby_view
-from nextbest.ui.page.offers import Offer, chosen_of, offers_of, refusals
-from nextbest.ui.page.product_views import details, offers_table, refused_list
-from nextbest.ui.page.profile import holdings_view, profile_view
-from nextbest.ui.page.whatif import changed_columns, comparison, form_value, raw_value
-from nextbest.ui.page.why import beeswarm, waterfall
+from nextbest.ui.page.tabs.models import report_view
+from nextbest.ui.page.tabs.neighbourhood import map_figure, nearby_view
+from nextbest.ui.page.tabs.products import details, offers_table, refused_list
+from nextbest.ui.page.tabs.profile import holdings_view, profile_view
+from nextbest.ui.page.tabs.what_if import changed_columns, comparison, form_value, raw_value
+from nextbest.ui.page.tabs.why import beeswarm, waterfall
+from nextbest.ui.page.version_data import Desk, Offer, Person, chosen_of, offers_of, refusals
 from tests.trained import Trained
 from tests.ui.tables import known_customers
 
@@ -306,7 +305,7 @@ def test_the_report_tells_of_the_version_and_all_models(desk: Desk) -> None:
 
 
 def test_a_batch_is_shown_as_it_was_written(desk: Desk, trained: Trained, tmp_path: Path) -> None:
-    from nextbest.ui.page.batch import preview, score_file
+    from nextbest.ui.page.tabs.batch import preview, score_file
 
     rows = known_customers(trained.config.parent).head(5)
     rows.to_csv(tmp_path / "people.csv", index=False)

@@ -10,25 +10,23 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
 from nextbest.serving.live import LiveRecommender
-from nextbest.ui.page.batch import BatchTab
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
 from nextbest.ui.page.customer import CustomerPanel, card, template_link
-from nextbest.ui.page.desk import Desk, Desks, Person
-from nextbest.ui.page.endpoints import add_endpoints
-from nextbest.ui.page.errors import readable
-from nextbest.ui.page.markup import html, notice, problem_table
-from nextbest.ui.page.models import ModelsTab
-from nextbest.ui.page.neighbourhood import NeighbourhoodTab
-from nextbest.ui.page.products import ProductsTab
-from nextbest.ui.page.profile import ProfileTab
-from nextbest.ui.page.service import ServiceTab
-from nextbest.ui.page.tab import Shared, Shown, Tab, listen
-from nextbest.ui.page.whatif import WhatIfTab
-from nextbest.ui.page.why import WhyTab
+from nextbest.ui.page.html import html, notice, problem_table
+from nextbest.ui.page.tab import Shared, Shown, Tab, listen, readable
+from nextbest.ui.page.tabs.batch import BatchTab
+from nextbest.ui.page.tabs.models import ModelsTab
+from nextbest.ui.page.tabs.neighbourhood import NeighbourhoodTab
+from nextbest.ui.page.tabs.products import ProductsTab
+from nextbest.ui.page.tabs.profile import ProfileTab
+from nextbest.ui.page.tabs.service import ServiceTab, add_endpoints
+from nextbest.ui.page.tabs.what_if import WhatIfTab
+from nextbest.ui.page.tabs.why import WhyTab
+from nextbest.ui.page.version_data import Desk, Desks, Person
 
 __all__ = ["build_page", "heading"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from nextbest.data.config import StrictModel
-from nextbest.data.problems import InputError, Problem
-from nextbest.data.toml import read_settings
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.settings import read_settings
 
 __all__ = ["ACCOUNTS", "PageConfig", "accounts_of", "load_page_config"]
 

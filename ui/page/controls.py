@@ -8,12 +8,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from nextbest.serving.formatting import sentence_case, shown_number
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
-from nextbest.serving.words import shown_number
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.desk import Desk
-from nextbest.ui.page.words import sentence_case
+from nextbest.ui.page.version_data import Desk
 
 __all__ = ["Controls", "filters_of", "highest_risks"]
 

@@ -14,15 +14,13 @@ import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
-from nextbest.data.problems import InputError, Problem
+from nextbest.data.errors import InputError, Problem
+from nextbest.serving.formatting import column_title, sentence_case, shown_name, shown_value
 from nextbest.serving.requests import requests_from_file
-from nextbest.serving.words import shown_name, shown_value
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.desk import Desk, Person
-from nextbest.ui.page.markup import definitions, empty, html, join, notice
-from nextbest.ui.page.tab import Shown
-from nextbest.ui.page.uploads import upload_of
-from nextbest.ui.page.words import column_title, sentence_case
+from nextbest.ui.page.html import definitions, empty, html, join, notice
+from nextbest.ui.page.tab import Shown, upload_of
+from nextbest.ui.page.version_data import Desk, Person
 
 __all__ = ["CustomerPanel", "card", "people_of", "template_link"]
 

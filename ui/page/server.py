@@ -15,8 +15,9 @@ from nextbest.ui.page.config import PageConfig, accounts_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from nextbest.data.errors import InputError, Problem
 
-__all__ = ["Shield", "open_page"]
+__all__ = ["Shield", "check_address", "open_page"]
 
 _HEADERS = {
     # Gradio's own scripts and styles are inline and are compiled in the browser; nothing comes from another server.
@@ -142,3 +143,23 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
             yield address
         finally:
             page.close(verbose=False)
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before anything is loaded.
+
+    Args:
+        host: A name or an address of this machine.
+        port: 0 is any free one.
+
+    Raises:
+        InputError: It is none of this machine, or the port is taken.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does: a port just closed is free
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            what = f"{host}:{port} cannot be listened on ({error.strerror})"
+            remedy = "name an address of this machine with --host and a free port with --port (0 takes one)"
+            raise InputError([Problem("the page", None, None, what, remedy)]) from None

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
 
+from nextbest.data.errors import FailedError, InputError
+from nextbest.serving.backends import BackendError
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, filters_of
-from nextbest.ui.page.desk import Desk, Desks, Person
-from nextbest.ui.page.errors import told
-from nextbest.ui.page.markup import empty
+from nextbest.ui.page.html import empty
+from nextbest.ui.page.version_data import Desk, Desks, Person
 
-__all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen"]
+__all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen", "readable", "told", "upload_of"]
 
 NOBODY = empty("No customer is chosen", "Search a customer by id, or upload a profile.")
 """What a tab about a customer shows without one."""
@@ -99,3 +102,48 @@ def listen(
 ) -> None:
     """Call a function when something is used; what the user can mend is told. It is no endpoint of the service."""
     gr.on(triggers, told(function), inputs, outputs, **{"api_visibility": "private", "show_progress": "minimal"} | more)
+
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+def readable(error: InputError) -> str:
+    """Return an input's problems without the places of files on this machine."""
+    return "\n".join(f"{found.what}; {found.remedy}" for found in error.problems)
+
+
+def told(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    """Make what a user can mend a message on the page; anything else is a failure, and fails."""
+
+    @wraps(function)
+    def asked(*given: Given.args, **named: Given.kwargs) -> Answer:
+        try:
+            return function(*given, **named)
+        except InputError as error:
+            raise gr.Error(readable(error), print_exception=False) from None
+        except (BackendError, FailedError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return asked
+
+
+def upload_of(**settings: Any) -> gr.File:
+    """Return a component for a file of the upload folder.
+
+    Gradio's own would also fetch an address that a client names in place of a file. (A class of its own would make
+    gradio write a stub file beside this module.)
+
+    Args:
+        **settings: Of `gr.File`.
+    """
+    file = gr.File(**settings)
+    move = file.async_move_resource_to_block_cache
+
+    async def move_local(url_or_file_path: str | Path | None) -> str | None:
+        if url_or_file_path is not None and "://" in str(url_or_file_path):
+            raise gr.Error("Upload the file itself, not an address.", print_exception=False)
+        return await move(url_or_file_path)
+
+    file.async_move_resource_to_block_cache = move_local  # type: ignore[method-assign]
+    return file

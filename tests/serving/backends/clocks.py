@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from nextbest.serving.backends.retry import Clock
+from nextbest.serving.backends.server import Clock
 
 __all__ = ["FakeTime"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nextbest.data.tensorflow import tf
+import tensorflow as tf
 
 __all__ = ["save_echo"]
 

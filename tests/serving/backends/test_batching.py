@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.serving.backends.batching import joined, no_rows, split, widened
-from nextbest.serving.backends.description import Tensor
+from nextbest.serving.backends.messages import Tensor
+from nextbest.serving.backends.server import joined, no_rows, split, widened
 
 WORDS, WHOLE = np.dtype(object), np.dtype(np.int64)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.serving.backends.config import ClientConfig, load_client_config
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.credentials import TOKEN_VARIABLE, read_token, tls_context
+from nextbest.serving.backends.connect import TOKEN_VARIABLE, read_token, tls_context
 from nextbest.serving.backends.target import Target
 
 LOCAL, PLAIN, SECURE = map(Target.parse, ("grpc://127.0.0.1:8500", "http://models:8501", "grpcs://models:8500"))

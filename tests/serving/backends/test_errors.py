@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.errors import ServerError, explained, without_values
+from nextbest.serving.backends.messages import ServerError, explained, without_values
 
 REQUEST = {
     "income": np.array([81234.5, np.nan], np.float32),

@@ -7,8 +7,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from nextbest.serving.explanation_assets import STAGES, Stage
-from nextbest.serving.explanations import Explainer
+from nextbest.serving.insights.explanation_data import STAGES, Stage
+from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.commands import run_nextbest

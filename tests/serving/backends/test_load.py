@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.serving.recommender import Recommender

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.errors import ServerError
-from nextbest.serving.backends.retry import with_retries
+from nextbest.serving.backends.messages import ServerError
+from nextbest.serving.backends.server import with_retries
 from tests.serving.backends.clocks import FakeTime
 
 

@@ -11,8 +11,7 @@ import pytest
 from nextbest.data.dataset import Features
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.description import Tensor
-from nextbest.serving.backends.errors import ServerError
+from nextbest.serving.backends.messages import ServerError, Tensor
 from nextbest.serving.backends.server import ServerBackend
 from nextbest.serving.backends.target import Target
 from tests.serving.backends.clocks import FakeTime

@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.connect import connect
-from nextbest.serving.backends.credentials import TOKEN_VARIABLE
-from nextbest.serving.backends.retry import Clock
-from nextbest.serving.backends.server import ServerBackend
+from nextbest.serving.backends.connect import TOKEN_VARIABLE, connect
+from nextbest.serving.backends.server import Clock, ServerBackend
 from tests.serving.backends.clocks import FakeTime
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving import Certificate, Emulator, self_signed

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.data.problems import InputError
+from nextbest.data.errors import InputError
 from nextbest.serving.backends.target import Target
 
 

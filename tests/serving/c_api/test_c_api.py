@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nextbest.data.dataset import Features
-from nextbest.data.tensorflow import tf
-from nextbest.serving.op_set import read_saved_model
+from nextbest.serving.artifacts.load_check import read_saved_model
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving.serialized import examples

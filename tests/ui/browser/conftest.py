@@ -13,10 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from nextbest.data.dataset import Features
-from nextbest.serving.live import LiveRecommender
+from nextbest.serving.live import LiveRecommender, LocalSource
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_of_ids
-from nextbest.serving.sources import LocalSource
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.server import open_page
 from tests.trained import Trained

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 import nextbest.serving.scoring
-import nextbest.ui.page.batch
+import nextbest.ui.page.tabs.batch
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_from_file
 from tests.trained import Trained
@@ -48,7 +48,7 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         return score(*others, count)
 
     monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", 2)
-    monkeypatch.setattr(nextbest.ui.page.batch, "score", held)
+    monkeypatch.setattr(nextbest.ui.page.tabs.batch, "score", held)
     return go_on
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from nextbest.serving.explanations import Explainer
-from nextbest.serving.neighbourhood import Neighbourhood
-from nextbest.serving.profiles import Profiles
+from nextbest.serving.insights.explanations import Explainer
+from nextbest.serving.insights.neighbourhood import Neighbourhood
+from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_of_ids
 from tests.trained import Trained

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from nextbest.serving.live import LiveRecommender
-from nextbest.serving.push import rollback
-from nextbest.serving.sources import LocalSource
+from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.store.push import rollback
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.server import open_page
 from tests.trained import Trained

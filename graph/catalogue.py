@@ -1,0 +1,94 @@
+"""The catalogue at a cutoff, and the encoders that were fitted there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nextbest.data.config import DataConfig, EncoderConfig
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder
+from nextbest.graph.query import QueryEncoder
+
+__all__ = ["Encoders", "encode_products", "fit_encoders", "listed", "segment_indices"]
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """What was learnt of the columns at a cutoff, and which products exist."""
+
+    customers: EncoderState
+    products: EncoderState
+    product_ids: Array
+    """Product ids by position, [num_products]."""
+    max_holdings: int
+    max_recent: int
+
+    def over(self, product_ids: Array) -> Encoders:
+        """Return these encoders over other products, [num_products] sorted ids."""
+        return replace(self, product_ids=product_ids)
+
+    def query_encoder(self) -> QueryEncoder:
+        """Return the graph from raw requests to encoded queries."""
+        return QueryEncoder(self.customers, self.product_ids, self.max_holdings, self.max_recent)
+
+
+def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: EncoderConfig) -> Encoders:
+    """Fit both tables' encoders on what is known at the end of `day`."""
+    customers, products = (table.until(day)[0].at(day) for table in (dataset.customers, dataset.products))
+    return Encoders(
+        customers=fit_encoder(customers, config.customers.columns, encoder, day),
+        products=fit_encoder(products, config.products.columns, encoder, day),
+        product_ids=dataset.products.ids,
+        max_holdings=config.windows.max_holdings,
+        max_recent=config.windows.max_recent,
+    )
+
+
+def encode_products(snapshot: Snapshot, state: EncoderState, popularity: Array) -> dict[str, Array]:
+    """Encode the products of a snapshot, with their popularity beside the numbers.
+
+    Args:
+        snapshot: The snapshot.
+        state: The products' encoder.
+        popularity: Further numbers per product, float32 [num_products, num_extra].
+
+    Returns:
+        floats, categories and tokens, [num_products, width] each.
+    """
+    features = {name: tf.constant(snapshot.products[name]) for name in state.columns}
+    as_of_day = tf.fill([len(popularity)], np.int64(snapshot.day))
+    encoded = {name: tensor.numpy() for name, tensor in FeatureEncoder(state)(features, as_of_day=as_of_day).items()}
+    encoded["floats"] = np.concatenate([encoded["floats"], popularity], axis=1)
+    return encoded
+
+
+def segment_indices(categories: Array, state: EncoderState, segment: str | None) -> Array:
+    """Return each customer's segment index (0: unknown, or no segment column), int32 [num_customers].
+
+    Args:
+        categories: The customers' encoded categories, [num_customers, num_categories].
+        state: The customers' encoder.
+        segment: The segment column.
+    """
+    if segment is None:
+        return np.zeros(len(categories), np.int32)
+    return categories[:, list(state.categories).index(segment)]
+
+
+def listed(lists: Any, num_products: int) -> Any:
+    """Return which products are in each row's list, bool [batch, num_products].
+
+    Args:
+        lists: Product positions, NO_PRODUCT is padding, int32 [batch, any].
+        num_products: The catalogue's size.
+    """
+    batch, length = tf.shape(lists)[0], tf.shape(lists)[1]
+    rows = tf.repeat(tf.range(batch), length)
+    column = tf.reshape(tf.where(lists == NO_PRODUCT, num_products, lists), [-1])
+    hits = tf.scatter_nd(tf.stack([rows, column], axis=1), tf.ones_like(column), [batch, num_products + 1])
+    return hits[:, :num_products] > 0

@@ -1,0 +1,135 @@
+"""The query: one customer's raw request, and its encoded form that both stages read.
+
+A raw request holds the customer's columns and, for personal results, what the customer holds and did lately:
+
+    held_products    string [batch, any]   product ids, '' is padding, the newest first; an unknown id is ignored
+    held_days        int64  [batch, any]   day of each acquisition, days since 1970-01-01; those left out are as_of_day
+    recent_products  string [batch, any]   products of the latest interactions of any kind, the newest first
+    recent_days      int64  [batch, any]   their days
+    as_of_day        int64  [batch]        the day of the request: ages and recency count from it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nextbest.data.dataset import Array
+from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, parse_spec
+
+__all__ = ["QueryEncoder", "encode_customers", "encoded_spec", "raw_request"]
+
+
+class QueryEncoder(tf.Module):
+    """Raw request to encoded query.
+
+    The encoded query is the `FeatureEncoder`'s three tensors and
+
+        held        int32   [batch, any]  product positions, NO_PRODUCT is padding
+        held_age    float32 [batch, any]  days since the acquisition
+        recent      int32   [batch, any]
+        recent_age  float32 [batch, any]
+    """
+
+    def __init__(self, state: EncoderState, product_ids: Array, max_holdings: int, max_recent: int) -> None:
+        super().__init__(name="query_encoder")
+        self.features = FeatureEncoder(state)
+        self.max_length = {"held": max_holdings, "recent": max_recent}
+        keys = tf.constant(product_ids.tolist(), tf.string)
+        positions = tf.range(len(product_ids), dtype=tf.int32)
+        self.positions = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, positions), default_value=NO_PRODUCT
+        )
+
+    def request_spec(self) -> dict[str, Any]:
+        """Return the tensor specifications of a raw request."""
+        spec = parse_spec(self.features.state)
+        for name in ("held", "recent"):
+            spec[f"{name}_products"] = tf.TensorSpec([None, None], tf.string, name=f"{name}_products")
+            spec[f"{name}_days"] = tf.TensorSpec([None, None], tf.int64, name=f"{name}_days")
+        spec["as_of_day"] = tf.TensorSpec([None], tf.int64, name="as_of_day")
+        return spec
+
+    def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Encode a raw request."""
+        as_of_day = request["as_of_day"]
+        encoded: dict[str, Any] = dict(self.features(request, as_of_day=as_of_day))
+        for name in ("held", "recent"):
+            limit = self.max_length[name]
+            positions = self.positions.lookup(request[f"{name}_products"][:, :limit])
+            days = _as_wide_as(positions, request[f"{name}_days"][:, :limit], as_of_day)
+            age = tf.cast(tf.maximum(as_of_day[:, None] - days, 0), tf.float32)
+            encoded[name] = positions
+            encoded[f"{name}_age"] = tf.where(positions == NO_PRODUCT, 0.0, age)
+        return encoded
+
+
+def _as_wide_as(positions: Any, days: Any, as_of_day: Any) -> Any:
+    """Cut the days to the list's width, or fill them up with the day of the request."""
+    width = tf.shape(positions)[1]
+    filled = tf.repeat(as_of_day[:, None], tf.maximum(width - tf.shape(days)[1], 0), axis=1)
+    return tf.concat([days[:, :width], filled], axis=1)
+
+
+def encoded_spec(state: EncoderState) -> dict[str, Any]:
+    """Return the tensor specifications of an encoded query."""
+    num_tokens = state.config.text_tokens * len(state.texts)
+    return {
+        "floats": tf.TensorSpec([None, state.num_floats], tf.float32, name="floats"),
+        "categories": tf.TensorSpec([None, len(state.categories)], tf.int32, name="categories"),
+        "tokens": tf.TensorSpec([None, num_tokens], tf.int32, name="tokens"),
+        "held": tf.TensorSpec([None, None], tf.int32, name="held"),
+        "held_age": tf.TensorSpec([None, None], tf.float32, name="held_age"),
+        "recent": tf.TensorSpec([None, None], tf.int32, name="recent"),
+        "recent_age": tf.TensorSpec([None, None], tf.float32, name="recent_age"),
+    }
+
+
+def encode_customers(snapshot: Snapshot, encoder: QueryEncoder, rows: Array) -> dict[str, Array]:
+    """Encode customers of a snapshot without going through their ids; equals encoding their raw requests.
+
+    Args:
+        snapshot: The snapshot.
+        encoder: The query encoder.
+        rows: Customer positions, [num_rows].
+
+    Returns:
+        The encoded query as arrays, [num_rows, ...].
+    """
+    features = {name: tf.constant(snapshot.customers[name][rows]) for name in encoder.features.state.columns}
+    as_of_day = tf.fill([len(rows)], np.int64(snapshot.day))
+    encoded = {name: tensor.numpy() for name, tensor in encoder.features(features, as_of_day=as_of_day).items()}
+    for name, history in (("held", snapshot.held), ("recent", snapshot.recent)):
+        limit = encoder.max_length[name]
+        products = history.products[rows, :limit]
+        age = snapshot.day - history.days[rows, :limit]
+        encoded[name] = products
+        encoded[f"{name}_age"] = np.where(products == NO_PRODUCT, 0, age).astype(np.float32)
+    return encoded
+
+
+def _ids(history: History, product_ids: Array) -> Array:
+    return np.where(history.products == NO_PRODUCT, "", product_ids[history.products])
+
+
+def raw_request(snapshot: Snapshot, product_ids: Array, columns: Iterable[str], rows: Array) -> dict[str, Array]:
+    """Return customers of a snapshot as a raw request.
+
+    Args:
+        snapshot: The snapshot.
+        product_ids: Product ids by position, [num_products].
+        columns: The customer columns that the models read.
+        rows: Customer positions, [num_rows].
+    """
+    held, recent = snapshot.held.take(rows), snapshot.recent.take(rows)
+    return {name: snapshot.customers[name][rows] for name in columns} | {
+        "held_products": _ids(held, product_ids),
+        "held_days": held.days.astype(np.int64),
+        "recent_products": _ids(recent, product_ids),
+        "recent_days": recent.days.astype(np.int64),
+        "as_of_day": np.full(len(rows), snapshot.day, np.int64),
+    }

@@ -1,0 +1,193 @@
+"""Signatures of exported models, whose raw tensors are checked before anything reads them.
+
+TensorFlow Serving compares a request's names and types with the signature, and leaves its shapes to the graph, where a
+wrong one would fail somewhere inside with the name of an operation. Here it fails with the name of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = [
+    "clipped_k",
+    "examples_signature",
+    "k_spec",
+    "listing",
+    "parse_requests",
+    "product_spec",
+    "require",
+    "signature",
+]
+
+
+def signature(answer: Callable[[dict[str, Any]], dict[str, Any]], specs: Mapping[str, Any]) -> Any:
+    """Return a signature that checks its inputs and answers them.
+
+    Called with a wrong number of dimensions or with inputs of different batch sizes it raises an InvalidArgument that
+    names them.
+
+    Args:
+        answer: From inputs to outputs, by name.
+        specs: Input -> tensor specification; the batch is the first dimension of all.
+    """
+
+    def call(**inputs: Any) -> dict[str, Any]:
+        return answer(_checked(inputs, specs))
+
+    return tf.function(call).get_concrete_function(**specs)
+
+
+def examples_signature(
+    answer: Callable[[dict[str, Any]], dict[str, Any]],
+    specs: Mapping[str, Any],
+    defaults: Mapping[str, int],
+    parallel: tuple[str, ...] = (),
+) -> Any:
+    """Return a signature that answers the requests in `examples`, serialized tf.Examples, string [batch].
+
+    Args:
+        answer: From the parsed requests to outputs, by name.
+        specs: What an example holds; see `parse_requests`.
+        defaults: See `parse_requests`.
+        parallel: See `parse_requests`.
+    """
+
+    def parse(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return answer(parse_requests(inputs["examples"], specs, defaults, parallel))
+
+    return signature(parse, {"examples": tf.TensorSpec([None], tf.string, name="examples")})
+
+
+def k_spec() -> dict[str, Any]:
+    """Return the input that says how many products each customer of the batch is to get."""
+    return {"k": tf.TensorSpec([None], tf.int64, name="k")}
+
+
+def product_spec() -> dict[str, Any]:
+    """Return the input that names one product per row."""
+    return {"product_id": tf.TensorSpec([None], tf.string, name="product_id")}
+
+
+def clipped_k(k: Any, num_products: int) -> tuple[Any, Any]:
+    """Return each customer's k, at most the catalogue's size, int32 [batch], and the largest (1 of no customers).
+
+    Args:
+        k: How many products each customer is to get, int64 [batch].
+        num_products: The catalogue's size.
+
+    Raises:
+        tf.errors.InvalidArgumentError: A k is below 1.
+    """
+    positive = require(
+        tf.reduce_all(k >= 1),
+        lambda: tf.strings.join(["k is ", tf.strings.as_string(tf.reduce_min(k)), "; ask for at least 1 product"]),
+    )
+    with tf.control_dependencies([positive]):
+        clipped = tf.cast(tf.minimum(k, num_products), tf.int32)
+    return clipped, tf.maximum(tf.reduce_max(clipped), 1)
+
+
+def _checked(inputs: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs, which nothing can read before their shapes were found good."""
+    shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
+    lengths = tf.stack([tf.shape(tensor)[0] for tensor in shaped.values()])
+    with tf.control_dependencies([require(tf.reduce_all(lengths == lengths[0]), lambda: _odd(list(specs), lengths))]):
+        return {name: tf.identity(tensor) for name, tensor in shaped.items()}
+
+
+def _odd(names: list[str], lengths: Any) -> Any:
+    """Return a message that names the inputs whose length is not that of most."""
+    sizes, _, counts = tf.unique_with_counts(lengths)
+    usual = sizes[tf.argmax(counts)]
+    odd = lengths != usual
+    told = [tf.boolean_mask(names, odd), tf.strings.as_string(tf.boolean_mask(lengths, odd))]
+    return tf.strings.join(
+        [
+            "the inputs differ in their batch size: ",
+            listing(tf.strings.join(told, separator=" has ")),
+            ", the others have ",
+            tf.strings.as_string(usual),
+        ]
+    )
+
+
+_MISSING = {tf.string: "", tf.float32: float("nan")}
+_PADDING = {tf.string: "", tf.float32: 0.0, tf.int64: tf.int64.min}
+
+
+def parse_requests(
+    examples: Any, specs: Mapping[str, Any], defaults: Mapping[str, int], parallel: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Parse requests; a feature that an example lacks is missing (NaN, '' or an empty list) or has its default.
+
+    Lists become as long as the batch's longest: words are padded with '', numbers with 0 and days with the example's
+    day, which is what a day that was left out means in an example of its own too (see `data.query`).
+
+    Args:
+        examples: Serialized tf.Examples, string [batch].
+        specs: Feature -> tensor specification: [None] is one value per example, [None, None] a list of any length.
+        defaults: Whole-number feature -> what it is in an example that lacks it, `as_of_day` among them.
+        parallel: Lists that must have one length in each example.
+
+    Returns:
+        Feature -> tensor, as the specifications say.
+
+    Raises:
+        tf.errors.InvalidArgumentError: An example cannot be parsed, a feature has another type, or parallel lists
+            differ in length; they are named.
+    """
+    lists = {name: spec for name, spec in specs.items() if spec.shape.rank == 2}
+    features: dict[str, Any] = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in lists.items()}
+    for name, spec in specs.items():
+        if name not in lists:
+            default = defaults[name] if spec.dtype == tf.int64 else _MISSING[spec.dtype]
+            features[name] = tf.io.FixedLenFeature([], spec.dtype, default)
+    parsed = tf.io.parse_example(examples, features)
+    if parallel:
+        with tf.control_dependencies([_equally_long({name: parsed[name] for name in parallel})]):
+            parsed |= {name: tf.sparse.map_values(tf.identity, parsed[name]) for name in parallel}
+    for name, spec in lists.items():
+        parsed[name] = tf.sparse.to_dense(parsed[name], default_value=_PADDING[spec.dtype])
+        if spec.dtype == tf.int64:
+            parsed[name] = tf.where(parsed[name] == tf.int64.min, parsed["as_of_day"][:, None], parsed[name])
+    return dict(parsed)
+
+
+def _equally_long(lists: Mapping[str, Any]) -> Any:
+    """Return an operation that refuses examples with lists of different lengths."""
+    batch = tf.cast(next(iter(lists.values())).dense_shape[0], tf.int32)
+    rows = [values.indices[:, 0] for values in lists.values()]
+    lengths = tf.stack([tf.math.unsorted_segment_sum(tf.ones_like(row, tf.int32), row, batch) for row in rows], axis=1)
+    equal = tf.reduce_all(lengths == lengths[:, :1], axis=1)
+
+    def message() -> Any:
+        first = tf.where(~equal)[0, 0]
+        counted = tf.strings.join([list(lists), tf.strings.as_string(lengths[first])], separator=" has ")
+        place = tf.strings.as_string(first)
+        return tf.strings.join(
+            ["lists of example ", place, " differ in length: ", tf.strings.reduce_join(counted, separator=", ")]
+        )
+
+    return require(tf.reduce_all(equal), message)
+
+
+_NAMED = 5
+"""So many wrong values are named in a message."""
+
+
+def require(holds: Any, message: Callable[[], Any]) -> Any:
+    """Return an operation that raises an InvalidArgument unless a condition holds.
+
+    Args:
+        holds: The condition, a bool scalar.
+        message: Makes what the error says, a string scalar; computed only for it.
+    """
+    return tf.cond(holds, tf.no_op, lambda: tf.debugging.Assert(False, [message()]))
+
+
+def listing(words: Any) -> Any:
+    """Return the first few words of a string [any] as one, string scalar."""
+    return tf.strings.reduce_join(words[:_NAMED], separator=", ")

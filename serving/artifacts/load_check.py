@@ -1,0 +1,274 @@
+"""The infra blessing (TFX's InfraValidator): whether exported models work where none of this project's code is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+import nextbest.serving.artifacts.replay
+from nextbest.data.config import StrictModel
+from nextbest.data.files import write_instead
+from nextbest.serving.config import InfraConfig
+
+__all__ = [
+    "INFRA_BLESSED",
+    "INFRA_NOT_BLESSED",
+    "OP_LIBRARIES",
+    "InfraBlessing",
+    "InfraCheck",
+    "OpSetError",
+    "check_op_set",
+    "foreign_ops",
+    "infra_validate",
+    "load_op_libraries",
+    "ops_of",
+    "read_saved_model",
+]
+
+INFRA_BLESSED, INFRA_NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+
+_LAST_WORDS = 5
+"""How many lines of a dead process' output are repeated."""
+
+
+class InfraCheck(StrictModel):
+    """What one model came to."""
+
+    problem: str
+    """Why it is not blessed, a line for each reason; empty when it is."""
+    records: int = 0
+    """How many warmup records were replayed."""
+    worst_difference: float = 0.0
+    """The largest difference of two numbers, relative to the recorded one where that is beyond 1."""
+
+
+class InfraBlessing(StrictModel):
+    """Whether all models work."""
+
+    blessed: bool
+    """Whether none has a problem, and there is one at all."""
+    models: dict[str, InfraCheck]
+    """Model -> what it came to."""
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the models are not blessed; empty when they are."""
+        if not self.models:
+            return ["there is no model"]
+        return [f"{name}: {check.problem}" for name, check in self.models.items() if check.problem]
+
+    def write(self, folder: Path) -> None:
+        """Write INFRA_BLESSED or INFRA_NOT_BLESSED, JSON; never are both there, and of a killed process neither may be.
+
+        Raises:
+            OSError: The folder cannot be written to.
+        """
+        name, other = (INFRA_BLESSED, INFRA_NOT_BLESSED) if self.blessed else (INFRA_NOT_BLESSED, INFRA_BLESSED)
+        content = self.model_dump() | {"reasons": self.reasons}
+        write_instead(folder / other, folder / name, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def infra_validate(servables: Mapping[str, Path], config: InfraConfig | None = None) -> InfraBlessing:
+    """Check exported models, each in a fresh process that can import TensorFlow and none of this project's code.
+
+    A model is blessed when its ops are TensorFlow's own (and those of its op library, see `serving.op_libraries`), it
+    loads, and it answers each of its warmup records as it did when they were written, all of its signatures among them.
+    Whatever else happens (it raises, crashes, hangs, or there are no records) is why it is not.
+
+    Args:
+        servables: Name -> folder with a SavedModel.
+        config: Time limit, tolerance and number of processes.
+    """
+    config = config or InfraConfig()
+    with ThreadPoolExecutor(config.processes) as pool:
+        checks = list(pool.map(partial(_check, config=config), servables, servables.values()))
+    models = dict(zip(servables, checks, strict=True))
+    return InfraBlessing(blessed=bool(models) and not any(check.problem for check in checks), models=models)
+
+
+def _check(name: str, folder: Path, config: InfraConfig) -> InfraCheck:
+    libraries = OP_LIBRARIES.get(name, {})
+    problems = []
+    try:
+        check_op_set(folder, tuple(libraries))
+    except FileNotFoundError:
+        return InfraCheck(problem=f"{folder} holds no saved_model.pb; export it anew")
+    except OpSetError as error:
+        problems.append(str(error))
+    report = _replay_in_fresh_process(folder, list(libraries.values()), config)
+    if "error" in report:
+        return InfraCheck(problem="\n".join([*problems, report["error"]]))
+    problems += report["problems"]
+    if not report["records"]:
+        problems.append(
+            f"{folder / nextbest.serving.artifacts.replay.WARMUP} holds no warmup records; export the model anew"
+        )
+    return InfraCheck(
+        problem="\n".join(problems),
+        records=report["records"],
+        worst_difference=report["worst_difference"],
+    )
+
+
+def _replay_in_fresh_process(folder: Path, libraries: list[str], config: InfraConfig) -> dict[str, Any]:
+    """Return the report of `serving.replay` as a script, or the error that the process came to."""
+    with TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        script = [sys.executable, "-I", nextbest.serving.artifacts.replay.__file__]
+        arguments = [str(folder.resolve()), str(report), str(config.tolerance), *libraries]
+        try:
+            fresh = subprocess.run(
+                script + arguments,
+                cwd=scratch,
+                env=_bare_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=config.timeout_seconds,
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": f"it hangs: no answer within {config.timeout_seconds:g} seconds"}
+        if fresh.returncode != 0 or not report.exists():
+            return {"error": f"its process {_end(fresh.returncode)}: {_last_words(fresh.stdout)}"}
+        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        return found
+
+
+def _bare_environment() -> dict[str, str]:
+    """Return this process' environment without what steers Python and TensorFlow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TF_"))}
+
+
+def _end(returncode: int) -> str:
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    return f"was killed by {signal.Signals(-returncode).name}"
+
+
+def _last_words(output: bytes) -> str:
+    lines = output.decode("utf-8", errors="replace").strip().splitlines()
+    return "\n".join(lines[-_LAST_WORDS:]) or "it said nothing"
+
+
+_PYTHON = frozenset(("EagerPyFunc", "PyFunc", "PyFuncStateless"))
+"""What tf.py_function and tf.numpy_function become: their kernels call back into the process that made the graph."""
+
+_OUTSIDE = frozenset(
+    """
+    ReadFile WriteFile MatchingFiles PrintV2 FileSystemSetConfiguration
+    FixedLengthRecordReader FixedLengthRecordReaderV2 LMDBReader RecordInput TextLineReader TextLineReaderV2
+    TFRecordReader TFRecordReaderV2 WholeFileReader WholeFileReaderV2
+    CacheDataset CacheDatasetV2 CSVDataset CSVDatasetV2 FixedLengthRecordDataset FixedLengthRecordDatasetV2 LMDBDataset
+    MatchingFilesDataset SqlDataset TextLineDataset TFRecordDataset TFRecordDatasetV2
+    ExperimentalCSVDataset ExperimentalLMDBDataset ExperimentalMatchingFilesDataset ExperimentalSqlDataset
+    DatasetToTFRecord ExperimentalDatasetToTFRecord LoadDataset SaveDataset SaveDatasetV2
+    ListSnapshotChunksDataset SnapshotChunkDataset SnapshotDataset SnapshotDatasetReader SnapshotDatasetV2
+    SnapshotNestedDatasetReader
+    DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 DistributedSave
+    RegisterDataset RegisterDatasetV2
+    GenerateVocabRemapping LoadAndRemapMatrix Restore RestoreSlice Save SaveSlices FixedUnigramCandidateSampler
+    CreateSummaryDbWriter CreateSummaryFileWriter
+    DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary
+    """.split()  # noqa: SIM905 a list would be a line for each
+)
+"""TensorFlow's ops that name a file, a folder or another server when they run.
+
+It holds the three that `saved_model_cli scan` denies: ReadFile, WriteFile, and PrintV2, which can print into a file.
+What a SavedModel's loader itself needs is not in it: RestoreV2, SaveV2, MergeV2Checkpoints, ShardedFilename, and
+InitializeTableFromTextFile and its V2, which fill a table from the model's own assets.
+"""
+
+
+class OpSetError(Exception):
+    """A model holds ops that its server could not run, or none that can be read."""
+
+
+def read_saved_model(folder: Path) -> Any:
+    """Parse a model's `saved_model.pb` into a `tensorflow.SavedModel` message, without loading the model.
+
+    Raises:
+        FileNotFoundError: The folder holds none.
+        OpSetError: The file is no such message, or one without a graph.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    path = folder / "saved_model.pb"
+    try:
+        model = SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise OpSetError(f"{path} is no SavedModel; export it anew") from error
+    if not model.meta_graphs:
+        raise OpSetError(f"{path} holds no graph; export it anew")
+    return model
+
+
+def _graph_ops(graph: Any) -> Iterator[str]:
+    """Yield the ops of a GraphDef, those of its library's functions included; to call a function is no op."""
+    functions = {function.signature.name for function in graph.library.function}
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        yield from (node.op for node in nodes if node.op not in functions)
+
+
+def ops_of(folder: Path) -> frozenset[str]:
+    """Return the names of all ops of a SavedModel, whatever its meta graph or function; see `read_saved_model`."""
+    return frozenset(op for meta in read_saved_model(folder).meta_graphs for op in _graph_ops(meta.graph_def))
+
+
+def foreign_ops(folder: Path) -> dict[str, str]:
+    """Return the ops of a SavedModel that a stock TensorFlow Serving cannot run -> why, by name.
+
+    TensorFlow's own ops are those of `tf.raw_ops`, which is generated when TensorFlow is built: an op library that this
+    process has loaded adds nothing to it. Raises as `read_saved_model` does.
+    """
+    stock = frozenset(dir(tf.raw_ops))
+    reasons = {}
+    for op in sorted(ops_of(folder)):
+        if op in _PYTHON:
+            reasons[op] = "calls Python, which a server does not have; write it with TensorFlow's own ops"
+        elif op in _OUTSIDE:
+            reasons[op] = "uses files or the network when it runs; read it before the export into a variable"
+        elif op not in stock:
+            reasons[op] = (
+                f"is no op of TensorFlow {tf.__version__}; write it with TensorFlow's own, "
+                "or allow its namespace and load its op library into the server"
+            )
+    return reasons
+
+
+def check_op_set(folder: Path, allowed_namespaces: tuple[str, ...] = ()) -> None:
+    """Refuse a model that its server could not run.
+
+    Args:
+        folder: The SavedModel.
+        allowed_namespaces: Beginnings of the names of ops whose library the server has loaded, such as `Scann>`.
+
+    Raises:
+        OpSetError: The model holds other foreign ops; each is named, with the remedy. Else as `read_saved_model`.
+    """
+    refused = {op: why for op, why in foreign_ops(folder).items() if not op.startswith(allowed_namespaces)}
+    if refused:
+        lines = (f"  {op} {why}" for op, why in refused.items())
+        raise OpSetError("\n".join((f"{folder} holds ops that its server cannot run:", *lines)))
+
+
+OP_LIBRARIES: Mapping[str, Mapping[str, str]] = {"retrieval_scann": {"Scann>": "scann"}}
+"""Model -> beginning of the names of its foreign ops -> the Python module that registers them when it is imported."""
+
+
+def load_op_libraries(model: str) -> None:
+    """Register the foreign ops of a model in this process; of a stock model there are none."""
+    for module in OP_LIBRARIES.get(model, {}).values():
+        importlib.import_module(module)

@@ -1,0 +1,181 @@
+"""Warmup records: what TensorFlow Serving asks a model before it serves it, with the answers that it should give.
+
+TensorFlow Serving reads the requests and ignores the answers; the infra blessing (`serving.infra`) and the hot swap
+(`serving.live`) compare them. See https://www.tensorflow.org/tfx/serving/saved_model_warmup for the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nextbest.data.dataset import Array, Features
+from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
+from nextbest.serving.artifacts.load_check import load_op_libraries
+from nextbest.serving.artifacts.replay import WARMUP
+
+__all__ = ["MAX_ANSWER_BYTES", "anonymous", "write_warmup"]
+
+MAX_ANSWER_BYTES = 4 * 2**20
+"""The largest answer that is recorded: gRPC's own limit for a message, so what a client gets that sets none."""
+
+
+def anonymous(requests: Features) -> Features:
+    """Return requests that tell nothing of the customers but how many they are, for exports that may hold no customer.
+
+    All features are missing; `write_warmup` makes holdings up.
+
+    Args:
+        requests: Raw requests (see `data.query`), [num_customers, ...].
+    """
+    return {"as_of_day": requests["as_of_day"]}
+
+
+def write_warmup(
+    folder: Path,
+    name: str,
+    requests: Features,
+    max_batch: int,
+    *,
+    k: int = 10,
+    max_answer_bytes: int = MAX_ANSWER_BYTES,
+) -> None:
+    """Write a model's warmup records: for each signature one of a single customer, and one of many.
+
+    Customers' requests have no ids in them. What they lack is filled in: `k`, products that are asked for or ranked
+    from the catalogue, packed columns as the manifest says, and otherwise nothing (NaN, '' and empty lists).
+
+    Args:
+        folder: The SavedModel, with its manifest where it has one. Records that it has already are replaced.
+        name: What it is served as, which the requests name.
+        requests: Raw requests of at least one customer (see `data.query`), [num_customers, ...]; they are repeated
+            where they are fewer than `max_batch`, and those after it are not read. Other inputs may be among them.
+        max_batch: How many customers the larger records have, as TensorFlow Serving's `max_batch_size`.
+        k: How many products each customer is to get, and how many candidates the ranker.
+        max_answer_bytes: The larger record has fewer customers where their answer would be larger than this, by the
+            size of the single customer's. `exclusions` answers each customer with the whole catalogue: 256 customers
+            and 100,000 products would be some 600 MB in the file, and more in the memory of who replays it.
+
+    Raises:
+        ValueError: There is no request, or `max_batch` or `k` is below 1.
+        tf.errors.OpError: The model cannot be loaded, or refuses a request.
+    """
+    customers = len(requests["as_of_day"])
+    if min(customers, max_batch, k) < 1:
+        raise ValueError(f"{customers} requests, max_batch = {max_batch}, k = {k}: each must be at least 1")
+    load_op_libraries(name)
+    model = tf.saved_model.load(str(folder))
+    packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
+    asked = _Asked(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
+    path = folder / WARMUP
+    path.parent.mkdir(exist_ok=True)
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with tf.io.TFRecordWriter(str(staging)) as writer:
+            for signature in sorted(model.signatures):
+                for log in asked.logs(signature, max_batch, max_answer_bytes):
+                    writer.write(log.SerializeToString())
+        os.replace(staging, path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model, and what it is asked: customers' requests, and what its signatures take besides."""
+
+    name: str
+    functions: Mapping[str, Any]
+    """Its signatures by name."""
+    requests: Features
+    product_ids: Array
+    """The catalogue, [num_products]."""
+    packed: Mapping[str, list[str]]
+    """Input -> the columns in it, in order."""
+    k: int
+
+    def logs(self, signature: str, max_batch: int, max_answer_bytes: int) -> Iterator[Any]:
+        """Yield the PredictionLogs of a signature: of one customer, and of as many as the limits allow."""
+        single = self._log(signature, 1)
+        yield single
+        batch = min(max_batch, max_answer_bytes // single.predict_log.response.ByteSize())
+        if batch > 1:
+            yield self._log(signature, batch)
+
+    def _log(self, signature: str, batch: int) -> Any:
+        from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+        inputs = {name: self._tensor(name, spec, batch) for name, spec in self._specs(signature).items()}
+        log = PredictionLog()
+        request, response = log.predict_log.request, log.predict_log.response
+        request.model_spec.name, request.model_spec.signature_name = self.name, signature
+        for key, tensor in inputs.items():
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(tensor))
+        for key, tensor in self.functions[signature](**inputs).items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(tensor))
+        return log
+
+    def _specs(self, signature: str) -> dict[str, Any]:
+        _, specs = self.functions[signature].structured_input_signature
+        return dict(specs)
+
+    def _tensor(self, name: str, spec: Any, batch: int) -> Any:
+        """Return an input for a batch of customers, [batch, ...]."""
+        values = self._values(name, spec, batch)
+        return tf.constant(values, spec.dtype, values.shape)
+
+    def _values(self, name: str, spec: Any, batch: int) -> Array:
+        if name in self.requests:
+            return self.requests[name][np.arange(batch) % len(self.requests[name])]
+        if name in self.packed:
+            column = tf.TensorSpec([None], spec.dtype)
+            return np.stack([self._values(one, column, batch) for one in self.packed[name]], axis=1)
+        width = min(self.k, len(self.product_ids))
+        match name:
+            case "examples":
+                return self._examples(batch)
+            case "k":
+                return np.full(batch, self.k)
+            case "product_id":
+                return self._products(batch, 1)[:, 0]
+            case "held_products" | "recent_products":
+                return self._products(batch, 1)
+            case "candidates":
+                return self._products(batch, width)
+            case "similarity":
+                return np.tile(np.linspace(1, 0, width, endpoint=False), (batch, 1))
+            case "ranking_features" | "retrieval_features":
+                return np.zeros((batch, spec.shape[1]))
+        missing = {tf.string: "", tf.float32: np.nan}.get(spec.dtype, 0)
+        return np.full((batch, 0) if spec.shape.rank == 2 else batch, missing, spec.dtype.as_numpy_dtype)
+
+    def _products(self, batch: int, width: int) -> Array:
+        """Return products of the catalogue, others for each customer, [batch, width]."""
+        return self.product_ids[np.add.outer(np.arange(batch), np.arange(width)) % len(self.product_ids)]
+
+    def _examples(self, batch: int) -> Array:
+        """Return tf.Examples of all inputs that a signature of the model takes, [batch]; a model ignores others."""
+        specs = {name: spec for signature in self.functions for name, spec in self._specs(signature).items()}
+        # Packed columns and feature vectors, whose width is fixed, are made of what is there already.
+        named = {name for name, spec in specs.items() if spec.shape.rank == 1 or spec.shape[1] is None} - {"examples"}
+        features = {name: self._tensor(name, specs[name], batch).numpy() for name in sorted(named)}
+        rows = [
+            _example({name: values[row : row + 1].ravel() for name, values in features.items()}) for row in range(batch)
+        ]
+        return np.array(rows, object)
+
+
+def _example(row: Features) -> bytes:
+    """Serialize one customer's values, a list of any length for each name; an empty one is an absent feature."""
+    lists = {}
+    for name, values in row.items():
+        kind = {"O": "bytes_list", "f": "float_list"}.get(values.dtype.kind, "int64_list")
+        if values.size:
+            lists[name] = tf.train.Feature(**{kind: {"value": values.tolist()}})
+    return tf.train.Example(features={"feature": lists}).SerializeToString()

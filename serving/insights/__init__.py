@@ -1,0 +1,1 @@
+"""What people read beside the recommendations: reasons, profiles, the neighbourhood, a version's report."""

@@ -1,0 +1,166 @@
+"""Which versions of the models are there: integers that grow, shared by all models of one push.
+
+    MODELS/NAME/7/             a whole model; TF Serving takes the highest number
+    MODELS/NAME/staging-7/     being copied: not yet a version
+    MODELS/NAME/removing-7/    being removed: no longer a version
+    MODELS/.versions/7         the number was given away, and is locked while somebody works on it
+
+TF Serving skips names that are no number (FileSystemStoragePathSource, ParseVersionNumber). While a `staging-7` or a
+`removing-7` is anywhere, version 7 is unfinished in all models: pushed, the composite gets its name last; removed, it
+loses it first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nextbest.serving.artifacts.assets import read_manifest
+
+__all__ = [
+    "COMPOSITE",
+    "REMOVING",
+    "STAGING",
+    "Version",
+    "commit_order",
+    "latest_version",
+    "list_versions",
+    "model_names",
+    "models_by_version",
+    "unfinished_versions",
+    "versions",
+    "whole_versions",
+]
+
+COMPOSITE = "recommender"
+"""The model that holds the others: who sees its version finds theirs."""
+STAGING, REMOVING = "staging", "removing"
+
+_VERSION = re.compile("[1-9][0-9]*")
+_UNFINISHED = re.compile(f"(?:{STAGING}|{REMOVING})-({_VERSION.pattern})")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of what is served, as its push described it in the manifest."""
+
+    number: int
+    models: tuple[str, ...]
+    """The models that have it, sorted, the composite last."""
+    complete: bool
+    """Whether nobody is pushing or removing it and it has all models that the newest version has."""
+    pushed_at: datetime
+    """UTC; of a version whose manifest does not say it, when its folder was last changed."""
+    blessed: bool | None
+    """Whether it was good enough, None where nobody looked."""
+    infra_blessed: bool | None
+    """Whether it could be served, None where nobody looked."""
+    forced: bool
+    """Whether it was pushed without being blessed."""
+    rolled_back_to: int | None
+    """The older version that this is a copy of."""
+
+
+def versions(folder: Path) -> list[int]:
+    """Return the versions of a model, ascending; other files and folders are ignored.
+
+    TF Serving takes a folder like 007 for a version too; here it is none, since it cannot be found by its number.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if _VERSION.fullmatch(entry.name) and entry.is_dir())
+
+
+def latest_version(folder: Path) -> Path:
+    """Return the folder of a model's newest version.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    found = versions(folder)
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no model version; run `nextbest export --models {folder.parent}`")
+    return folder / str(found[-1])
+
+
+def commit_order(names: Iterable[str]) -> list[str]:
+    """Return the names of models in the order in which a push makes them visible, the composite last."""
+    return sorted(names, key=lambda name: (name == COMPOSITE, name))
+
+
+def model_names(target: Path) -> list[str]:
+    """Return the folders below MODELS, in commit order."""
+    if not target.is_dir():
+        return []
+    return commit_order(entry.name for entry in target.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def unfinished_versions(target: Path) -> set[int]:
+    """Return the versions that are being pushed or removed, or were when somebody was killed."""
+    entries = (entry.name for name in model_names(target) for entry in (target / name).iterdir())
+    return {int(match[1]) for match in map(_UNFINISHED.fullmatch, entries) if match}
+
+
+def models_by_version(target: Path) -> dict[int, tuple[str, ...]]:
+    """Return the models that have each version, ascending."""
+    # The composite is read first: a push that ends meanwhile has then ended for the other models too.
+    present = {name: set(versions(target / name)) for name in reversed(model_names(target))}
+    numbers = sorted(set().union(*present.values()))
+    return {number: tuple(commit_order(name for name in present if number in present[name])) for number in numbers}
+
+
+def whole_versions(target: Path) -> list[int]:
+    """Return the finished versions with all models of the newest one, ascending.
+
+    The newest one is one of the composite, if there is any: a folder that somebody put beside it makes none.
+    """
+    found = models_by_version(target)
+    if not found:
+        return []
+    newest = max(found, key=lambda number: (COMPOSITE in found[number], number))
+    unfinished = unfinished_versions(target)
+    return [number for number, names in found.items() if {*names} >= {*found[newest]} and number not in unfinished]
+
+
+def list_versions(target: Path) -> list[Version]:
+    """Return all versions below a MODELS folder, ascending."""
+    whole = set(whole_versions(target))
+    found = []
+    for number, names in models_by_version(target).items():
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            found.append(_described(target, number, names, number in whole))
+    return found
+
+
+def _described(target: Path, number: int, names: tuple[str, ...], complete: bool) -> Version:
+    folder = target / names[-1] / str(number)
+    manifest = _manifest(folder)
+    changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    return Version(
+        number,
+        names,
+        complete,
+        pushed_at=datetime.fromisoformat(manifest["pushed_at"]) if "pushed_at" in manifest else changed,
+        blessed=_verdict(manifest.get("blessing")),
+        infra_blessed=_verdict(manifest.get("infra_blessing")),
+        forced=bool(manifest.get("forced")),
+        rolled_back_to=manifest.get("rollback_of"),
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a version, empty where it has none."""
+    try:
+        return read_manifest(folder)
+    except FileNotFoundError:
+        return {}
+
+
+def _verdict(entry: Mapping[str, Any] | bool | None) -> bool | None:
+    """Return what a blessing says, which may stand there alone or with its reasons."""
+    return entry.get("blessed") if isinstance(entry, Mapping) else entry

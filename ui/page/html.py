@@ -1,0 +1,126 @@
+"""HTML as the page shows it. All that comes from data is escaped: `Markup.format` does so with whatever it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gradio as gr
+from markupsafe import Markup
+
+from nextbest.data.errors import Problem
+
+__all__ = [
+    "Column",
+    "definitions",
+    "empty",
+    "folded",
+    "html",
+    "join",
+    "meter",
+    "notice",
+    "problem_table",
+    "table",
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    kind: Literal["word", "number", "chart"] = "word"
+    """Numbers stand on the right, in digits of one width; a chart takes all of a narrow screen."""
+    note: str = ""
+    """What the title means; told on hovering and to screen readers."""
+
+
+def html(value: str | Callable[[], str], **settings: Any) -> gr.HTML:
+    """Return a component that shows HTML in the page's own style.
+
+    Args:
+        value: The HTML, or what makes it whenever the page is opened.
+        **settings: Of `gr.HTML`.
+    """
+    return gr.HTML(value, **{"js_on_load": None, "apply_default_css": False} | settings)
+
+
+def join(parts: Iterable[str], between: str = "") -> Markup:
+    """Join pieces of HTML; text among them is escaped."""
+    return Markup(between).join(parts)
+
+
+def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], hide_caption: bool = True) -> Markup:
+    """Return an accessible table; a row's first cell names it.
+
+    Args:
+        caption: What the table tells; for screen readers, or for all with `hide_caption=False`.
+        columns: The columns.
+        rows: Cells, text or Markup, as many as columns.
+        hide_caption: Whether the caption is for screen readers alone.
+    """
+    head = join(
+        Markup('<th scope="col" class="{}"{}>{}</th>').format(
+            column.kind, Markup(' title="{}"').format(column.note) if column.note else "", column.title
+        )
+        for column in columns
+    )
+    body = join(Markup("<tr>{}</tr>").format(_cells(columns, row)) for row in rows)
+    text = '<div class="scroll" role="region" aria-label="{}" tabindex="0"><table><caption class="{}">{}</caption>'
+    return Markup(text + "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>").format(
+        caption, "unseen" if hide_caption else "", caption, head, body
+    )
+
+
+def _cells(columns: Sequence[Column], row: Sequence[str]) -> Markup:
+    cells = zip(columns, row, strict=True)
+    # On a narrow screen a row is a card, where each cell says what it is.
+    return join(
+        Markup('<th scope="row" class="{}">{}</th>').format(column.kind, cell)
+        if place == 0
+        else Markup('<td class="{}" data-title="{}"><span>{}</span></td>').format(column.kind, column.title, cell)
+        for place, (column, cell) in enumerate(cells)
+    )
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Return names with their values."""
+    return Markup("<dl>{}</dl>").format(
+        join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, value) for name, value in pairs)
+    )
+
+
+def meter(share: float, text: str, kind: str = "") -> Markup:
+    """Return a number with a bar of `share` (0 to 1) of the full width below it."""
+    width = 100 * min(max(share, 0.0), 1.0)
+    bar = '<span class="meter {}" aria-hidden="true"><i style="width:{}%"></i></span>'
+    return Markup('<span class="measured">{}' + bar + "</span>").format(text, kind, f"{width:.1f}")
+
+
+def folded(summary: str, content: str) -> Markup:
+    """Return what is shown when it is unfolded."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)
+
+
+def notice(kind: Literal["info", "good", "warning", "error"], title: str, text: str = "") -> Markup:
+    """Return something to be noticed; errors are announced by screen readers."""
+    role = "alert" if kind == "error" else "status"
+    return Markup('<div class="notice {}" role="{}"><strong>{}</strong> {}</div>').format(kind, role, title, text)
+
+
+def empty(title: str, text: str) -> Markup:
+    """Return what stands where there is nothing to show yet, and what to do about it."""
+    return Markup('<div class="empty"><p class="what">{}</p><p>{}</p></div>').format(title, text)
+
+
+def problem_table(problems: Sequence[Problem]) -> Markup:
+    """Return all that is wrong with a file, a row each; the file's place on this machine is not told."""
+    columns = [Column("Where", "word"), Column("Column"), Column("What is wrong"), Column("What to do")]
+    rows = [
+        ("file" if found.row is None else f"{found.unit} {found.row}", found.column or "", found.what, found.remedy)
+        for found in problems
+    ]
+    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+    title = f"This file cannot be used: {count}"
+    return Markup("{}{}").format(notice("error", title), table("Problems of the file", columns, rows))

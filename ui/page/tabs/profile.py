@@ -1,0 +1,136 @@
+"""The tab that tells who a customer is: against the segment, and what is held since when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import gradio as gr
+from gradio.components import Component
+from markupsafe import Markup
+
+from nextbest.data.windows import EPOCH
+from nextbest.serving.formatting import MISSING, sentence_case
+from nextbest.serving.insights.profiles import Attribute, Holding, Profile
+from nextbest.ui.page.html import Column, empty, html, join, table
+from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown
+from nextbest.ui.page.version_data import Desk
+
+__all__ = ["ProfileTab", "holdings_view", "profile_view"]
+
+
+def _percentile(attribute: Attribute) -> str:
+    """Return a bar on which the customer stands among the segment, whose middle half is shaded."""
+    if attribute.percentile is None:
+        return MISSING
+    place = f"{attribute.percentile:.0f}"
+    axis = '<span class="axis" aria-hidden="true"><b></b><i style="left:{}%"></i></span>'
+    bar = f'<span class="stand">{axis}<span class="place">{{}}</span></span>'
+    return Markup(bar).format(f"{attribute.percentile:.1f}", place)
+
+
+def _share(attribute: Attribute) -> str:
+    share, peers = attribute.share, "the segment"
+    if share is None:
+        share, peers = attribute.share_overall, "all customers"
+    if share is None:
+        return MISSING
+    percentage = f"{share:.0%}"
+    return f"{'under 1%' if share and percentage == '0%' else percentage} of {peers}"
+
+
+def _middle(attribute: Attribute) -> str:
+    """Return the first and the third quartile, with their unit said once."""
+    if attribute.quartiles is None:
+        return MISSING
+    low, _, high = attribute.quartiles
+    _, space, unit = high.rpartition(" ")
+    return f"{low.removesuffix(space + unit) if space else low} to {high}"
+
+
+def _numbers(title: str, attributes: Sequence[Attribute]) -> Markup:
+    columns = [
+        Column("Attribute"),
+        Column("Value", "number"),
+        Column("Percentile", "number", "how many of 100 customers of the segment are below"),
+        Column("Middle half of the segment", "number"),
+    ]
+    rows = [(sentence_case(found.label), found.value, _percentile(found), _middle(found)) for found in attributes]
+    return Markup("<h3>{}</h3>{}").format(title, table(title, columns, rows))
+
+
+def profile_view(profile: Profile) -> Markup:
+    """Return the attributes against the segment: behaviour by group, then dates, then words."""
+    about = f"Compared with {profile.segment_customers:,} customers of the segment {profile.segment}."
+    if not profile.segment:
+        about = f"There is no segment; {profile.customers:,} customers are known."
+    groups = join(_numbers(heading, found) for heading, found in profile.behaviour.items())
+    dates = [found for found in profile.attributes if found.role == "date"]
+    words = [found for found in profile.attributes if found.role in ("category", "boolean", "text")]
+    rest = [(sentence_case(found.label), sentence_case(found.value), _share(found)) for found in words]
+    columns = [Column("Attribute"), Column("Value"), Column("Shared by")]
+    return Markup('<p class="quiet">{}</p><div class="groups">{}{}{}</div>').format(
+        about,
+        groups,
+        _numbers("Dates", dates) if dates else "",
+        Markup("<h3>Other attributes</h3>{}").format(table("Other attributes", columns, rest)) if rest else "",
+    )
+
+
+def holdings_view(holdings: Sequence[Holding], today: date) -> Markup:
+    """Return what is held, the newest first, each with a bar from its first day to the day of the answer."""
+    if not holdings:
+        return empty("Nothing is held", "The customer holds no product that the export knows of.")
+    days = [found.since for found in holdings if found.since is not None]
+    first = min(days, default=today)
+    span = max((today - first).days, 1)
+    columns = [
+        Column("Product"),
+        Column("Category"),
+        Column("Since"),
+        Column(f"{first:%b %Y} to {today:%b %Y}", "chart"),
+    ]
+    rows = [
+        (
+            found.name,
+            sentence_case(found.category) or MISSING,
+            MISSING if found.since is None else f"{found.since:%d %b %Y}",
+            MISSING if found.since is None else _span((found.since - first).days / span),
+        )
+        for found in holdings
+    ]
+    return Markup("<h3>Holdings</h3>{}").format(table("Products held, the newest first", columns, rows))
+
+
+def _span(start: float) -> Markup:
+    bar = '<span class="span" aria-hidden="true"><i style="left:{}%"></i></span>'
+    return Markup(bar).format(f"{100 * min(max(start, 0.0), 0.99):.1f}")
+
+
+class ProfileTab:
+    """The customer against the segment."""
+
+    id = "profile"
+    follows = False
+
+    def __init__(self) -> None:
+        with gr.Tab("Profile", id=self.id, elem_id="tab-profile") as self.tab:
+            self.profile = html(NOBODY, elem_id="profile-view")
+            self.holdings = html("", elem_id="holdings")
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """See `Tab`."""
+        return [self.profile, self.holdings]
+
+    def content(self, desk: Desk, asked: Asked) -> Shown:
+        """See `Tab`."""
+        if not asked.person:
+            return {self.profile: NOBODY, self.holdings: ""}
+        request = desk.request(asked.person)
+        profile = desk.profiles.profile(request)
+        today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
+        return {self.profile: profile_view(profile), self.holdings: holdings_view(profile.holdings, today)}
+
+    def connect(self, shared: Shared) -> None:
+        """See `Tab`; the tab has no controls of its own."""
