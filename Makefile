@@ -5,7 +5,7 @@ PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python
 BIN := .venv/bin
 ENVIRONMENT := .venv/installed
 
-# With it set, Python would compile TensorFlow's thousands of modules anew at each start.
+# With it set, Python would compile TensorFlow's thousands of modules again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test ui lint lock

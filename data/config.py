@@ -243,7 +243,7 @@ class DataConfig(StrictModel):
                     continue
                 role = self._role(table, column)  # type: ignore[arg-type]
                 if role is None:
-                    problems.append(f"policy rule {number}: {table} has no column {column!r}; add it or mend the rule")
+                    problems.append(f"policy rule {number}: {table} has no column {column!r}; add it or fix the rule")
                 else:
                     roles.append(role)
             ordered = {"number": "number", "boolean": "number", "date": "date"}

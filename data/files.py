@@ -15,7 +15,7 @@ _OPEN_TO_ALL = 0o755  # mkdtemp makes folders that only their owner may read
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file beside its place and rename it, so that nobody ever reads a half of it."""
+    """Write a UTF-8 text file beside its place and rename it, so that no one ever reads a half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -61,7 +61,7 @@ def _checked(
 
 
 def _read(path: Path, if_missing: str) -> dict[str, Any]:
-    remedy = "mend it"
+    remedy = "fix it"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -69,12 +69,12 @@ def _read(path: Path, if_missing: str) -> dict[str, Any]:
     except OSError as error:
         what = f"it cannot be read ({error.strerror})"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"this is no TOML: {error}"
+        what = f"this is not valid TOML: {error}"
     raise InputError([Problem(str(path), None, None, what, remedy)])
 
 
 def _problem(file: str, place: tuple[int | str, ...], message: str, keys: str) -> Problem:
-    remedy = "mend it"
+    remedy = "fix it"
     if message.startswith("Extra inputs"):
         remedy = "remove it or correct its name" + (f": the keys are {keys}" if len(place) == 1 else "")
     return Problem(file, ".".join(map(str, place)) or None, None, message, remedy)

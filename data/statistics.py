@@ -154,7 +154,7 @@ def shrunk_cosines(holdings: sp.csr_matrix, shrinkage: float) -> Array:
 def conditional_shares(holdings: sp.csr_matrix) -> Array:
     """Return which share of a product's holders hold another one, float64 [num_products, num_products].
 
-    The diagonal is 0, and so is the row of a product that nobody holds. It is the conditional probability of Deshpande
+    The diagonal is 0, and so is the row of a product that no one holds. It is the conditional probability of Deshpande
     and Karypis, "Item-based top-N recommendation algorithms", TOIS 2004, without their penalty for what many hold:
     that is likely, which a cosine does not say.
 

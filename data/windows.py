@@ -75,7 +75,7 @@ def cut_windows(config: WindowsConfig, first_day: int, last_day: int, selection:
     if not first_day < test <= last_day - min(test_days, 1):
         raise ValueError(
             f"the test cutoff {EPOCH + timedelta(test)} must lie within the interactions, which run from "
-            f"{EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}; mend windows.test_cutoff"
+            f"{EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}; fix windows.test_cutoff"
         )
     cutoffs = [test - horizon * back for back in range(config.ranking_windows, 0, -1)]
     needed = cutoffs[0] - (horizon + config.stride_days if selection else 0)

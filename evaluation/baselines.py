@@ -308,7 +308,7 @@ class Oracle:
         """Take the probabilities of the customers and products that were known at the cutoff; others are ignored.
 
         Raises:
-            ValueError: A column is missing, a probability is none, a pair occurs twice, or nobody is known.
+            ValueError: A column is missing, a probability is none, a pair occurs twice, or no one is known.
         """
         if missing := [column for column in _COLUMNS if column not in frame.columns]:
             raise ValueError(f"the oracle lacks the columns {missing}; it has {list(frame.columns)}")

@@ -80,7 +80,7 @@ class BlessingConfig(StrictModel):
             if (fault := _fault(name, models, metrics))
         ]
         problems += [
-            f"blessing asks for {name} of at least {least:g} and at most {self.highest[name]:g}; mend one of them"
+            f"blessing asks for {name} of at least {least:g} and at most {self.highest[name]:g}; fix one of them"
             for name, least in self.lowest.items()
             if name in self.highest and least > self.highest[name]
         ]

@@ -119,7 +119,7 @@ def restore(model: Any, checkpoints: Path) -> None:
     """
     folder = _saved(checkpoints, "last")
     if folder is None:
-        raise FileNotFoundError(f"{checkpoints} holds no checkpoint; train anew")
+        raise FileNotFoundError(f"{checkpoints} holds no checkpoint; train again")
     status = tf.train.Checkpoint(model=model).read(str(folder / "variables"))
     status.assert_existing_objects_matched().expect_partial()
 

@@ -94,7 +94,7 @@ def _manifest(run: Run) -> dict[str, object]:
 
 
 _EMBEDDED = ("product_id", "category_crosses", "held", "recent")
-"""Features whose places are an embedding, of which nobody can say how much there is."""
+"""Features whose places are an embedding, of which no one can say how much there is."""
 _TAILS = (0.05, 0.95)
 """What is below or above these quantiles of the sample is shown as the least or the most."""
 

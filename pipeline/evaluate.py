@@ -128,7 +128,7 @@ def hold_out(run: Run) -> tuple[Snapshot, Interactions, Holdout]:
     """Return what is known at the test cutoff, the new acquisitions in the test window, and the holdout made of them.
 
     Raises:
-        InputError: There is nobody to evaluate.
+        InputError: There is no one to evaluate.
     """
     history, window = run.history, run.windows.test
     snapshot = take_snapshot(history, window.cutoff, run.config.data.windows)
@@ -136,7 +136,7 @@ def hold_out(run: Run) -> tuple[Snapshot, Interactions, Holdout]:
     try:
         return snapshot, taken, build_holdout(run, snapshot, taken)
     except ValueError as error:
-        raise InputError([Problem(str(run.folder.root), None, None, str(error), "mend [evaluation]")]) from None
+        raise InputError([Problem(str(run.folder.root), None, None, str(error), "fix [evaluation]")]) from None
 
 
 def show_customers(run: Run, what: str, total: int) -> Callable[[int], None]:

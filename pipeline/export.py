@@ -100,7 +100,7 @@ BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
 def bless_run(run: Run, models: Path | None) -> Blessing:
     """Judge a run by [evaluation.blessing] and write the verdict, which replaces an older one.
 
-    It is judged anew each time, since another version may have been blessed meanwhile.
+    It is judged again each time, since another version may have been blessed meanwhile.
 
     Args:
         run: The run, which is measured first where it was not.

@@ -172,7 +172,7 @@ def _groups(evaluation: Evaluation) -> Iterator[str]:
 
 def _calibration(calibration: Calibration | None) -> Iterator[str]:
     if calibration is None:
-        yield "Nobody looked: the test window is not as long as the time that the probabilities speak of."
+        yield "No one looked: the test window is not as long as the time that the probabilities speak of."
         return
     yield (
         f"Over {calibration.pairs:,} (customer, candidate) pairs: mean probability {calibration.mean_probability:.4f}, "
@@ -210,7 +210,7 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
             "It repeats what was taken in the past, with the campaigns and habits of that time. A high probability "
             "does not say that an offer causes the purchase, nor that the product is good for the customer.",
             f"It knows nothing after {cutoff}: no newer product, no newer customer's holdings. Refresh or train it "
-            "anew before the world has changed.",
+            "again before the world has changed.",
             "Who holds nothing and is new gets what suits the attributes alone, which is less sure.",
             "It was measured on past customers, not by offering anything, and compared between "
             f"{_compared(evaluation)}. Whether the attributes that it reads may be used is for the bank to judge.",

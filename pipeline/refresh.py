@@ -1,7 +1,7 @@
 """Refresh a trained run: its weights on newer tables, without a training step.
 
 What was learnt is taken over as it is: both towers, the ranker, the encoders' means and vocabularies, the calibration.
-What is a statistic or a state of the world is computed anew as of the new test cutoff: the products and their
+What is a statistic or a state of the world is computed again as of the new test cutoff: the products and their
 popularity, hence their embeddings and the indexes; the pair and segment statistics; what everyone holds.
 """
 
@@ -132,13 +132,13 @@ def _misfits(origin: Mapping[str, Any], source: RunFolder, run: Run, config: Pat
     version = importlib.metadata.version("nextbest")
     if origin["version"] != version:
         what = f"it was trained by version {origin['version']}, and this is {version}"
-        yield Problem(str(source.root), None, None, what, "train anew")
+        yield Problem(str(source.root), None, None, what, "train again")
     cutoff = run.windows.test.dates[0]
     if cutoff < date.fromisoformat(origin["cutoff"]):
         what = (
             f"the test cutoff {cutoff} is before {origin['cutoff']}, up to which the weights of {source.root} know all"
         )
-        yield Problem(str(config), "data.windows.test_cutoff", None, what, "choose a later one, or train anew")
+        yield Problem(str(config), "data.windows.test_cutoff", None, what, "choose a later one, or train again")
 
 
 def _unmeasured(source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
@@ -154,7 +154,7 @@ def _differences(trained: RunConfig, now: RunConfig, config: Path) -> Iterator[P
     for key in old | new:
         if old.get(key) != new.get(key):
             what = f"it is {_shown(new, key)}, and the run was trained with {_shown(old, key)}"
-            yield Problem(str(config), key, None, what, "set it back, or train anew")
+            yield Problem(str(config), key, None, what, "set it back, or train again")
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:

@@ -111,7 +111,7 @@ def _evaluation_files(config: RunConfig, source: Path) -> dict[str, Path]:
 def _check_evaluation_files(config: Path, run: Run) -> None:
     """Find out that a file is missing before hours of training, not after."""
     problems = [
-        Problem(str(config), f"evaluation.{name}", None, f"there is no file {path}", "mend the path, or remove it")
+        Problem(str(config), f"evaluation.{name}", None, f"there is no file {path}", "fix the path, or remove it")
         for name, path in _evaluation_files(run.config, run.source).items()
         if not path.is_file()
     ]

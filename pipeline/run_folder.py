@@ -60,7 +60,7 @@ class RunFolder:
         """
         manifest: dict[str, Any] | None = self.read_json(_MANIFEST)
         if manifest is None:
-            raise self._refuse("this is no run's folder", "make one with `nextbest train`")
+            raise self._refuse("this is not a run's folder", "make one with `nextbest train`")
         return manifest
 
     @property
@@ -85,11 +85,11 @@ class RunFolder:
             raise self._refuse("the folder is not empty and holds no run", "name another --out")
         if changed := [key for key in _IDENTITY if begun[key] != manifest[key]]:
             what = f"the folder holds a run with another {' and '.join(changed)}"
-            raise self._refuse(what, "name another --out, or remove the folder to begin anew")
+            raise self._refuse(what, "name another --out, or remove the folder to begin again")
         if begun.get(_ORIGIN) != manifest.get(_ORIGIN):
             was, wanted = (_made_from(content.get(_ORIGIN)) for content in (begun, manifest))
             what = f"the folder holds a run that was {was}, and now it would be {wanted}"
-            raise self._refuse(what, "name another --out, or remove the folder to begin anew")
+            raise self._refuse(what, "name another --out, or remove the folder to begin again")
 
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run leaves that is killed while it writes its manifest."""

@@ -128,7 +128,7 @@ def _search(
     Args:
         run: The run whose settings are the given ones.
         stage: The stage.
-        basis: What the scores depend on beside the data and the trial's settings: with another, trials start anew.
+        basis: What the scores depend on beside the data and the trial's settings: with another, trials start again.
         window: The validation window.
         metric: What the scores are.
         trials: How many trials.

@@ -105,7 +105,7 @@ def _rows(examples: WindowExamples, rows: Array) -> WindowExamples:
 
 
 def of_known_products(examples: WindowExamples, earlier: Sequence[WindowExamples]) -> WindowExamples:
-    """Leave out of a window the products that nobody acquired in the earlier ones.
+    """Leave out of a window the products that no one acquired in the earlier ones.
 
     Where these train, how such a product is ordered is chance. It is the same chance for all of its buyers: one launch
     can outweigh all that a further epoch has learnt. Where nothing that was acquired would be left, all stays.

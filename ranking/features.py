@@ -195,7 +195,7 @@ class CategoryCrosses(tf.keras.layers.Layer):
         if unknown:
             raise ValueError(
                 f"ranking.category_crosses has {unknown}, but the category columns are {left} of customers and {right} "
-                "of products; mend the pairs"
+                "of products; fix the pairs"
             )
         self.pairs = list(pairs)
         self._columns = [(left.index(customer), right.index(product)) for customer, product in pairs]

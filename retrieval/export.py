@@ -101,8 +101,8 @@ class RetrievalServable(tf.Module):
         held = self._encoder.positions.lookup(request["held_products"])
         batch = tf.shape(held)[0]
         # ScaNN refuses a batch of no customers, so it gets one whose answer is dropped; and its ops state no shape.
-        nobody = [[0, tf.cast(batch == 0, tf.int32)], [0, 0]]
-        best = self._search(tf.pad(self._embed(self._encoder(request)), nobody), tf.pad(held, nobody), most)
+        no_rows = [[0, tf.cast(batch == 0, tf.int32)], [0, 0]]
+        best = self._search(tf.pad(self._embed(self._encoder(request)), no_rows), tf.pad(held, no_rows), most)
         similarity, products = (tf.ensure_shape(tensor[:batch], [None, None]) for tensor in best)
         found = tf.logical_and(products != NO_PRODUCT, tf.range(most) < k[:, None])
         return {

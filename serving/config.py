@@ -101,7 +101,7 @@ class ExportConfig(StrictModel):
     """How many versions a push leaves in MODELS, its own among them; all of them without it."""
     customer_snapshot: bool = True
     """Whether the recommender's assets hold the customers as of the cutoff, so that they can be asked for by id;
-    without it the warmup requests hold nobody's data either."""
+    without it the warmup requests hold no one's data either."""
     explanations: ExplanationConfig = ExplanationConfig()
     """How recommendations are explained."""
     infra: InfraConfig = InfraConfig()

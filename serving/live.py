@@ -176,7 +176,7 @@ class LiveRecommender:
         return True
 
     def _collect_garbage(self) -> None:
-        """Free versions that nobody uses any more, and give their memory back to the system.
+        """Free versions that no one uses any more, and give their memory back to the system.
 
         A loaded model is full of cycles, which go with a collection, and leaves the allocator holes of many sizes.
         """

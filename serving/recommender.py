@@ -80,7 +80,7 @@ def _kept_open(path: Path, owner: object) -> Path:
 class Recommender:
     """A version of the composite: its assets, and a backend that answers for it.
 
-    Once it is loaded it does not need the version's folder, which may be removed. What it holds is freed when nobody
+    Once it is loaded it does not need the version's folder, which may be removed. What it holds is freed when no one
     uses it any more, if it was not closed before.
     """
 

@@ -29,7 +29,7 @@ def check_filters(recommender: Recommender, filters: Filters) -> None:
     """
     risk, category = (recommender.manifest["policy"][column] for column in ("risk_column", "category_column"))
     products = recommender.products
-    unset = "set data.policy.{} in the config and train anew"
+    unset = "set data.policy.{} in the config and train again"
     problems: list[tuple[str, str]] = []
     if filters.max_risk is not None and risk is None:
         problems.append(("the products have no risk that a limit compares", unset.format("risk_column")))

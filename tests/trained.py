@@ -54,7 +54,7 @@ def make_small_bank(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """What the shared run left. Nobody may change its files."""
+    """What the shared run left. No one may change its files."""
 
     config: Path
     """The bank's TOML, beside the tables."""

@@ -40,7 +40,7 @@ MaxRisk = Annotated[float | None, typer.Option("--max-risk", help="The highest p
 Categories = Annotated[list[str] | None, typer.Option("--category", help="A wanted category; repeat for more.")]
 Force = Annotated[bool, typer.Option("--force", help="Push the models though they are not blessed.")]
 Backend = Annotated[
-    str, typer.Option("--backend", help="Who answers: local, or TF Serving: grpc[s]://HOST:PORT, http[s]://HOST:PORT.")
+    str, typer.Option("--backend", help="Backend: local, or TF Serving: grpc[s]://HOST:PORT, http[s]://HOST:PORT.")
 ]
 Client = Annotated[
     Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see the README.")
@@ -127,7 +127,7 @@ def _recommender(models: Path, backend: str, client: Path | None) -> Iterator[Re
 
 
 def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
-    """Return who tells why, None where nobody asks."""
+    """Return who tells why, None where no one asks."""
     if not why:
         return None
     from nextbest.data.errors import InputError, Problem
@@ -136,7 +136,7 @@ def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
 
     if recommender.asset(EXPLANATIONS) is None:
         what = "it was exported without what --why needs"
-        raise InputError([Problem(str(recommender.folder), None, None, what, "export it anew, or leave --why out")])
+        raise InputError([Problem(str(recommender.folder), None, None, what, "export it again, or leave --why out")])
     return Explainer(recommender)
 
 

@@ -82,7 +82,7 @@ def report_results(
     out: Out,
     splits: Annotated[list[str] | None, typer.Option(help="Splits to report by themselves; repeat for more.")] = None,
 ) -> None:
-    """Write report.md and report.json anew and print the tables; of all splits, and of each --splits."""
+    """Write report.md and report.json again and print the tables; of all splits, and of each --splits."""
     from benchmarks.fartrans.splits import parse_splits
 
     _report(out, None, [parse_splits(text) for text in splits or ()])
@@ -92,7 +92,7 @@ def report_results(
 def ablate_parts(
     whole: Annotated[Path, typer.Option("--whole", help="The folder of a benchmark run with all parts.")],
     out: Annotated[Path, typer.Option("--out", help="The folder of the ablations; what is there is not done again.")],
-    splits: Annotated[str, typer.Option(help="Splits that are trained anew without each part.")] = _ABLATED,
+    splits: Annotated[str, typer.Option(help="Splits that are trained again without each part.")] = _ABLATED,
     data: Data = _DATA,
     jobs: Jobs = 1,
 ) -> None:

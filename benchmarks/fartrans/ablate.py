@@ -99,7 +99,7 @@ def changed_template(template: str, changes: Mapping[tuple[str, str], str | None
         head, found, rest = template.partition(f"[{section}]\n")
         if not found:
             raise InputError(
-                [Problem("template", section, None, "there is no such section", "add it, or mend the name")]
+                [Problem("template", section, None, "there is no such section", "add it, or fix the name")]
             )
         body, above_next, others = rest.partition("\n[")
         line = "" if value is None else f"{key} = {value}\n"
@@ -114,7 +114,7 @@ def ablate(whole: Settings, splits: Sequence[int], jobs: int, say: Callable[[str
 
     Args:
         whole: The settings of the benchmark with all parts, with the folder of the ablations as `out`.
-        splits: Which, each trained anew.
+        splits: Which, each trained again.
         jobs: How many processes run side by side.
         say: Is told of each task that ended.
 

@@ -42,7 +42,7 @@ class Table:
             facts = result.facts
             windows[facts.split] = facts.cutoff, facts.until
             if not np.array_equal(customers.setdefault(facts.split, result.customers), result.customers):
-                raise ValueError(f"the results of split {facts.split} are about different customers; measure it anew")
+                raise ValueError(f"the results of split {facts.split} are about different customers; measure it again")
             for model, metrics in result.metrics.items():
                 measured.setdefault(model, {}).setdefault(facts.split, {})[facts.seed] = metrics
             for model in facts.fallbacks:

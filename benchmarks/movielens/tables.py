@@ -1,7 +1,7 @@
 """The three tables that nextbest reads.
 
 Our pipeline cuts all customers at one day, and the protocol cuts each at his or her own last film. So every person's
-films are dated anew, one a day, and all end together: the last one on the last day, the one before on the day before,
+films are dated again, one a day, and all end together: the last one on the last day, the one before on the day before,
 and so on. Then the last day is the test, the day before is the validation, and windows of one day are steps of the
 sequences. What the product counts over days has therefore another meaning here: "the last 30 days" are everyone's last
 30 films, a popularity's trend runs along the sequences and not along the calendar, and an age is a number of films. As

@@ -92,7 +92,7 @@ def load(models: Path, users: int, seconds: float, seed: int) -> Load:
     """
     about = served(models)
     with opened_page(models) as page:
-        # Nobody's questions are the first one's, who waits until all is loaded.
+        # No one's questions are the first one's, who waits until all is loaded.
         first = next(questions(about, seed, users))
         _asker(_client(page.address))(first)
         first_answer = time.perf_counter() - page.began

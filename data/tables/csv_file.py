@@ -69,12 +69,12 @@ def _read_header(path: Path) -> tuple[str, ...]:
             raise _refuse(path, f"the file is encoded in {encoding}, not in UTF-8", "save it as UTF-8")
     if not any(mark in head for mark in (b"\n", b"\r")):
         if more:
-            what = f"there is no line break in the first {HEAD_BYTES:,} bytes, so this is no table"
+            what = f"there is no line break in the first {HEAD_BYTES:,} bytes, so this is not a table"
             raise _refuse(path, what, "give a comma-separated file with one row on each line")
         raise _no_rows(path)
     if b"\0" in head:
         line = head[: head.index(b"\0")].count(b"\n") + 1
-        raise _refuse(path, "there is a NUL byte, so this is no text", "give a comma-separated UTF-8 text file", line)
+        raise _refuse(path, "there is a NUL byte, so this is not text", "give a comma-separated UTF-8 text file", line)
     # An incremental decoder, because the head may end within a character.
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
@@ -87,7 +87,7 @@ def _read_header(path: Path) -> tuple[str, ...]:
 
 
 def _parse(path: Path, header: Sequence[str], wanted: Sequence[str] | None) -> pa.Table:
-    # Columns go by position, so that names repeated among those that nobody wants do no harm.
+    # Columns go by position, so that names repeated among those that no one wants do no harm.
     positions = [str(position) for position in range(len(header))]
     kept = {str(at): name for at, name in enumerate(header) if wanted is None or name in wanted}
     last = positions[-1]
@@ -132,7 +132,7 @@ def _misshapen(path: Path, width: int, error: pa.ArrowInvalid) -> InputError:
         for line, found in ragged[:EXAMPLES]
     ]
     problems += more_like_these(str(path), None, len(ragged))
-    return InputError(problems) if problems else _refuse(path, str(error), "mend the file")
+    return InputError(problems) if problems else _refuse(path, str(error), "fix the file")
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -190,7 +190,7 @@ def _columns(path: Path, problems: list[Problem]) -> list[_Column]:
     except InputError as error:
         problems.extend(error.problems)
         return []
-    # Trying roles makes problems that nobody reads; their lines need not be looked up.
+    # Trying roles makes problems that no one reads; their lines need not be looked up.
     table = replace(table, locate=lambda: ("row", np.arange(1, len(table) + 1)))
     columns = []
     for name in table.columns.column_names:

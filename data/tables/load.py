@@ -158,7 +158,7 @@ def _missing_remedy(name: str, header: Sequence[str]) -> str:
         return f"separate the columns by commas; the header is {shown(header[0])}"
     if similar := get_close_matches(name, header, n=1):
         return f"did you mean {similar[0]!r}? Rename it in the file or in the config"
-    return f"add it, or mend the config; the file has {', '.join(map(repr, header))}"
+    return f"add it, or fix the config; the file has {', '.join(map(repr, header))}"
 
 
 def _features(table: RawTable, columns: dict[str, ColumnConfig], problems: list[Problem]) -> Features:

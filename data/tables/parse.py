@@ -314,7 +314,7 @@ def _wrong_type(
     problems: list[Problem], table: RawTable, column: str, expected: str, remedy: str | None = None
 ) -> None:
     what = f"the column holds {table.columns[column].type}, not {expected}"
-    remedy = remedy or "store it as such (or as text), or mend the column's role in the config"
+    remedy = remedy or "store it as such (or as text), or fix the column's role in the config"
     problems.append(Problem(table.file, column, None, what, remedy))
 
 

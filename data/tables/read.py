@@ -49,7 +49,7 @@ def read_file(path: Path, wanted: Sequence[str] | None = None) -> RawTable:
     if path.is_dir():
         raise refuse("it is a folder", "give the path of a .csv, .csv.gz or .parquet file")
     if not path.exists():
-        raise refuse("there is no such file", "mend the path, or put the file there")
+        raise refuse("there is no such file", "fix the path, or put the file there")
     name = path.name.lower()
     if not name.endswith((*CSV_ENDINGS, PARQUET_ENDING)):
         remedy = "save it as CSV or Parquet and name it so"
@@ -59,7 +59,7 @@ def read_file(path: Path, wanted: Sequence[str] | None = None) -> RawTable:
             raise refuse("the file is empty", "write a header and at least one row")
         return _read_parquet(path, wanted) if name.endswith(PARQUET_ENDING) else read_csv(path, wanted)
     except OSError as error:  # also Arrow's errors of decompression
-        remedy = "check the file's permissions, or write it anew"
+        remedy = "check the file's permissions, or write it again"
         raise refuse(f"it cannot be read ({_first_line(error)})", remedy) from error
 
 
@@ -73,7 +73,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None) -> RawTable:
             columns.validate(full=True)  # Arrow trusts what it reads, and damaged text would only fail much later
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         problem = Problem(
-            str(path), None, None, f"it is no readable Parquet file ({_first_line(error)})", "write the file anew"
+            str(path), None, None, f"it is not a readable Parquet file ({_first_line(error)})", "write the file again"
         )
         raise InputError([problem]) from error
     return RawTable.with_rows(str(path), header, columns, "row")

@@ -105,7 +105,7 @@ def _check(name: str, folder: Path, config: InfraConfig) -> InfraCheck:
     try:
         check_op_set(folder, tuple(libraries))
     except FileNotFoundError:
-        return InfraCheck(problem=f"{folder} holds no saved_model.pb; export it anew")
+        return InfraCheck(problem=f"{folder} holds no saved_model.pb; export it again")
     except OpSetError as error:
         problems.append(str(error))
     report = _replay_in_fresh_process(folder, list(libraries.values()), config)
@@ -114,7 +114,7 @@ def _check(name: str, folder: Path, config: InfraConfig) -> InfraCheck:
     problems += report["problems"]
     if not report["records"]:
         problems.append(
-            f"{folder / nextbest.serving.artifacts.replay.WARMUP} holds no warmup records; export the model anew"
+            f"{folder / nextbest.serving.artifacts.replay.WARMUP} holds no warmup records; export the model again"
         )
     return InfraCheck(
         problem="\n".join(problems),
@@ -209,9 +209,9 @@ def read_saved_model(folder: Path) -> Any:
     try:
         model = SavedModel.FromString(path.read_bytes())
     except DecodeError as error:
-        raise OpSetError(f"{path} is no SavedModel; export it anew") from error
+        raise OpSetError(f"{path} is not a SavedModel; export it again") from error
     if not model.meta_graphs:
-        raise OpSetError(f"{path} holds no graph; export it anew")
+        raise OpSetError(f"{path} holds no graph; export it again")
     return model
 
 

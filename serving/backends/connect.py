@@ -62,12 +62,12 @@ def read_token(target: Target, config: ClientConfig) -> str | None:
     try:
         token = config.token_file.read_text("utf-8").strip() if config.token_file else os.environ.get(TOKEN_VARIABLE)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([_problem(config, f"it cannot be read ({error})", "mend it or name another file")]) from None
+        raise InputError([_problem(config, f"it cannot be read ({error})", "fix it or name another file")]) from None
     if not token and not config.token_file:
         return None
     problems = []
     if not token or not (token.isascii() and token.isprintable() and " " not in token):
-        problems.append(_problem(config, "it holds no token: visible ASCII without spaces", "mend it"))
+        problems.append(_problem(config, "it holds no token: visible ASCII without spaces", "fix it"))
     if not (target.secure or target.loopback or config.allow_plain_text_token):
         remedy = "use grpcs:// or https://, or set allow_plain_text_token where the network is trusted"
         problems.append(_problem(config, f"the token would go unencrypted to {target}", remedy))
@@ -107,7 +107,7 @@ def _file_problems(target: Target, config: ClientConfig) -> Iterator[Problem]:
         if not target.secure:
             yield Problem(str(path), name, None, f"{target} does not use TLS", "use grpcs:// or https://, or remove it")
         elif not os.access(path, os.R_OK) or not path.is_file():
-            yield Problem(str(path), name, None, "there is no such file that can be read", "mend it")
+            yield Problem(str(path), name, None, "there is no such file that can be read", "fix it")
 
 
 def _not_pem(name: str, path: object, error: ssl.SSLError) -> Problem:

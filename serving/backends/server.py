@@ -170,7 +170,7 @@ class ServerBackend(ABC):
 
 def _unserved(version: int | None, statuses: list[VersionStatus], wanted: list[VersionStatus]) -> str:
     if failed := [f"version {found.version} could not be loaded: {found.error}" for found in wanted if found.error]:
-        return f"{'; '.join(failed)}; mend the version, or push another one"
+        return f"{'; '.join(failed)}; fix the version, or push another one"
     states = ", ".join(f"{found.version} is {found.state}" for found in statuses) or "it has none"
     what = "no version" if version is None else f"version {version}"
     verb = "offers" if version is None else "does not offer"

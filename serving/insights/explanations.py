@@ -283,5 +283,5 @@ def _deviations(stage: ExplainedStage, vector: Array) -> Array:
 def _assets(recommender: Recommender) -> ExplanationAssets:
     path = recommender.asset(EXPLANATIONS)
     if path is None:
-        raise FailedError(f"{recommender.folder} was exported without what explanations need; export it anew")
+        raise FailedError(f"{recommender.folder} was exported without what explanations need; export it again")
     return ExplanationAssets.load(path)

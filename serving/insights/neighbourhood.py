@@ -143,7 +143,7 @@ class Neighbourhood:
         Args:
             request: A raw request of one customer; what it lacks is missing.
             products: The ids of the top products, the best first.
-            customer_id: Who it is, if the snapshot may know it: nobody is a neighbour of themselves.
+            customer_id: Who it is, if the snapshot may know it: no one is a neighbour of themselves.
 
         Raises:
             ValueError: The request is of more than one customer, or a top product is unknown.

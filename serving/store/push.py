@@ -83,13 +83,13 @@ def rollback(target: Path, version: int) -> int:
 
     Args:
         target: Where models are served from.
-        version: A whole version.
+        version: A complete version.
 
     Raises:
         InputError: It is not there, or not whole.
         OSError: As for `push`.
     """
-    _check_whole(target, version)  # before it is locked, which would claim a number that nobody has
+    _check_whole(target, version)  # before it is locked, which would claim a number that no one has
     with kept(target, version):
         _check_whole(target, version)
         models = {name: target / name / str(version) for name in models_by_version(target)[version]}
@@ -99,7 +99,7 @@ def rollback(target: Path, version: int) -> int:
 def prune(target: Path, keep: int) -> list[int]:
     """Remove the versions older than the newest `keep` whole ones, and return their numbers, ascending.
 
-    What somebody is pushing or copying stays beside them, for the next time. Without any whole version all stays.
+    What somebody is pushing or copying stays beside them, for the next time. Without any complete version all stays.
 
     Args:
         target: Where models are served from.
@@ -213,7 +213,7 @@ def claimed(target: Path) -> Iterator[int]:
 
 @contextmanager
 def taken(target: Path, version: int) -> Iterator[bool]:
-    """Yield whether nobody works on a version; if so, nobody else can within the block."""
+    """Yield whether no one works on a version; if so, no one else can within the block."""
     with _claim(target, version) as claim:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -226,14 +226,14 @@ def taken(target: Path, version: int) -> Iterator[bool]:
 
 @contextmanager
 def kept(target: Path, version: int) -> Iterator[None]:
-    """Let nobody push or remove a version within the block; others may keep it too."""
+    """Let no one push or remove a version within the block; others may keep it too."""
     with _claim(target, version) as claim:
         fcntl.flock(claim, fcntl.LOCK_SH)
         yield
 
 
 def _claim(target: Path, version: int) -> IO[str]:
-    """Open the claim of a version that is there; one that nobody pushed, but put there by hand, gets its claim now."""
+    """Open the claim of a version that is there; one that no one pushed, but put there by hand, gets its claim now."""
     make_folder(target / _CLAIMS)
     return (target / _CLAIMS / str(version)).open("a")
 

@@ -53,13 +53,13 @@ class Version:
     models: tuple[str, ...]
     """The models that have it, sorted, the composite last."""
     complete: bool
-    """Whether nobody is pushing or removing it and it has all models that the newest version has."""
+    """Whether no one is pushing or removing it and it has all models that the newest version has."""
     pushed_at: datetime
     """UTC; of a version whose manifest does not say it, when its folder was last changed."""
     blessed: bool | None
-    """Whether it was good enough, None where nobody looked."""
+    """Whether it was good enough, None where no one looked."""
     infra_blessed: bool | None
-    """Whether it could be served, None where nobody looked."""
+    """Whether it could be served, None where no one looked."""
     forced: bool
     """Whether it was pushed without being blessed."""
     rolled_back_to: int | None

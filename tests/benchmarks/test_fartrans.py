@@ -142,7 +142,7 @@ def test_the_command_writes_a_split_and_says_what(
 
 
 @pytest.mark.parametrize(
-    ("mend", "split", "said"),
+    ("fix", "split", "said"),
     [
         ({}, 5, "splits.csv, column 'split': there is no split 5; it has 6, 7"),
         ({}, 6, "split 6: no purchase is known after the first day of the history, 2019-04-01; choose a later split"),
@@ -155,7 +155,7 @@ def test_the_command_writes_a_split_and_says_what(
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_and_nothing_is_written(
-    mend: dict[str, str],
+    fix: dict[str, str],
     split: int,
     said: str,
     miniature: Path,
@@ -163,7 +163,7 @@ def test_a_source_that_cannot_be_used_is_refused_and_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name, text in mend.items():
+    for name, text in fix.items():
         write(miniature / name, text)
     assert command(monkeypatch, "prepare", miniature, "--split", split, "--out", tmp_path / "out") == 2
     assert said in capsys.readouterr().err

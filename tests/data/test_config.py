@@ -168,8 +168,8 @@ def test_a_rules_missing_columns_are_all_named() -> None:
         {"customer": "age", "op": ">=", "product": "min_age"},
         {"product": "age", "op": "<", "value": 3},
     )
-    assert "policy rule 1: customers has no column 'agee'; add it or mend the rule" in text
-    assert "policy rule 1: products has no column 'min_agee'; add it or mend the rule" in text
+    assert "policy rule 1: customers has no column 'agee'; add it or fix the rule" in text
+    assert "policy rule 1: products has no column 'min_agee'; add it or fix the rule" in text
     assert "policy rule 3: products has no column 'age'" in text  # it is a customer's
     assert "policy rule 2" not in text
 

@@ -50,7 +50,7 @@ def test_no_day_need_be_kept_back_to_measure_by() -> None:
 @pytest.mark.parametrize("cutoff", [date(1969, 12, 31), date(1970, 1, 1), date(1970, 4, 11), date(1980, 1, 1)])
 def test_a_test_cutoff_outside_of_the_interactions_is_refused(cutoff: date) -> None:
     """They run from day 0 to day 100, which is 31 + 28 + 31 + 10 days after New Year: April 11th."""
-    with pytest.raises(ValueError, match=rf"{cutoff} must lie .* from 1970-01-01 to 1970-04-11; mend windows.test_cut"):
+    with pytest.raises(ValueError, match=rf"{cutoff} must lie .* from 1970-01-01 to 1970-04-11; fix windows.test_cut"):
         cut_windows(WindowsConfig(test_cutoff=cutoff), 0, 100)
 
 

@@ -116,4 +116,4 @@ def test_limits_name_the_weakest_group(run: Run, evaluation: Evaluation) -> None
 
 def test_unknown_calibration_is_told(run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
     card = model_card(run, evaluation.model_copy(update={"calibration": None}), BLESSED, INFRA)
-    assert section(card, "Do the probabilities mean what they say?").startswith("Nobody looked")
+    assert section(card, "Do the probabilities mean what they say?").startswith("No one looked")

@@ -246,7 +246,7 @@ class TestRefusals:
 
     def test_no_run(self, elsewhere: Path, tmp_path: Path) -> None:
         found = self.problems(tmp_path / "nothing", elsewhere, tmp_path / "run")
-        assert found == {None: "this is no run's folder"}
+        assert found == {None: "this is not a run's folder"}
 
     def test_another_version_of_the_program(
         self, trained: Trained, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,7 +20,7 @@ from nextbest.serving.requests import take
 from nextbest.serving.store.push import rollback
 from tests.contracts import assert_same_recommendations
 from tests.serving.backends.conftest import TRANSPORTS, url_of
-from tests.tf_serving import Emulator
+from tests.tf_serving_emulator import Emulator
 from tests.trained import Trained
 
 

@@ -339,7 +339,7 @@ class TestWhy:
         (models / "recommender" / "1" / ASSETS / EXPLANATIONS).unlink()
         refused = run_nextbest("score", "--models", models, "--customers", people, "--out", out, "--why")
         assert (refused.code, refused.out) == (2, "")
-        assert "without what --why needs; export it anew, or leave --why out" in refused.err
+        assert "without what --why needs; export it again, or leave --why out" in refused.err
         assert not out.exists()
 
 

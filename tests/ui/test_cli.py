@@ -117,11 +117,11 @@ class TestConfig:
 
     def test_no_toml(self, tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_text("[data\npath = 1")
-        self.refuse(tmp_path / "bad.toml", "this is no TOML", "line 1")
+        self.refuse(tmp_path / "bad.toml", "this is not valid TOML", "line 1")
 
     def test_no_text(self, tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_bytes(b"seed = 1 # \xff")
-        self.refuse(tmp_path / "bad.toml", "this is no TOML")
+        self.refuse(tmp_path / "bad.toml", "this is not valid TOML")
 
     @pytest.mark.parametrize(
         ("old", "new", "says"),

@@ -109,7 +109,7 @@ class _Page:
         return self.desks.ask(lambda desk: desk.find(str(typed), self.config.matches))
 
     def _open(self) -> Shown:
-        """Show what the page begins with; read anew whenever it is opened, since the version may be another one."""
+        """Show what the page begins with; read again whenever it is opened, since the version may be another one."""
         link = self.desks.ask(template_link)
         return {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
 

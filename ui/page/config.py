@@ -79,7 +79,7 @@ def load_page_config(path: Path | None) -> PageConfig:
 
 
 def accounts_of(config: PageConfig) -> list[tuple[str, str]]:
-    """Return who may use the page, user and password; nobody named means everybody.
+    """Return who may use the page, user and password; no one named means everybody.
 
     Raises:
         InputError: The accounts cannot be read. Their content is never repeated.

@@ -100,7 +100,7 @@ def listen(
     outputs: Sequence[Component | gr.Tabs],
     **more: Any,
 ) -> None:
-    """Call a function when something is used; what the user can mend is told. It is no endpoint of the service."""
+    """Call a function when something is used; what the user can fix is told. It is no endpoint of the service."""
     gr.on(triggers, told(function), inputs, outputs, **{"api_visibility": "private", "show_progress": "minimal"} | more)
 
 
@@ -114,7 +114,7 @@ def readable(error: InputError) -> str:
 
 
 def told(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
-    """Make what a user can mend a message on the page; anything else is a failure, and fails."""
+    """Make what a user can fix a message on the page; anything else is a failure, and fails."""
 
     @wraps(function)
     def asked(*given: Given.args, **named: Given.kwargs) -> Answer:

@@ -33,7 +33,7 @@ class Person:
     """Whom the page is about: a customer of the export, one of an uploaded file, or either with edited attributes."""
 
     id: str = ""
-    """'' is nobody."""
+    """'' is no one."""
     uploaded: Mapping[str, Any] = field(default_factory=dict)
     """The raw values of an uploaded row, which take the place of what the export knows."""
     edited: Mapping[str, Any] = field(default_factory=dict)

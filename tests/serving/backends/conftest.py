@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.backends.echo import save_echo
-from tests.tf_serving import Emulator
+from tests.tf_serving_emulator import Emulator
 from tests.trained import Trained
 
 TRANSPORTS = ("grpc", "rest")

@@ -42,8 +42,8 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         ('version = 1\nlabel = "stable"', "exclude each other"),
         ('cert_file = "c.pem"', "cert_file and key_file need each other"),
         ('key_file = "k.pem"', "cert_file and key_file need each other"),
-        ("attempts = ", "this is no TOML"),
-        ("\udcff", "this is no TOML"),
+        ("attempts = ", "this is not valid TOML"),
+        ("\udcff", "this is not valid TOML"),
     ],
 )
 def test_what_cannot_be_meant(tmp_path: Path, text: str, what: str) -> None:

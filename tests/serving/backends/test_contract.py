@@ -17,7 +17,7 @@ from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import take
 from tests.contracts import BackendContract, assert_same_recommendations
 from tests.serving.backends.conftest import url_of
-from tests.tf_serving import Emulator
+from tests.tf_serving_emulator import Emulator
 
 
 class TestLocal(BackendContract):

@@ -13,7 +13,7 @@ from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.commands import run_nextbest
 from tests.serving.backends.conftest import TRANSPORTS, url_of
-from tests.tf_serving import Emulator
+from tests.tf_serving_emulator import Emulator
 from tests.trained import Trained
 
 

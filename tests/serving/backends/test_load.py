@@ -18,7 +18,7 @@ from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_of_ids, take
 from tests.conftest import ROOT
 from tests.serving.backends.conftest import TRANSPORTS, url_of
-from tests.tf_serving import Emulator
+from tests.tf_serving_emulator import Emulator
 
 # Whoever imports TensorFlow here fails.
 THIN_CLIENT = """

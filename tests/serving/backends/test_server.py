@@ -129,7 +129,7 @@ def test_the_wanted_version_is_waited_for_though_another_is_there() -> None:
         (
             ClientConfig(),
             [version(1, "END", "NOT_FOUND", "Op type not registered 'Scann>'"), version(2, "UNLOADING")],
-            "version 1 could not be loaded: NOT_FOUND: Op type not registered 'Scann>'; mend the version",
+            "version 1 could not be loaded: NOT_FOUND: Op type not registered 'Scann>'; fix the version",
         ),
     ],
 )

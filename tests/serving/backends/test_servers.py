@@ -19,7 +19,7 @@ from nextbest.serving.backends.connect import TOKEN_VARIABLE, connect
 from nextbest.serving.backends.server import Clock, ServerBackend
 from tests.serving.backends.clocks import FakeTime
 from tests.serving.backends.conftest import TRANSPORTS, url_of
-from tests.tf_serving import Certificate, Emulator, self_signed
+from tests.tf_serving_emulator import Certificate, Emulator, self_signed
 
 ZOE = {"name": np.array(["Zoë"], object)}
 

@@ -49,7 +49,7 @@ def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live:
     screen.look("models")
     assert rollback(models, 1) == 2 and live.poll()
     expect(screen.at("#title")).to_contain_text("version 2")
-    expect(screen.at("#model-report")).to_contain_text("Copy of")  # what is looked at is told anew
+    expect(screen.at("#model-report")).to_contain_text("Copy of")  # what is looked at is told again
     expect(screen.card.get_by_role("heading")).to_have_text(CUSTOMER)
     screen.look("products")
     expect(screen.at("#offers [aria-pressed=true]")).to_have_text(name)

@@ -1,0 +1,98 @@
+"""What the export holds for explanations, with the bank's customers and without."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nextbest.pipeline.compose import write_explanations
+from nextbest.pipeline.run import Run, open_run
+from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets
+from nextbest.serving.insights.explanations import Explainer, importance
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import take
+from tests.trained import Trained
+
+
+def with_export(trained: Trained, **changes: object) -> Run:
+    run = open_run(trained.run, lambda what: lambda doing, share: None)
+    export = run.config.export.model_copy(update=changes)
+    return replace(run, config=run.config.model_copy(update={"export": export}))
+
+
+@pytest.fixture(scope="module")
+def composite(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the composite, whose assets the tests write again."""
+    return Path(shutil.copytree(trained.run / "recommender", tmp_path_factory.mktemp("composite") / "recommender"))
+
+
+@pytest.fixture(scope="module")
+def small(trained: Trained) -> dict[str, object]:
+    """Return settings that are fast."""
+    config = with_export(trained).config.export.explanations
+    return {"explanations": config.model_copy(update={"background": 9, "importance_customers": 12, "orders": 10})}
+
+
+@pytest.fixture(scope="module")
+def written(trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object]) -> ExplanationAssets:
+    write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
+    return ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+
+
+def test_the_background_are_pairs_of_the_sample(
+    recommender: Recommender, written: ExplanationAssets, small: dict[str, object]
+) -> None:
+    found = written
+    assert found.config == small["explanations"]
+    everybody = recommender.customers()
+    asked = everybody.columns | {"product_id": np.full(len(everybody.ids), "P0001", object)}
+    vectors = recommender.predict("feature_vectors", asked)["retrieval_features"]
+    of_retrieval = found.stages["retrieval"]
+    assert of_retrieval.background.shape == (9, vectors.shape[1])
+    apart = np.abs(of_retrieval.background[:, None] - vectors[None]).max(axis=2).min(axis=1)
+    np.testing.assert_allclose(apart, 0, atol=1e-5)
+    assert found.stages["ranking"].spread is not None
+    assert found.stages["ranking"].spread.values.shape == (len(found.stages["ranking"].features), 12)
+
+
+def test_the_same_seed_writes_the_same(
+    trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object], written: ExplanationAssets
+) -> None:
+    write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
+    found = ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+    for stage in STAGES:
+        first, again = written.stages[stage].arrays(), found.stages[stage].arrays()
+        for name, values in first.items():
+            np.testing.assert_array_equal(values, again[name])
+
+
+def test_without_a_snapshot_nothing_is_of_a_customer(
+    trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object]
+) -> None:
+    everybody = recommender.customers()
+    anonymous = with_export(trained, customer_snapshot=False, **small)
+    write_explanations(anonymous, composite, everybody.columns)
+    found = ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+    asked = everybody.columns | {"product_id": np.full(len(everybody.ids), "P0001", object)}
+    vectors = recommender.predict("feature_vectors", asked)
+    for stage in STAGES:
+        kept = found.stages[stage]
+        assert kept.background.shape == (1, vectors[f"{stage}_features"].shape[1])
+        np.testing.assert_array_equal(kept.background[0], kept.mean)
+        own = [place for feature in kept.features if feature.kind == "customer" for place in feature.places]
+        apart = np.abs(vectors[f"{stage}_features"][:, own] - kept.background[:, own]).max(axis=1)
+        assert apart.min() > 0.5  # nobody's columns are those of the mean
+        assert kept.spread is not None
+        assert kept.spread.values.size == kept.spread.contributions.size == 0
+        assert (kept.spread.mean_absolute > 0).any()
+    served = Recommender(composite)
+    assert importance(served) is not None
+    for stage in STAGES:
+        explained = Explainer(served).explain(take(everybody.columns, slice(5, 6)), "P0002", stage)
+        total = explained.base + sum(one.contribution for one in explained.contributions)
+        assert total == pytest.approx(explained.score, abs=1e-4)

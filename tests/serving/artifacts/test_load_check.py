@@ -1,0 +1,166 @@
+"""Models are blessed when they work in a process that has none of this project's code, and else it is said why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nextbest.pipeline.run_folder import RunFolder
+from nextbest.serving.artifacts.assets import ASSETS
+from nextbest.serving.artifacts.load_check import (
+    INFRA_BLESSED,
+    INFRA_NOT_BLESSED,
+    InfraBlessing,
+    InfraCheck,
+    infra_validate,
+)
+from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.config import InfraConfig
+from tests.serving import tiny
+from tests.trained import Trained
+
+
+def save(folder: Path, function: Any) -> Path:
+    """Write a model with one signature, `ask`, from the number x to the number y."""
+    module = tf.Module()
+    spec = tf.TensorSpec([None], tf.float32, name="x")
+    call = tf.function(lambda x: {"y": function(x)}).get_concrete_function(x=spec)
+    tf.saved_model.save(module, str(folder), signatures={"ask": call})
+    return folder
+
+
+def abort(x: Any) -> Any:
+    with tf.control_dependencies([tf.raw_ops.Abort(error_msg="the planted crash")]):
+        return tf.identity(x)
+
+
+def answering(folder: Path, y: float) -> Path:
+    """Record that x = 2 is answered with y."""
+    inputs, outputs = {"x": np.array([2], np.float32)}, {"y": np.array([y], np.float32)}
+    tiny.write_records(folder, [("ask", inputs, outputs)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def blessing(tmp_path_factory: pytest.TempPathFactory) -> InfraBlessing:
+    """What a good model and all kinds of bad ones come to, each checked in its process."""
+    root = tmp_path_factory.mktemp("infra")
+
+    def double(x: Any) -> Any:
+        return 2 * x
+
+    foreign = save(root / "foreign", lambda x: tf.ensure_shape(tf.py_function(double, [x], tf.float32), [None]))
+    unloadable = answering(save(root / "unloadable", double), 4)
+    (unloadable / "saved_model.pb").write_bytes(b"no model")
+    half = tiny.export(root / "half")
+    tiny.write_records(half, [("forecast", {}, {})])
+    return infra_validate(
+        {
+            "good": answering(save(root / "good", double), 4),
+            "wrong": answering(save(root / "wrong", double), 5),
+            "crashing": answering(save(root / "crashing", abort), 2),
+            "foreign": answering(foreign, 4),
+            "unloadable": unloadable,
+            "unrecorded": save(root / "unrecorded", double),
+            "half": half,
+            "absent": root / "absent",
+        },
+    )
+
+
+def test_one_bad_model_is_enough(blessing: InfraBlessing) -> None:
+    assert not blessing.blessed
+    assert {reason.partition(":")[0] for reason in blessing.reasons} == blessing.models.keys() - {"good"}
+
+
+def test_a_good_one(blessing: InfraBlessing) -> None:
+    assert blessing.models["good"] == InfraCheck(problem="", records=1, worst_difference=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        ("wrong", ["record 1 (ask): y: 1 of 1 values differ, first at (0,): np.float32(4.0) and not np.float32(5.0)"]),
+        ("crashing", ["its process was killed by SIGABRT: ", "the planted crash"]),
+        ("foreign", ["EagerPyFunc calls Python", "record 1 (ask) failed: "]),
+        ("unloadable", ["is not a SavedModel", "OSError: "]),
+        ("unrecorded", ["no warmup record asks 'ask'", "holds no warmup records"]),
+        ("half", ["the model's signatures are ['exclusions', 'recommend']", "no warmup record asks 'recommend'"]),
+        ("absent", ["holds no saved_model.pb; export it again"]),
+    ],
+)
+def test_why_not(blessing: InfraBlessing, name: str, reasons: list[str]) -> None:
+    for reason in reasons:
+        assert reason in blessing.models[name].problem
+
+
+def test_one_that_hangs(tmp_path: Path) -> None:
+    model = answering(save(tmp_path / "model", lambda x: x), 2)
+    blessing = infra_validate({"model": model}, InfraConfig(timeout_seconds=0.1))
+    assert blessing.reasons == ["model: it hangs: no answer within 0.1 seconds"]
+
+
+def test_the_tolerance_is_the_config_s(tmp_path: Path) -> None:
+    model = answering(save(tmp_path / "model", lambda x: x), 2.1)
+    (check,) = infra_validate({"model": model}, InfraConfig(tolerance=0.1)).models.values()
+    assert check == InfraCheck(problem="", records=1, worst_difference=check.worst_difference)
+    assert check.worst_difference == pytest.approx(0.1 / 2.1)
+
+
+def test_no_model_at_all() -> None:
+    blessing = infra_validate({})
+    assert (blessing.blessed, blessing.reasons) == (False, ["there is no model"])
+
+
+def test_the_exported_models_are_blessed_and_leave_no_trace(trained: Trained) -> None:
+    """The ScaNN model with its op library; the others have neither it nor any of the project's packages."""
+    servables = RunFolder(trained.run).servables()
+    before = {path: path.stat().st_mtime_ns for folder in servables.values() for path in folder.rglob("*")}
+    blessing = infra_validate(servables)
+    assert blessing.reasons == []
+    assert blessing.blessed
+    assert blessing.models.keys() == {"retrieval", "retrieval_scann", "ranking", "recommender"}
+    assert all(check.records >= 6 and check.worst_difference <= 1e-5 for check in blessing.models.values())
+    assert {path: path.stat().st_mtime_ns for folder in servables.values() for path in folder.rglob("*")} == before
+
+
+def test_a_model_under_a_name_without_op_library_has_none(trained: Trained) -> None:
+    scann = RunFolder(trained.run).servables()["retrieval_scann"]
+    problem = infra_validate({"retrieval": scann}).models["retrieval"].problem
+    assert "Scann>ScannSearchBatched" in problem
+    assert "load its op library into the server" in problem  # the check of its ops
+    assert "Op type not registered" in problem  # and its process
+
+
+class TestWriting:
+    GOOD = InfraBlessing(blessed=True, models={"m": InfraCheck(problem="", records=3, worst_difference=1e-7)})
+    BAD = InfraBlessing(blessed=False, models={"m": InfraCheck(problem="it hangs"), "n": InfraCheck(problem="")})
+
+    def test_one_file_says_it(self, tmp_path: Path) -> None:
+        for blessing, name in ((self.GOOD, INFRA_BLESSED), (self.BAD, INFRA_NOT_BLESSED), (self.GOOD, INFRA_BLESSED)):
+            blessing.write(tmp_path)
+            assert [path.name for path in tmp_path.iterdir()] == [name]
+            said = json.loads((tmp_path / name).read_text(encoding="utf-8"))
+            assert said["blessed"] == blessing.blessed
+            assert said["reasons"] == (["m: it hangs"] if name == INFRA_NOT_BLESSED else [])
+            assert said["models"]["m"]["records"] == blessing.models["m"].records
+
+    def test_never_both_nor_half(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.GOOD.write(tmp_path)
+
+        def full(*arguments: Any) -> None:
+            raise OSError("the disk is full")
+
+        monkeypatch.setattr("os.replace", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            self.BAD.write(tmp_path)
+        assert list(tmp_path.iterdir()) == []  # what was true before is not said any more
+
+
+def test_the_records_lie_where_tensorflow_serving_looks() -> None:
+    assert WARMUP.partition("/")[0] == ASSETS
