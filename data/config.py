@@ -7,7 +7,9 @@ from datetime import date
 from keyword import iskeyword
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
+
+from nextbest.data.settings import SettingsModel
 
 __all__ = [
     "REQUEST_INPUTS",
@@ -19,7 +21,6 @@ __all__ = [
     "PolicyConfig",
     "Role",
     "Rule",
-    "StrictModel",
     "TableConfig",
     "WindowsConfig",
     "fault_of_input",
@@ -58,13 +59,7 @@ def fault_of_input(column: str) -> str | None:
     return None
 
 
-class StrictModel(BaseModel):
-    """A config section: immutable, and a key that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ColumnConfig(StrictModel):
+class ColumnConfig(SettingsModel):
     """What one column of a table means."""
 
     role: Role
@@ -84,7 +79,7 @@ class ColumnConfig(StrictModel):
         return self
 
 
-class TableConfig(StrictModel):
+class TableConfig(SettingsModel):
     """Where a table comes from."""
 
     path: str
@@ -136,7 +131,7 @@ class InteractionsConfig(TableConfig):
         return self
 
 
-class WindowsConfig(StrictModel):
+class WindowsConfig(SettingsModel):
     """How time is cut. A cutoff is a day; what happened on it is known, what came later is not."""
 
     horizon_days: int = Field(91, ge=1)
@@ -162,7 +157,7 @@ class WindowsConfig(StrictModel):
     """How far back an interaction still counts as recent."""
 
 
-class Rule(StrictModel):
+class Rule(SettingsModel):
     """One suitability rule, `customer column  op  product column`, or a column against a fixed value.
 
     A product is suitable when every rule holds. Categories and ids may only be compared with == and !=.
@@ -189,7 +184,7 @@ class Rule(StrictModel):
         return self
 
 
-class PolicyConfig(StrictModel):
+class PolicyConfig(SettingsModel):
     """The suitability policy, compiled into the served graph."""
 
     rules: tuple[Rule, ...] = ()
@@ -200,7 +195,7 @@ class PolicyConfig(StrictModel):
     """The product's category column that the `categories` filter selects by."""
 
 
-class DataConfig(StrictModel):
+class DataConfig(SettingsModel):
     """The tables, the windows and the policy."""
 
     customers: EntityConfig
@@ -264,7 +259,7 @@ class DataConfig(StrictModel):
         return problems
 
 
-class EncoderConfig(StrictModel):
+class EncoderConfig(SettingsModel):
     """How raw features become tensors."""
 
     max_categories: int = Field(1000, ge=1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["FeatureKind", "NamedFeature", "feature_width"]
 
 FeatureKind = Literal["customer", "product", "cross"]
 
 
-class NamedFeature(StrictModel):
+class NamedFeature(SettingsModel):
     """A feature that is explained as one: the places of the vector that change together."""
 
     kind: FeatureKind

@@ -12,8 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, field_validator
 
-from nextbest.data.config import StrictModel, WindowsConfig
+from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array, Dataset
+from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import Snapshot, holdings_at, new_acquisitions
 
 __all__ = [
@@ -219,7 +220,7 @@ PairStatistic = Literal["co_holding", "next_after", "ease", "cosine", "condition
 """A matrix that says how much holding one product speaks for another."""
 
 
-class StatisticsConfig(StrictModel):
+class StatisticsConfig(SettingsModel):
     """How the statistics are smoothed."""
 
     popularity_days: tuple[int, ...] = (30, 91, 182, 365)

@@ -7,8 +7,8 @@ from typing import Self
 
 import scipy.sparse as sp
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
+from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.config import BlessingConfig, EvaluationConfig
 from nextbest.evaluation.intervals import Sample
 from nextbest.evaluation.results import Difference, Evaluation, Interval
@@ -17,7 +17,7 @@ from nextbest.modelling.metrics import per_customer
 __all__ = ["Blessing", "Check", "change_check", "pair_checks", "paired_difference", "value_checks"]
 
 
-class Check(StrictModel):
+class Check(SettingsModel):
     """One threshold."""
 
     name: str
@@ -28,7 +28,7 @@ class Check(StrictModel):
     """One sentence with the figures."""
 
 
-class Blessing(StrictModel):
+class Blessing(SettingsModel):
     """Whether a run may be served, and why."""
 
     blessed: bool

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.results import stage_pairs
 
 __all__ = ["CALIBRATION_ERRORS", "BaselineName", "BaselinesConfig", "BlessingConfig", "EvaluationConfig", "Measure"]
@@ -16,7 +16,7 @@ Measure = Literal["ndcg", "recall", "precision", "hit_rate", "mrr", "coverage"]
 BaselineName = Literal["random", "popularity", "recent_popularity", "segment_popularity", "item_knn", "ease"]
 
 
-class BaselinesConfig(StrictModel):
+class BaselinesConfig(SettingsModel):
     """The baselines and their hyper-parameters."""
 
     fit: tuple[BaselineName, ...] = get_args(BaselineName)
@@ -39,7 +39,7 @@ CALIBRATION_ERRORS = ("ece", "brier", "log_loss")
 """What of metrics.json's calibration may be bounded, as calibration/NAME."""
 
 
-class BlessingConfig(StrictModel):
+class BlessingConfig(SettingsModel):
     """The thresholds of a run. Values have the names of metrics.json: "ranking/ndcg@5", "calibration/ece".
 
     An interval must keep to its threshold as a whole, so that no model is blessed for its luck with the customers of
@@ -97,7 +97,7 @@ class BlessingConfig(StrictModel):
         return problems
 
 
-class EvaluationConfig(StrictModel):
+class EvaluationConfig(SettingsModel):
     """What is measured, for whom, and how sure we are of it."""
 
     ks: tuple[int, ...] = (1, 3, 5, 10, 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = [
     "Bin",
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-class Interval(StrictModel):
+class Interval(SettingsModel):
     """A value and how sure we are of it."""
 
     value: float
@@ -32,7 +32,7 @@ class Interval(StrictModel):
     """Upper end of the interval."""
 
 
-class Difference(StrictModel):
+class Difference(SettingsModel):
     """One model's metric less another's, on the same customers and the same resamples."""
 
     difference: float
@@ -45,7 +45,7 @@ class Difference(StrictModel):
     """Share of the resamples in which the difference is above 0."""
 
 
-class Slice(StrictModel):
+class Slice(SettingsModel):
     """The main metric of the customers with one label."""
 
     customers: int
@@ -54,7 +54,7 @@ class Slice(StrictModel):
     """Model -> the main metric."""
 
 
-class Window(StrictModel):
+class Window(SettingsModel):
     """What was predicted, for whom."""
 
     cutoff: date
@@ -69,7 +69,7 @@ class Window(StrictModel):
     """Products in the catalogue."""
 
 
-class Bin(StrictModel):
+class Bin(SettingsModel):
     """One bin of the reliability table."""
 
     count: int
@@ -84,7 +84,7 @@ class Bin(StrictModel):
     """Upper end of the rate's interval."""
 
 
-class Calibration(StrictModel):
+class Calibration(SettingsModel):
     """Whether the ranking's probabilities mean what they say."""
 
     pairs: int
@@ -103,7 +103,7 @@ class Calibration(StrictModel):
     """The reliability table, probabilities ascending."""
 
 
-class Verdict(StrictModel):
+class Verdict(SettingsModel):
     """Whether one model beats another on the main metric."""
 
     model: str
@@ -116,7 +116,7 @@ class Verdict(StrictModel):
     """The verdict in words."""
 
 
-class Evaluation(StrictModel):
+class Evaluation(SettingsModel):
     """What an evaluation found."""
 
     window: Window

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nextbest.data.config import ColumnConfig, EncoderConfig, StrictModel
+from nextbest.data.config import ColumnConfig, EncoderConfig
 from nextbest.data.dataset import Array, Features
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "parse_spec"]
 
 
-class NumberState(StrictModel):
+class NumberState(SettingsModel):
     """What was learnt of one number, boolean or date column."""
 
     kind: str
@@ -40,7 +41,7 @@ class NumberState(StrictModel):
     """Increasing quantiles of the known values, two or more, for transform = "quantile"."""
 
 
-class EncoderState(StrictModel):
+class EncoderState(SettingsModel):
     """All that was learnt of one table; a JSON file."""
 
     config: EncoderConfig

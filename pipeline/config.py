@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nextbest.data.config import DataConfig, EncoderConfig, StrictModel
-from nextbest.data.settings import read_settings
+from nextbest.data.config import DataConfig, EncoderConfig
+from nextbest.data.settings import SettingsModel, read_settings
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.pipeline.tune_space import TuneConfig, space_problems
@@ -18,7 +18,7 @@ from nextbest.serving.config import ExportConfig
 __all__ = ["RunConfig", "load_config"]
 
 
-class RunConfig(StrictModel):
+class RunConfig(SettingsModel):
     """A run: the tables, and how models are made of them."""
 
     data: DataConfig

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat, JsonValue, model_validator
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import RENAMED, SettingsModel
 
 __all__ = ["Dimension", "Parameter", "Stage", "TuneConfig", "dimensions", "space_problems", "with_settings"]
 
@@ -115,6 +115,8 @@ def _dimension(config: BaseModel, key: str, parameter: Parameter) -> Dimension:
 
 def _place(config: BaseModel, key: str) -> tuple[BaseModel, str]:
     """Return the section that has a setting, and the setting's name in it."""
+    if key in RENAMED:
+        raise ValueError(f"tune.space names {key!r}, which has another name now; rename it to {RENAMED[key]}")
     *sections, field = key.split(".")
     section: Any = config
     for name in sections:
@@ -158,7 +160,7 @@ def _is_number(value: Any) -> bool:
 Stage = Literal["retrieval", "ranking"]
 
 
-class Parameter(StrictModel):
+class Parameter(SettingsModel):
     """What one setting may be: a range, or one of some choices. The config's own value always belongs to it."""
 
     low: FiniteFloat | None = None
@@ -215,7 +217,7 @@ _STAGES: dict[str, Stage] = {
 }
 
 
-class TuneConfig(StrictModel):
+class TuneConfig(SettingsModel):
     """How `nextbest tune` searches."""
 
     space: dict[str, Parameter] = Field(default_factory=dict)

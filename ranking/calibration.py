@@ -6,13 +6,13 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["Calibration", "fit_calibration"]
 
 
-class Calibration(StrictModel):
+class Calibration(SettingsModel):
     """probability = sigmoid(slope * logit + intercept). The slope is positive, so the order stays."""
 
     slope: float = 1.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["RankingConfig"]
 
 
-class RankingConfig(StrictModel):
+class RankingConfig(SettingsModel):
     """The cross-feature ranker."""
 
     candidates: int = Field(40, ge=1)

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["IndexConfig", "RetrievalConfig"]
 
 
-class IndexConfig(StrictModel):
+class IndexConfig(SettingsModel):
     """How the product embeddings are searched."""
 
     kind: Literal["auto", "exact", "scann"] = "auto"
@@ -36,7 +36,7 @@ class IndexConfig(StrictModel):
     """Products that train the partitions and the hash."""
 
 
-class RetrievalConfig(StrictModel):
+class RetrievalConfig(SettingsModel):
     """The two-tower model."""
 
     embedding_dim: int = Field(64, ge=2)

@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
+from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import listed
 from nextbest.retrieval.config import IndexConfig
@@ -147,7 +147,7 @@ class ScannIndex(_MaskingTopK):
         return False
 
 
-class IndexChoice(StrictModel):
+class IndexChoice(SettingsModel):
     """Which index was chosen, and why."""
 
     kind: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["ExplainerName", "ExplanationConfig", "ExportConfig", "InfraConfig", "NeighbourhoodConfig", "ProfilesConfig"]
 
@@ -14,7 +14,7 @@ __all__ = ["ExplainerName", "ExplanationConfig", "ExportConfig", "InfraConfig", 
 ExplainerName = Literal["sampling", "permutation", "partition"]
 
 
-class ExplanationConfig(StrictModel):
+class ExplanationConfig(SettingsModel):
     """How recommendations are explained. The export holds these settings, and what they need."""
 
     explainer: ExplainerName = "sampling"
@@ -44,7 +44,7 @@ class ExplanationConfig(StrictModel):
     """A sentence leaves out features with less than this share of the sum of the absolute contributions."""
 
 
-class InfraConfig(StrictModel):
+class InfraConfig(SettingsModel):
     """How exported models are proven to work where none of this project's code is."""
 
     timeout_seconds: float = Field(600, gt=0)
@@ -57,7 +57,7 @@ class InfraConfig(StrictModel):
     """How many models are checked at a time, each in a process of its own with TensorFlow's own 0.5 GB of memory."""
 
 
-class ProfilesConfig(StrictModel):
+class ProfilesConfig(SettingsModel):
     """How customers are described and compared."""
 
     tail: float = Field(0.01, ge=0, lt=0.5)
@@ -71,7 +71,7 @@ class ProfilesConfig(StrictModel):
     """How many customers with a known value a segment needs for a comparison; with fewer it would tell of persons."""
 
 
-class NeighbourhoodConfig(StrictModel):
+class NeighbourhoodConfig(SettingsModel):
     """What is near a customer."""
 
     neighbours: int = Field(50, ge=1)
@@ -90,7 +90,7 @@ class NeighbourhoodConfig(StrictModel):
     """How many customers or products are embedded by one call."""
 
 
-class ExportConfig(StrictModel):
+class ExportConfig(SettingsModel):
     """The exported models."""
 
     default_k: int = Field(10, ge=1)

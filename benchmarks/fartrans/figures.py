@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["Comparison", "Family", "Figure", "ModelFigures", "Part", "Report", "SplitRow"]
 
 
-class Figure(StrictModel):
+class Figure(SettingsModel):
     """A mean over splits, each of which is a mean over seeds."""
 
     value: float
@@ -18,7 +18,7 @@ class Figure(StrictModel):
     """Its standard error, as if the splits were independent; None of a single split."""
 
 
-class ModelFigures(StrictModel):
+class ModelFigures(SettingsModel):
     """What one model reached."""
 
     splits: int
@@ -31,7 +31,7 @@ class ModelFigures(StrictModel):
     """The splits at which something else stood in for it."""
 
 
-class Family(StrictModel):
+class Family(SettingsModel):
     """A difference over splits whose tests do not overlap."""
 
     splits: tuple[int, ...]
@@ -44,7 +44,7 @@ class Family(StrictModel):
     """Upper end of its interval."""
 
 
-class Comparison(StrictModel):
+class Comparison(SettingsModel):
     """One model's metric less another's, on the same customers."""
 
     model: str
@@ -69,7 +69,7 @@ class Comparison(StrictModel):
     """The mean of the upper ends."""
 
 
-class Part(StrictModel):
+class Part(SettingsModel):
     """The figures of some splits."""
 
     splits: tuple[int, ...]
@@ -80,7 +80,7 @@ class Part(StrictModel):
     """The paired differences."""
 
 
-class SplitRow(StrictModel):
+class SplitRow(SettingsModel):
     """One split."""
 
     split: int
@@ -101,7 +101,7 @@ class SplitRow(StrictModel):
     """Model -> the main metric."""
 
 
-class Report(StrictModel):
+class Report(SettingsModel):
     """All figures."""
 
     main_metric: str

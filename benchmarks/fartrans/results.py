@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
 from nextbest.data.files import new_folder
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["Facts", "Metrics", "Result", "Spent", "read_results", "result_folder"]
 
@@ -24,7 +24,7 @@ _FACTS, _CUSTOMERS = "result.json", "customers.npz"
 _IDS = "customer_id"
 
 
-class Facts(StrictModel):
+class Facts(SettingsModel):
     """What a measurement was about."""
 
     split: int

@@ -11,9 +11,9 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.fartrans.tasks import Group, Settings, Task, plan
-from nextbest.data.config import StrictModel
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import write_text
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["run"]
 
@@ -59,7 +59,7 @@ def run(
     return failed
 
 
-class _Identity(StrictModel):
+class _Identity(SettingsModel):
     """What makes results comparable; benchmark.json."""
 
     source: Path

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarks.fartrans.results import result_folder
-from nextbest.data.config import StrictModel
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["Group", "Settings", "Task", "choose_groups", "plan"]
 
@@ -17,7 +17,7 @@ Group = Literal["baselines", "lightgbm", "stages"]
 _GROUPS: tuple[Group, ...] = get_args(Group)
 
 
-class Settings(StrictModel):
+class Settings(SettingsModel):
     """What all units of work share."""
 
     source: Path
@@ -34,7 +34,7 @@ class Settings(StrictModel):
         return self.out / "splits" / str(split)
 
 
-class Task(StrictModel):
+class Task(SettingsModel):
     """One unit of work."""
 
     settings: Settings

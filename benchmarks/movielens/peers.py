@@ -9,8 +9,8 @@ from itertools import product
 from typing import Any
 
 from benchmarks.peers.ials import IALS, IALSConfig
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Dataset
+from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import Holdout, rank_all
@@ -22,7 +22,7 @@ Fit = Callable[[Dataset, int], Scorer]
 """The history and its last day, in days since 1970-01-01 -> a fitted scorer."""
 
 
-class PeerGrid(StrictModel):
+class PeerGrid(SettingsModel):
     """The values that are tried, in all combinations."""
 
     ease_l2: tuple[float, ...] = (20, 50, 100, 200, 300, 500, 1000, 2000)

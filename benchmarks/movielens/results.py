@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.results import Difference, Interval, Verdict
 
 __all__ = ["Findings", "Peer"]
 
 
-class Peer(StrictModel):
+class Peer(SettingsModel):
     """A peer's hyper-parameters, chosen on the validation film."""
 
     parameters: dict[str, Any]
@@ -21,7 +21,7 @@ class Peer(StrictModel):
     """The main metric of the best one on the validation film."""
 
 
-class Findings(StrictModel):
+class Findings(SettingsModel):
     """All models on everyone's last film."""
 
     people: int

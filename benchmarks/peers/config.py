@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["LambdaRankConfig"]
 
 
-class LambdaRankConfig(StrictModel):
+class LambdaRankConfig(SettingsModel):
     """LightGBM's LambdaRank over the candidates of two baselines.
 
     The size of the trees is the best of five settings on FAR-Trans's splits 4, 16, 28 and 34, and the windows and the

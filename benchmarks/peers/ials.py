@@ -8,14 +8,14 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array, Dataset
+from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import holdings_at
 
 __all__ = ["IALS", "IALSConfig"]
 
 
-class IALSConfig(StrictModel):
+class IALSConfig(SettingsModel):
     """Hyper-parameters; Rendle et al., "Revisiting the performance of iALS", RecSys 2022, show how much they matter."""
 
     factors: int = Field(64, ge=1)

@@ -8,13 +8,13 @@ from datetime import date
 import numpy as np
 from pydantic import Field
 
-from nextbest.data.config import StrictModel
 from nextbest.data.dataset import Array
+from nextbest.data.settings import SettingsModel
 
 __all__ = ["BankConfig", "ChoiceConfig", "Timeline", "make_timeline"]
 
 
-class ChoiceConfig(StrictModel):
+class ChoiceConfig(SettingsModel):
     """Coefficients of the utility model; `data.bank.utility` states the formula that they enter."""
 
     similarity: float = Field(0.5, gt=0, le=1)
@@ -69,7 +69,7 @@ class ChoiceConfig(StrictModel):
     """Chance that a customer leaves the bank in a month."""
 
 
-class BankConfig(StrictModel):
+class BankConfig(SettingsModel):
     """A simulated bank."""
 
     customers: int = Field(10_000, ge=1)

@@ -19,8 +19,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 import nextbest.serving.artifacts.replay
-from nextbest.data.config import StrictModel
 from nextbest.data.files import write_instead
+from nextbest.data.settings import SettingsModel
 from nextbest.serving.config import InfraConfig
 
 __all__ = [
@@ -44,7 +44,7 @@ _LAST_WORDS = 5
 """How many lines of a dead process' output are repeated."""
 
 
-class InfraCheck(StrictModel):
+class InfraCheck(SettingsModel):
     """What one model came to."""
 
     problem: str
@@ -55,7 +55,7 @@ class InfraCheck(StrictModel):
     """The largest difference of two numbers, relative to the recorded one where that is beyond 1."""
 
 
-class InfraBlessing(StrictModel):
+class InfraBlessing(SettingsModel):
     """Whether all models work."""
 
     blessed: bool

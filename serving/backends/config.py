@@ -7,15 +7,14 @@ from pathlib import Path
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from nextbest.data.config import StrictModel
-from nextbest.data.settings import read_settings
+from nextbest.data.settings import SettingsModel, read_settings
 
 __all__ = ["ClientConfig", "load_client_config"]
 
 _FOLDER = "folder"  # the validation context's key for what relative paths start from
 
 
-class ClientConfig(StrictModel):
+class ClientConfig(SettingsModel):
     """A client of TF Serving."""
 
     model: str = Field("recommender", pattern=r"^[^/:]+$")

@@ -1,18 +1,24 @@
-"""Settings from options are checked as those of a TOML are."""
+"""Settings from options are checked as those of a TOML are; keys of earlier versions are refused with the new name."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from pydantic import Field, model_validator
 
-from nextbest.data.config import StrictModel
 from nextbest.data.errors import InputError
-from nextbest.data.settings import override_settings
+from nextbest.data.settings import RENAMED, SettingsModel, override_settings, read_settings
 
 
-class Kitchen(StrictModel):
+class Oven(SettingsModel):
+    degrees: int = 180
+
+
+class Kitchen(SettingsModel):
     cooks: int = Field(2, ge=1)
     pots: int = Field(4, ge=1)
+    oven: Oven = Oven()
 
     @model_validator(mode="after")
     def _enough_pots(self) -> Kitchen:
@@ -25,14 +31,42 @@ def test_options_that_are_given_take_the_place_of_settings() -> None:
     assert override_settings(Kitchen(cooks=3), {"cooks": None, "pots": 5}) == Kitchen(cooks=3, pots=5)
 
 
-def test_all_that_is_wrong_is_told() -> None:
+def test_all_problems_are_reported() -> None:
     with pytest.raises(InputError) as refused:
-        override_settings(Kitchen(), {"cooks": 0, "pots": "many", "ovens": 1})
-    told = str(refused.value)
-    for name in ("cooks", "pots", "ovens"):
-        assert f"the command line, column '{name}': " in told
+        override_settings(Kitchen(), {"cooks": 0, "pots": "many", "hobs": 1})
+    message = str(refused.value)
+    for name in ("cooks", "pots", "hobs"):
+        assert f"the command line, column '{name}': " in message
 
 
 def test_settings_and_options_must_fit_together() -> None:
     with pytest.raises(InputError, match="every cook needs a pot"):
         override_settings(Kitchen(pots=2), {"cooks": 3})
+
+
+@pytest.fixture
+def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for old, new in {"pans": "pots", "stove": "oven", "oven.heat": "oven.degrees", "cooks": "chefs"}.items():
+        monkeypatch.setitem(RENAMED, old, new)  # type: ignore[arg-type]  # a dict behind its read-only type
+
+
+@pytest.mark.usefixtures("renamed")
+def test_renamed_keys_and_sections_are_all_refused_with_their_new_names(tmp_path: Path) -> None:
+    file = tmp_path / "kitchen.toml"
+    file.write_text("cooks = 0\npans = 3\nlids = 3\n[stove]\nheat = 90\n[oven]\nheat = 90\n")
+    with pytest.raises(InputError) as refused:
+        read_settings(Kitchen, file, "write one")
+    remedies = {(problem.file, problem.column): problem.remedy for problem in refused.value.problems}
+    assert remedies == {
+        (str(file), "cooks"): "fix it",  # a key that the settings have is itself, whatever another version called so
+        (str(file), "pans"): "rename it to pots",
+        (str(file), "lids"): "remove it or correct its name: the keys are cooks, pots, oven",
+        (str(file), "stove"): "rename it to oven",
+        (str(file), "oven.heat"): "rename it to oven.degrees",
+    }
+
+
+@pytest.mark.usefixtures("renamed")
+def test_an_option_of_an_earlier_version_is_refused_with_its_new_name() -> None:
+    with pytest.raises(InputError, match=r"'pans': .*; rename it to pots"):
+        override_settings(Kitchen(), {"pans": 3})

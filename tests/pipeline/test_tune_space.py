@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nextbest.data.errors import InputError
+from nextbest.data.settings import RENAMED
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.tune_space import Parameter, Stage, TuneConfig, dimensions, with_settings
 
@@ -83,6 +84,12 @@ def test_a_setting_that_is_off_may_be_among_choices() -> None:
     config = config_with({"retrieval.hard_negatives": {"choices": [10, 20]}})
     (dimension,) = dimensions(config, config.tune, "retrieval")
     assert dimension.choices == (None, 10, 20)
+
+
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RENAMED, "retrieval.step_size", "retrieval.learning_rate")  # type: ignore[arg-type]
+    message = refused({"retrieval.step_size": {"low": 0.1, "high": 0.2}})
+    assert "'retrieval.step_size', which has another name now; rename it to retrieval.learning_rate" in message
 
 
 def test_all_problems_are_told_at_once() -> None:

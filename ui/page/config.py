@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nextbest.data.config import StrictModel
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.settings import read_settings
+from nextbest.data.settings import SettingsModel, read_settings
 
 __all__ = ["ACCOUNTS", "PageConfig", "accounts_of", "load_page_config"]
 
@@ -17,7 +16,7 @@ ACCOUNTS = "NEXTBEST_AUTH"
 """The environment variable with the accounts, which keeps them out of the process list."""
 
 
-class PageConfig(StrictModel):
+class PageConfig(SettingsModel):
     """How the page is served, and what it offers. Nothing in it opens the page to other machines by itself."""
 
     host: str = "127.0.0.1"
