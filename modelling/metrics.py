@@ -1,8 +1,12 @@
-"""Ranking metrics with binary relevance, one value per customer.
+"""Top-k lists from scores, and what they are worth: nDCG, recall and the like, one value per customer.
 
-A list may be shorter than k (padded with NO_PRODUCT): an empty place counts as a miss. All definitions are those of
-Manning, Raghavan and Schuetze, *Introduction to Information Retrieval* (2008), chapter 8, and of Jarvelin and
-Kekalainen, *Cumulated gain-based evaluation of IR techniques* (2002) for nDCG.
+`top_k` makes a list per customer, `find_hits` compares it with what the customer acquired, and every measure is a
+function of these hits; `per_customer` does the last two for all measures. Both the evaluation and the ranker's early
+stopping use them. All is NumPy; only `top_k` asks TensorFlow, which it imports when it is called.
+
+Relevance is binary. A list may be shorter than k (padded with NO_PRODUCT): an empty place counts as a miss. All
+definitions are those of Manning, Raghavan and Schuetze, *Introduction to Information Retrieval* (2008), chapter 8, and
+of Jarvelin and Kekalainen, *Cumulated gain-based evaluation of IR techniques* (2002) for nDCG.
 """
 
 from __future__ import annotations
@@ -16,6 +20,34 @@ from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
 
 __all__ = ["coverage", "find_hits", "hit_rate", "mrr", "ndcg", "per_customer", "precision", "recall", "top_k"]
+
+
+def top_k(scores: Array, allowed: Array, k: int) -> Array:
+    """Return each customer's best allowed products; of equal scores the lower position comes first.
+
+    Args:
+        scores: Higher is better, -inf is never recommended, float32, [n, num_products].
+        allowed: Which products may be recommended, bool, [n, num_products].
+        k: The length of the lists.
+
+    Returns:
+        Product positions, best first, padded with NO_PRODUCT, int32, [n, k].
+
+    Raises:
+        ValueError: A score is NaN, or the shapes differ.
+    """
+    import tensorflow as tf
+
+    if scores.shape != allowed.shape:
+        raise ValueError(f"scores have the shape {scores.shape}, allowed has {allowed.shape}; they must be equal")
+    if np.isnan(scores).any():
+        row, product = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(f"the score of row {row}, product {product} is NaN; a scorer gives -inf to leave one out")
+    masked = np.where(allowed, scores, -np.inf).astype(np.float32)
+    best, products = tf.math.top_k(masked, min(k, scores.shape[1]))  # of equal values it takes the lower index first
+    ranked = np.full((len(scores), k), NO_PRODUCT, np.int32)
+    ranked[:, : products.shape[1]] = np.where(best.numpy() == -np.inf, NO_PRODUCT, products.numpy())
+    return ranked
 
 
 def find_hits(ranked: Array, relevant: sp.csr_matrix) -> Array:
@@ -93,48 +125,3 @@ def per_customer(ranked: Array, relevant: sp.csr_matrix, ks: Sequence[int]) -> d
     hits = find_hits(ranked, relevant)
     num_relevant = np.asarray((relevant != 0).sum(axis=1)).ravel()
     return {f"{name}@{k}": measure(hits, num_relevant, k) for name, measure in _PER_CUSTOMER.items() for k in ks}
-
-
-_LEFT_OUT = np.iinfo(np.int64).min
-"""Sorts below the key of every score, -inf included."""
-
-
-def top_k(scores: Array, allowed: Array, k: int) -> Array:
-    """Return each customer's best allowed products; of equal scores the lower position comes first.
-
-    Score and position are packed into one integer key, so that keys are unique and the partition is deterministic.
-
-    Args:
-        scores: Higher is better, -inf is never recommended, float32, [n, num_products].
-        allowed: Which products may be recommended, bool, [n, num_products].
-        k: The length of the lists.
-
-    Returns:
-        Product positions, best first, padded with NO_PRODUCT, int32, [n, k].
-
-    Raises:
-        ValueError: A score is NaN, or the shapes differ.
-    """
-    if scores.shape != allowed.shape:
-        raise ValueError(f"scores have the shape {scores.shape}, allowed has {allowed.shape}; they must be equal")
-    if np.isnan(scores).any():
-        row, product = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(f"the score of row {row}, product {product} is NaN; a scorer gives -inf to leave one out")
-    num_products = scores.shape[1]
-    keys = np.where(allowed & (scores > -np.inf), _ordered_keys(scores), _LEFT_OUT)
-    length = min(k, num_products)
-    best = np.partition(keys, num_products - length, axis=1)[:, num_products - length :]
-    best = np.sort(best, axis=1)[:, ::-1]
-    ranked = np.full((len(scores), k), NO_PRODUCT, np.int32)
-    ranked[:, :length] = np.where(best == _LEFT_OUT, NO_PRODUCT, num_products - 1 - (best & 0xFFFFFFFF))
-    return ranked
-
-
-def _ordered_keys(scores: Array) -> Array:
-    """Return keys that sort as (score ascending, position descending) does, int64, [n, num_products].
-
-    The bits of a float, read as an integer, sort like the float once a negative one's lower 31 bits are flipped.
-    """
-    bits = (scores.astype(np.float32) + np.float32(0)).view(np.int32)  # + 0 turns -0 into 0
-    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-    return (ordered << 32) | np.arange(scores.shape[1])[::-1]

@@ -17,6 +17,7 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import encoded_spec
+from nextbest.modelling.metrics import ndcg, top_k
 from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
 from nextbest.ranking.calibration import Calibration, fit_calibration
 from nextbest.ranking.config import RankingConfig
@@ -105,15 +106,13 @@ def _scores(model: RankingModel, examples: WindowExamples) -> tuple[Array, Array
     return np.concatenate(logits), np.concatenate(offsets)
 
 
-def _ndcg(logits: Array, examples: WindowExamples, k: int) -> float:
-    """Mean nDCG@k (binary gains) over the customers who acquired something."""
-    masked = np.where(examples.candidates == NO_PRODUCT, -np.inf, logits)
-    best = np.argsort(-masked, axis=1, kind="stable")[:, :k]
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    gained = np.take_along_axis(examples.labels, best, axis=1) @ discount[: best.shape[1]]
+def _mean_ndcg(logits: Array, examples: WindowExamples, k: int) -> float:
+    """Return the mean nDCG@k of the candidates' order over the customers who acquired something."""
+    order = np.where(np.isnan(logits), -np.inf, logits)  # what a model that diverged says nothing of comes last
+    columns = top_k(order, examples.candidates != NO_PRODUCT, k)
+    hits = np.take_along_axis(examples.labels, np.maximum(columns, 0), axis=1) * (columns != NO_PRODUCT)
     active = examples.num_relevant > 0
-    ideal = np.cumsum(discount)[np.minimum(examples.num_relevant[active], k) - 1]
-    return float((gained[active] / ideal).mean())
+    return float(ndcg(hits[active], examples.num_relevant[active], k).mean())
 
 
 def select_ranker(
@@ -153,7 +152,7 @@ def select_ranker(
     judged = of_known_products(validation, windows)
 
     def validate() -> float:
-        return _ndcg(_scores(model, judged)[0], judged, config.validation_k)
+        return _mean_ndcg(_scores(model, judged)[0], judged, config.validation_k)
 
     stopping = {"validate": validate, "patience": config.patience} if config.patience else {}
     training = _train(model, windows, settings, config.epochs, checkpoints, progress, **stopping)
