@@ -30,7 +30,7 @@ from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets, Stage
 from nextbest.serving.insights.explanations import Explainer
-from nextbest.serving.insights.shapley import EXPLAINERS, Game
+from nextbest.serving.insights.shapley import EXPLAINERS, ShapleyProblem
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from nextbest.serving.store.versions import latest_version
@@ -51,7 +51,7 @@ SETTINGS: Mapping[str, ExplanationConfig] = {
 }
 GRADIENT_SAMPLES = (200, 2000)
 
-Explain = Callable[[Game, Array], tuple[float, Array]]
+Explain = Callable[[ShapleyProblem, Array], tuple[float, Array]]
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,23 @@ class Gradients:
         return tape.gradient(scores, features).numpy()
 
 
-def expected_gradients(game: Game, vector: Array, gradients: Gradients, samples: int) -> tuple[float, Array]:
+def expected_gradients(
+    problem: ShapleyProblem, vector: Array, gradients: Gradients, samples: int
+) -> tuple[float, Array]:
     """Explain by expected gradients (Erion et al., Nature Machine Intelligence 2021), as shap's GradientExplainer."""
-    random = np.random.default_rng(game.config.seed)
-    start = game.background[np.arange(samples) % len(game.background)]
+    random = np.random.default_rng(problem.config.seed)
+    start = problem.background[np.arange(samples) % len(problem.background)]
     share = random.uniform(size=(samples, 1)).astype(np.float32)
     steps = (gradients(start + share * (vector - start)) * (vector - start)).mean(axis=0, dtype=np.float64)
-    return float(game.score(game.background).mean()), np.array([steps[places].sum() for places in game.groups])
+    return float(problem.score(problem.background).mean()), np.array([steps[places].sum() for places in problem.groups])
 
 
-def area(game: Game, vector: Array, order: Array) -> float:
+def area(problem: ShapleyProblem, vector: Array, order: Array) -> float:
     """Return the mean distance from the base while features are replaced in order."""
     place = np.argsort(order)
-    left = place[None, :] >= np.arange(game.num_features + 1)[:, None]
-    worth = game.worth(vector, left)
-    return float(np.abs(worth - worth[-1]).mean())
+    left = place[None, :] >= np.arange(problem.num_features + 1)[:, None]
+    values = problem.coalition_value(vector, left)
+    return float(np.abs(values - values[-1]).mean())
 
 
 def measure(
@@ -122,26 +124,28 @@ def measure(
     deviation = ExplanationAssets.load(path).stages[stage].deviation
     results: dict[str, list[tuple[float, ...]]] = {}
     for vector, score, product in zip(vectors, scores, products, strict=True):
-        game, gradients = explainer.game(str(product), stage), Gradients(signatures, stage, str(product))
-        _, reference = _with(game, REFERENCE, EXPLAINERS["sampling"], vector)
+        problem, gradients = explainer.shapley_problem(str(product), stage), Gradients(signatures, stage, str(product))
+        _, reference = _with(problem, REFERENCE, EXPLAINERS["sampling"], vector)
         for name, config, explain in _contestants(gradients):
             began = time.perf_counter(), time.process_time()
-            base, amounts = _with(game, config, explain, vector)
+            base, amounts = _with(problem, config, explain, vector)
             took = time.perf_counter() - began[0], time.process_time() - began[1]
             error = float(np.sqrt(((amounts - reference) ** 2).mean()))
             gap = abs(base + float(amounts.sum()) - float(score))
-            results.setdefault(name, []).append((area(game, vector, np.argsort(-np.abs(amounts))), error, gap, *took))
+            results.setdefault(name, []).append(
+                (area(problem, vector, np.argsort(-np.abs(amounts))), error, gap, *took)
+            )
         weights = np.abs(gradients(vector[None])[0]) * deviation
-        by_weight = np.argsort([-weights[places].sum() for places in game.groups])
-        results.setdefault("absolute weights", []).append((area(game, vector, by_weight),))
-        orders = [random.permutation(game.num_features) for _ in range(RANDOM_ORDERS)]
-        results.setdefault("random order", []).append((float(np.mean([area(game, vector, one) for one in orders])),))
+        by_weight = np.argsort([-weights[places].sum() for places in problem.groups])
+        results.setdefault("absolute weights", []).append((area(problem, vector, by_weight),))
+        orders = [random.permutation(problem.num_features) for _ in range(RANDOM_ORDERS)]
+        results.setdefault("random order", []).append((float(np.mean([area(problem, vector, one) for one in orders])),))
     return _rows(stage, results)
 
 
 def _contestants(gradients: Gradients) -> list[tuple[str, ExplanationConfig, Explain]]:
     def by_gradient(samples: int) -> Explain:
-        return lambda game, vector: expected_gradients(game, vector, gradients, samples)
+        return lambda problem, vector: expected_gradients(problem, vector, gradients, samples)
 
     named = [(name, config, EXPLAINERS[config.explainer]) for name, config in SETTINGS.items()]
     return named + [
@@ -150,9 +154,9 @@ def _contestants(gradients: Gradients) -> list[tuple[str, ExplanationConfig, Exp
     ]
 
 
-def _with(game: Game, config: ExplanationConfig, explain: Explain, vector: Array) -> tuple[float, Array]:
+def _with(problem: ShapleyProblem, config: ExplanationConfig, explain: Explain, vector: Array) -> tuple[float, Array]:
     """Explain under other settings than the export's, on its background."""
-    return explain(Game(game.score, game.background, game.groups, config), vector)
+    return explain(ShapleyProblem(problem.score, problem.background, problem.groups, config), vector)
 
 
 def _rows(stage: str, results: Mapping[str, list[tuple[float, ...]]]) -> list[Row]:

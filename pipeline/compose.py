@@ -25,7 +25,13 @@ from nextbest.serving.artifacts.assets import (
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
 from nextbest.serving.composite import RecommenderServable, save_recommender
-from nextbest.serving.insights.explanation_data import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
+from nextbest.serving.insights.explanation_data import (
+    STAGES,
+    ExplainedStage,
+    ExplanationAssets,
+    ImportanceSample,
+    Stage,
+)
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
@@ -125,7 +131,9 @@ def write_explanations(run: Run, folder: Path, requests: Features) -> None:
             explainer.contributions(vector, str(product), stage)[1]
             for vector, product in zip(vectors[f"{stage}_features"], products, strict=True)
         ]
-        stages[stage] = _with_spread(run, assets.stages[stage], vectors[f"{stage}_features"], np.stack(amounts, axis=1))
+        stages[stage] = _with_importance(
+            run, assets.stages[stage], vectors[f"{stage}_features"], np.stack(amounts, axis=1)
+        )
     recommender.close()
     ExplanationAssets(config, stages).save(folder / ASSETS / EXPLANATIONS)
     show("done", 1.0)
@@ -145,7 +153,7 @@ def _pairs(run: Run, recommender: Recommender, requests: Features) -> tuple[Feat
 
 
 def _stage(run: Run, stage: Stage, vectors: Array) -> ExplainedStage:
-    """Return what explanations need, without their spread."""
+    """Return what explanations need, without the importance."""
     described = run.folder.read_json(stage, "saved_model", ASSETS, FEATURES)
     mean = vectors.mean(axis=0)
     kept = vectors[: run.config.export.explanations.background] if run.config.export.customer_snapshot else mean[None]
@@ -153,8 +161,8 @@ def _stage(run: Run, stage: Stage, vectors: Array) -> ExplainedStage:
     return ExplainedStage(features, kept, mean, vectors.std(axis=0))
 
 
-def _with_spread(run: Run, stage: ExplainedStage, vectors: Array, amounts: Array) -> ExplainedStage:
-    """Add what the sample's explanations came to.
+def _with_importance(run: Run, stage: ExplainedStage, vectors: Array, amounts: Array) -> ExplainedStage:
+    """Add the explanations of the sample.
 
     Args:
         run: The run.
@@ -164,10 +172,10 @@ def _with_spread(run: Run, stage: ExplainedStage, vectors: Array, amounts: Array
     """
     count = run.config.export.explanations.importance_customers if run.config.export.customer_snapshot else 0
     sizes = np.stack([_scaled(feature, vectors, _numeric(run)) for feature in stage.features])
-    spread = Spread(
+    importance = ImportanceSample(
         np.abs(amounts).mean(axis=1).astype(np.float32), sizes[:, :count], amounts[:, :count].astype(np.float32)
     )
-    return ExplainedStage(stage.features, stage.background, stage.mean, stage.deviation, spread)
+    return ExplainedStage(stage.features, stage.background, stage.mean, stage.deviation, importance)
 
 
 def _numeric(run: Run) -> Mapping[str, set[str]]:

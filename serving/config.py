@@ -68,18 +68,19 @@ class ProfilesConfig(SettingsModel):
     max_choices: int = Field(100, ge=1)
     """The most categories that a form offers, the commonest."""
     min_segment: int = Field(20, ge=2)
-    """How many customers with a known value a segment needs for a comparison; with fewer it would tell of persons."""
+    """How many customers with a known value a segment needs for a comparison; with fewer it would be about
+    identifiable people."""
 
 
 class NeighbourhoodConfig(SettingsModel):
     """What is near a customer."""
 
     neighbours: int = Field(50, ge=1)
-    """How many of the nearest customers are asked what they hold."""
+    """How many of the nearest customers count."""
     min_neighbours: int = Field(10, ge=2)
-    """With fewer customers than this nothing is told of them: it would tell of persons."""
-    told: int = Field(5, ge=1)
-    """How many products are told that they hold."""
+    """With fewer customers than this nothing is said of them: it would be about identifiable people."""
+    num_products_shown: int = Field(5, ge=1)
+    """How many of the products that they hold are shown."""
     sample: int = Field(20_000, ge=1)
     """The most customers of the snapshot among whom the nearest are sought; they are drawn once per version."""
     seed: int = Field(7, ge=0)

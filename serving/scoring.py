@@ -12,7 +12,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.insights.explanations import Explainer, reasons
+from nextbest.serving.insights.explanations import Explainer, why_sentences
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
 
@@ -143,7 +143,7 @@ def score(
                 rows = slice(first, first + chunk)
                 asked = take(requests, rows)
                 found = recommender.recommend(asked, top, filters)
-                why = None if explainer is None else reasons(explainer, asked, found.product_id)
+                why = None if explainer is None else why_sentences(explainer, asked, found.product_id)
                 table = recommendation_table(ids[rows], found, why)
                 write(table)
                 written += len(table)

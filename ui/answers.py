@@ -10,7 +10,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.serving.formatting import MISSING, shown_name, shown_probability, shown_similarity, shown_value
-from nextbest.serving.insights.explanations import Explainer, Explanation, explanations
+from nextbest.serving.insights.explanations import Explainer, Explanation, explain_recommendations
 from nextbest.serving.recommender import Filters, Recommender, product_names
 from nextbest.serving.store.versions import Version
 from nextbest.ui.console import open_console
@@ -59,7 +59,7 @@ def answers(
         explainer: Tells why each product is recommended.
     """
     found = recommender.recommend(request, top, filters)
-    why = None if explainer is None else explanations(explainer, request, found.product_id)
+    why = None if explainer is None else explain_recommendations(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
     names = product_names(recommender)
     refused = recommender.exclusions(request, filters) if explain else None

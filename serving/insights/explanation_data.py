@@ -1,4 +1,7 @@
-"""What an export holds for explanations: the names of the features, a background to compare with, global importance."""
+"""What an export keeps for explanations: the names of the features, vectors to compare with, and global importance.
+
+`ExplanationAssets` reads and writes the file; training fills it (see `pipeline.compose`).
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,17 @@ from nextbest.data.dataset import Array
 from nextbest.data.feature_names import NamedFeature
 from nextbest.serving.config import ExplanationConfig
 
-__all__ = ["STAGES", "ExplainedStage", "ExplanationAssets", "Spread", "Stage"]
+__all__ = ["STAGES", "ExplainedStage", "ExplanationAssets", "ImportanceSample", "Stage"]
 
 Stage = Literal["ranking", "retrieval"]
 STAGES: tuple[Stage, ...] = ("ranking", "retrieval")
+_IMPORTANCE_ARRAYS = ("mean_absolute", "values", "contributions")
+"""The fields of `ImportanceSample`, as the file names them."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Explanations of a sample: a row per named feature."""
+class ImportanceSample:
+    """Explanations of a sample of customers and products, for the global importance: a row per named feature."""
 
     mean_absolute: Array
     """Mean absolute contribution, float32, [num_features]."""
@@ -45,25 +50,27 @@ class ExplainedStage:
     """Mean of the sampled vectors, float32, [width]."""
     deviation: Array
     """Their standard deviation, float32, [width]."""
-    spread: Spread | None = None
-    """Explanations of a sample."""
+    importance: ImportanceSample | None = None
+    """Explanations of a sample; None until they are computed."""
 
     def arrays(self) -> dict[str, Array]:
         """Return all arrays by name."""
         arrays = {"background": self.background, "mean": self.mean, "deviation": self.deviation}
-        return arrays if self.spread is None else arrays | vars(self.spread)
+        if self.importance is None:
+            return arrays
+        return arrays | {name: getattr(self.importance, name) for name in _IMPORTANCE_ARRAYS}
 
     @classmethod
-    def of_arrays(cls, features: tuple[NamedFeature, ...], arrays: Mapping[str, Array]) -> ExplainedStage:
-        """Return what has these `arrays`."""
-        kept = {name: arrays[name] for name in ("background", "mean", "deviation")}
-        spread = {name: values for name, values in arrays.items() if name not in kept}
-        return cls(features, **kept, spread=Spread(**spread) if spread else None)
+    def from_arrays(cls, features: tuple[NamedFeature, ...], arrays: Mapping[str, Array]) -> ExplainedStage:
+        """Return the stage that has these `arrays`."""
+        has_importance = _IMPORTANCE_ARRAYS[0] in arrays
+        importance = ImportanceSample(*(arrays[name] for name in _IMPORTANCE_ARRAYS)) if has_importance else None
+        return cls(features, arrays["background"], arrays["mean"], arrays["deviation"], importance)
 
 
 @dataclass(frozen=True)
 class ExplanationAssets:
-    """All stages', as a compressed file that NumPy alone reads."""
+    """What all stages need, as a compressed file that NumPy alone reads."""
 
     config: ExplanationConfig
     """The export's settings."""
@@ -74,11 +81,13 @@ class ExplanationAssets:
         described = {
             "config": self.config.model_dump(),
             "features": {
-                stage: [feature.model_dump() for feature in found.features] for stage, found in self.stages.items()
+                name: [feature.model_dump() for feature in stage.features] for name, stage in self.stages.items()
             },
         }
         arrays: Mapping[str, Any] = {
-            f"{stage}/{name}": values for stage, found in self.stages.items() for name, values in found.arrays().items()
+            f"{stage_name}/{name}": values
+            for stage_name, stage in self.stages.items()
+            for name, values in stage.arrays().items()
         }
         np.savez_compressed(path, described=np.array(json.dumps(described)), **arrays)
 
@@ -88,7 +97,7 @@ class ExplanationAssets:
         with np.load(path) as file:
             described = json.loads(str(file["described"]))
             stages = {
-                stage: ExplainedStage.of_arrays(
+                stage: ExplainedStage.from_arrays(
                     tuple(map(NamedFeature.model_validate, described["features"][stage])),
                     {key.removeprefix(f"{stage}/"): file[key] for key in file.files if key.startswith(f"{stage}/")},
                 )

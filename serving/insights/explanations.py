@@ -1,9 +1,9 @@
 """Why a product is recommended: SHAP values of both stages' scores on features that people know.
 
-*Ranking* explains the log-odds of the calibrated probability that is shown (the logit of a purchase): a contribution
-of 0.69 doubles the odds. *Retrieval* explains the similarity, a cosine, as a function of the customer; the product is
-given.
-Contributions and the base, which is the mean score of the background that the export holds, add up to the score.
+`Explainer` explains single scores, `importance` says what matters over all customers. *Ranking* explains the log-odds
+of the calibrated probability that is shown (the logit of a purchase): a contribution of 0.69 doubles the odds.
+*Retrieval* explains the similarity, a cosine, as a function of the customer; the product is given. Contributions and
+the base, which is the mean score of the background that the export holds, add up to the score.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from nextbest.data.feature_names import FeatureKind
 from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import ExplainedStage, ExplanationAssets, Stage
-from nextbest.serving.insights.sentences import Words, feature_name, sentence
-from nextbest.serving.insights.shapley import EXPLAINERS, Game
+from nextbest.serving.insights.sentences import SentenceWriter, feature_name, write_sentence
+from nextbest.serving.insights.shapley import EXPLAINERS, ShapleyProblem
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
@@ -31,13 +31,13 @@ __all__ = [
     "Explanation",
     "FeatureImportance",
     "Importance",
-    "explanations",
+    "explain_recommendations",
     "importance",
-    "reasons",
+    "why_sentences",
 ]
 
 _SCORES: Mapping[Stage, str] = {"ranking": "log_odds", "retrieval": "similarity"}
-"""What the composite calls the score of each stage."""
+"""The name of each stage's score in the answers of the recommender model."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,18 @@ class Explainer:
         """Read what the export holds for explanations.
 
         Args:
-            recommender: Who answers.
+            recommender: The version whose scores are explained.
             config: Settings, by default the export's.
             assets: What the export holds, by default what lies in its assets.
 
         Raises:
             FailedError: The export is of a version that could not be explained.
         """
-        assets = assets or _assets(recommender)
+        assets = assets or _load_assets(recommender)
         self._recommender = recommender
         self._config = config or assets.config
         self._stages = assets.stages
-        self._words = Words(recommender, self._config)
+        self._writer = SentenceWriter(recommender, self._config)
 
     def explain(self, request: Mapping[str, Array], product_id: str, stage: Stage) -> Explanation:
         """Explain one product's score for one customer.
@@ -152,17 +152,18 @@ class Explainer:
             product_id: The product.
             stage: Whose score.
         """
-        return EXPLAINERS[self._config.explainer](self.game(product_id, stage), vector)
+        return EXPLAINERS[self._config.explainer](self.shapley_problem(product_id, stage), vector)
 
-    def game(self, product_id: str, stage: Stage) -> Game:
-        """Return what features are worth to a product's score."""
-        found = self._stages[stage]
+    def shapley_problem(self, product_id: str, stage: Stage) -> ShapleyProblem:
+        """Return a product's score as a function of the stage's features."""
+        explained = self._stages[stage]
 
         def score(vectors: Array) -> Array:
             inputs = {f"{stage}_features": vectors, "product_id": np.full(len(vectors), product_id, object)}
             return self._recommender.predict(f"score_{stage}", inputs)[_SCORES[stage]]
 
-        return Game(score, found.background, [feature.places for feature in found.features], self._config)
+        groups = [feature.places for feature in explained.features]
+        return ShapleyProblem(score, explained.background, groups, self._config)
 
     def vectors(self, requests: Mapping[str, Array], product_ids: Array, stage: Stage) -> tuple[Array, Array]:
         """Return the feature vectors, [batch, width], and the scores, [batch], of one product for each customer.
@@ -179,27 +180,72 @@ class Explainer:
             raise ValueError(f"{len(product_ids)} products need a customer each, and the request has rows {lengths}")
         products = self._recommender.products
         if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
-            place, alike = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
-            raise InputError(Problem(place, None, None, f"there is no product {shown(one)}", alike) for one in unknown)
+            folder, remedy = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
+            raise InputError(
+                Problem(folder, None, None, f"there is no product {shown(one)}", remedy) for one in unknown
+            )
 
     def _explanation(
         self, request: Features, product_id: str, stage: Stage, vector: Array, score: float
     ) -> Explanation:
         base, amounts = self.contributions(vector, product_id, stage)
-        found = self._stages[stage]
+        explained = self._stages[stage]
         (product,) = self._recommender.products.positions(np.array([product_id], object))
-        deviations = _deviations(found, vector)
-        told = [
-            self._words.tell(feature, request, int(product), float(vector[feature.places[0]]), float(far))
-            for feature, far in zip(found.features, deviations, strict=True)
+        texts = [
+            self._writer.describe(feature, request, int(product), float(vector[feature.places[0]]), float(deviation))
+            for feature, deviation in zip(explained.features, _deviations(explained, vector), strict=True)
         ]
         contributions = [
-            Contribution(feature_name(feature), feature.kind, one.value, float(amount))
-            for feature, one, amount in zip(found.features, told, amounts, strict=True)
+            Contribution(feature_name(feature), feature.kind, text.value, float(amount))
+            for feature, text, amount in zip(explained.features, texts, amounts, strict=True)
         ]
-        ordered = tuple(sorted(contributions, key=lambda one: -abs(one.contribution)))
-        text = sentence(amounts.tolist(), told, self._config)
-        return Explanation(stage, product_id, base, score, ordered, text)
+        largest_first = tuple(sorted(contributions, key=lambda one: -abs(one.contribution)))
+        sentence = write_sentence(amounts.tolist(), texts, self._config)
+        return Explanation(stage, product_id, base, score, largest_first, sentence)
+
+
+def _deviations(stage: ExplainedStage, vector: Array) -> Array:
+    """Return how many standard deviations each feature's first place is above the mean, [num_features]."""
+    first = [feature.places[0] for feature in stage.features]
+    deviation = stage.deviation[first]
+    return (vector[first] - stage.mean[first]) / np.where(deviation > 0, deviation, 1.0)
+
+
+def _load_assets(recommender: Recommender) -> ExplanationAssets:
+    path = recommender.asset(EXPLANATIONS)
+    if path is None:
+        raise FailedError(f"{recommender.folder} was exported without what explanations need; export it again")
+    return ExplanationAssets.load(path)
+
+
+def explain_recommendations(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
+    """Explain recommended products by the ranking score.
+
+    Args:
+        explainer: The version's explainer.
+        requests: Raw requests, [batch, ...].
+        product_ids: Recommended products, '' is padding, object str, [batch, k].
+
+    Returns:
+        An `Explanation` of each, object, [batch, k]; None for padding.
+
+    Raises:
+        InputError: There is no such product.
+        BackendError: The recommender does not answer.
+    """
+    customers, places = np.nonzero(product_ids != "")
+    found = np.full(product_ids.shape, None, object)
+    if len(customers):
+        repeated = {name: values[customers] for name, values in requests.items()}
+        found[customers, places] = explainer.explain_many(repeated, product_ids[customers, places], "ranking")
+    return found
+
+
+def why_sentences(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
+    """Return the sentences of `explain_recommendations`, object str, [batch, k]; '' for padding."""
+    found = explain_recommendations(explainer, requests, product_ids)
+    sentences = [one.sentence if one is not None else "" for one in found.flat]
+    return np.array(sentences, object).reshape(found.shape)
 
 
 @dataclass(frozen=True)
@@ -231,57 +277,13 @@ class Importance:
 def importance(recommender: Recommender, stage: Stage = "ranking") -> Importance | None:
     """Return the global importance that the export holds, None where it holds none."""
     path = recommender.asset(EXPLANATIONS)
-    found = None if path is None else ExplanationAssets.load(path).stages[stage]
-    if found is None or found.spread is None:
+    explained = None if path is None else ExplanationAssets.load(path).stages[stage]
+    if explained is None or explained.importance is None:
         return None
-    spread = found.spread
-    rows = zip(found.features, spread.mean_absolute, spread.values, spread.contributions, strict=True)
+    sample = explained.importance
+    rows = zip(explained.features, sample.mean_absolute, sample.values, sample.contributions, strict=True)
     features = [
         FeatureImportance(feature_name(feature), feature.kind, float(mean), values, contributions)
         for feature, mean, values, contributions in rows
     ]
     return Importance(stage, tuple(sorted(features, key=lambda one: -one.mean_absolute)))
-
-
-def explanations(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
-    """Return why products are recommended, by the ranking score.
-
-    Args:
-        explainer: Who explains.
-        requests: Raw requests, [batch, ...].
-        product_ids: Recommended products, '' is padding, object str, [batch, k].
-
-    Returns:
-        Of each an `Explanation`, object, [batch, k]; None for padding.
-
-    Raises:
-        InputError: There is no such product.
-        BackendError: The recommender does not answer.
-    """
-    customers, places = np.nonzero(product_ids != "")
-    told = np.full(product_ids.shape, None, object)
-    if len(customers):
-        asked = {name: values[customers] for name, values in requests.items()}
-        told[customers, places] = explainer.explain_many(asked, product_ids[customers, places], "ranking")
-    return told
-
-
-def reasons(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
-    """Return the sentences of `explanations`, object str, [batch, k]; '' for padding."""
-    found = explanations(explainer, requests, product_ids)
-    told = [one.sentence if one is not None else "" for one in found.flat]
-    return np.array(told, object).reshape(found.shape)
-
-
-def _deviations(stage: ExplainedStage, vector: Array) -> Array:
-    """Return how many standard deviations each feature's first place is above the mean, [num_features]."""
-    first = [feature.places[0] for feature in stage.features]
-    spread = stage.deviation[first]
-    return (vector[first] - stage.mean[first]) / np.where(spread > 0, spread, 1.0)
-
-
-def _assets(recommender: Recommender) -> ExplanationAssets:
-    path = recommender.asset(EXPLANATIONS)
-    if path is None:
-        raise FailedError(f"{recommender.folder} was exported without what explanations need; export it again")
-    return ExplanationAssets.load(path)

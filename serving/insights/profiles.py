@@ -1,6 +1,7 @@
-"""Who a customer is: the attributes against those of the segment and of all, and what the customer holds.
+"""Who a customer is: the attributes compared with those of the segment and of all, and the products held.
 
-A bank's own column names are unknown, so that numbers are grouped by what the config says of them:
+`Profiles` is made once per version; `profile` describes one customer. A bank's own column names are unknown, so numbers
+are grouped by what the config says of them:
 
     money     the unit is a currency (EUR), also by period (EUR/year): income, balances
     share     the unit is 'share' or begins with %; or there is none, and all values are from 0 to 1 and some broken:
@@ -24,12 +25,12 @@ from nextbest.serving.artifacts.assets import SCHEMA
 from nextbest.serving.config import ProfilesConfig
 from nextbest.serving.formatting import MISSING, SHARE, is_money, shown_value
 from nextbest.serving.insights.customer_columns import (
-    Field,
+    CategoryColumn,
+    FormField,
     NumberColumn,
     Segments,
-    WordColumn,
-    fields_of_schema,
-    fields_of_snapshot,
+    form_fields_from_schema,
+    form_fields_from_snapshot,
     percentile_rank,
 )
 from nextbest.serving.recommender import Recommender, product_categories, product_names
@@ -45,13 +46,13 @@ GROUPS: Mapping[Group, str] = {
     "measure": "Other measures",
 }
 """The groups of behaviour in the order of the page -> their headings."""
-_TIMES = {"years", "months", "weeks", "days", "hours"}
+_TIME_UNITS = {"years", "months", "weeks", "days", "hours"}
 _QUARTERS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a customer, and where it stands. What cannot be told is None."""
+    """One attribute of a customer, compared with other customers. What cannot be compared is None."""
 
     name: str
     """The column."""
@@ -62,7 +63,7 @@ class Attribute:
     group: Group | None
     """For a number: which."""
     value: str
-    """As people read it, with its unit; `serving.words.MISSING` where it is missing."""
+    """As people read it, with its unit; `serving.formatting.MISSING` where it is missing."""
     missing: bool
     """Whether it is."""
     percentile: float | None = None
@@ -89,7 +90,7 @@ class Holding:
     category: str
     """'' for unknown."""
     since: date | None
-    """None where the request does not tell."""
+    """None where the request does not say."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Profile:
     customers: int
     """How many customers the snapshot holds."""
     attributes: tuple[Attribute, ...]
-    """All that the model is asked with, in the config's order."""
+    """All inputs of the model, in the config's order."""
     behaviour: Mapping[str, tuple[Attribute, ...]]
     """A heading of GROUPS -> the numbers of that group; a group without any is left out."""
     holdings: tuple[Holding, ...]
@@ -123,10 +124,10 @@ class Profiles:
         self._recommender = recommender
         self._config = config or ProfilesConfig()
         described = recommender.manifest["customers"]["columns"]
-        asked = set(recommender.customer_columns)
-        # Older exports do not tell the config's order, nor the segment.
+        inputs = set(recommender.customer_columns)
+        # Older exports do not hold the config's order, nor the segment.
         order = recommender.manifest.get("customer_order", recommender.customer_columns)
-        self._described = {name: described[name] for name in order if name in asked}
+        self._described = {name: described[name] for name in order if name in inputs}
         self._names, self._categories = product_names(recommender), product_categories(recommender)
         snapshot = recommender.customers()
         self._num_customers = len(snapshot.ids)
@@ -134,15 +135,15 @@ class Profiles:
         labels = snapshot.columns[self._segment] if self._segment else np.full(self._num_customers, "", object)
         self._segments = Segments(labels)
         self._columns = dict(_columns(self._described, snapshot.columns, self._segments))
-        self._fields = tuple(
-            fields_of_snapshot(self._described, self._columns, self._config)
+        self._form_fields = tuple(
+            form_fields_from_snapshot(self._described, self._columns, self._config)
             if self._num_customers
-            else fields_of_schema(self._described, recommender.asset(SCHEMA), self._config)
+            else form_fields_from_schema(self._described, recommender.asset(SCHEMA), self._config)
         )
 
-    def fields(self) -> tuple[Field, ...]:
+    def form_fields(self) -> tuple[FormField, ...]:
         """Return what a form needs of each attribute."""
-        return self._fields
+        return self._form_fields
 
     def profile(self, request: Mapping[str, Array]) -> Profile:
         """Describe a customer.
@@ -159,7 +160,7 @@ class Profiles:
         customer = {name: values[0] for name, values in self._recommender.complete(request, 1).items()}
         segment = str(customer[self._segment]) if self._segment else ""
         code = self._segments.code(segment)
-        attributes = tuple(self._attribute(field, customer[field.name], code) for field in self._fields)
+        attributes = tuple(self._attribute(field, customer[field.name], code) for field in self._form_fields)
         behaviour = {
             heading: found
             for group, heading in GROUPS.items()
@@ -174,45 +175,45 @@ class Profiles:
             holdings=tuple(self._holdings(customer)),
         )
 
-    def _attribute(self, field: Field, raw: Any, code: int | None) -> Attribute:
+    def _attribute(self, field: FormField, raw: Any, code: int | None) -> Attribute:
         column = self._described[field.name]
         value = shown_value(raw, column)
         missing = value == MISSING
         known = self._columns.get(field.name)
-        found: dict[str, Any] = {}
+        comparison: dict[str, Any] = {}
         if isinstance(known, NumberColumn):
-            found = self._standing(known, raw, missing, column, code)
-        elif isinstance(known, WordColumn) and not missing:
-            found = self._shares(known, raw, field.name, code)
-        return Attribute(field.name, field.label, field.role, _group(field, known), value, missing, **found)
+            comparison = self._percentiles(known, raw, missing, column, code)
+        elif isinstance(known, CategoryColumn) and not missing:
+            comparison = self._shares(known, raw, field.name, code)
+        return Attribute(field.name, field.label, field.role, _group(field, known), value, missing, **comparison)
 
-    def _standing(
+    def _percentiles(
         self, known: NumberColumn, raw: Any, missing: bool, column: Mapping[str, Any], code: int | None
     ) -> dict[str, Any]:
-        """Return where a number stands; the segment's quartiles are told of a missing one too."""
+        """Return a number's percentiles, and the segment's quartiles, which a missing one has too."""
         value = np.float32(raw)
-        found: dict[str, Any] = {}
-        if not missing and self._is_enough(len(known.ordered)):
-            found["percentile_overall"] = percentile_rank(value, known.ordered)
-        if code is None or not self._is_enough(len(peers := known.of_segment(code))):
-            return found
+        comparison: dict[str, Any] = {}
+        if not missing and self._is_enough(len(known.sorted_values)):
+            comparison["percentile_overall"] = percentile_rank(value, known.sorted_values)
+        if code is None or not self._is_enough(len(peers := known.values_in_segment(code))):
+            return comparison
         quartiles = np.quantile(peers, _QUARTERS)
-        found["quartile_values"] = tuple(quartiles.tolist())
-        found["quartiles"] = tuple(shown_value(quartile, column) for quartile in quartiles)
-        return found if missing else found | {"percentile": percentile_rank(value, peers)}
+        comparison["quartile_values"] = tuple(quartiles.tolist())
+        comparison["quartiles"] = tuple(shown_value(quartile, column) for quartile in quartiles)
+        return comparison if missing else comparison | {"percentile": percentile_rank(value, peers)}
 
-    def _shares(self, known: WordColumn, raw: Any, name: str, code: int | None) -> dict[str, Any]:
-        """Return how many have the same; that all of a segment are in it goes without saying."""
-        found = {"share_overall": known.share(raw)}
+    def _shares(self, known: CategoryColumn, raw: Any, name: str, code: int | None) -> dict[str, Any]:
+        """Return which shares of customers have the same value; all of a segment are in it, which is left out."""
+        shares = {"share_overall": known.share(raw)}
         if code is not None and name != self._segment:
-            found["share"] = known.share(raw, code)
-        return {key: share.same / share.known for key, share in found.items() if self._is_enough(share.known)}
+            shares["share"] = known.share(raw, code)
+        return {key: share.same / share.known for key, share in shares.items() if self._is_enough(share.known)}
 
     def _is_enough(self, customers: int) -> bool:
         return customers >= self._config.min_segment
 
     def _holdings(self, customer: Features) -> Iterator[Holding]:
-        """Yield what is held, the newest first; days that are left out tell nothing."""
+        """Yield what is held, the newest first; a day may be left out."""
         ids, days = customer["held_products"], customer["held_days"]
         dated = [(int(days[place]) if place < len(days) else None, str(ids[place])) for place in range(len(ids))]
         held = [(day, product) for day, product in dated if product]
@@ -228,16 +229,16 @@ class Profiles:
 
 def _columns(
     described: Mapping[str, Mapping[str, Any]], columns: Features, segments: Segments
-) -> Iterator[tuple[str, NumberColumn | WordColumn]]:
-    """Yield the columns that customers are compared by; words and ids are not."""
+) -> Iterator[tuple[str, NumberColumn | CategoryColumn]]:
+    """Yield the columns that customers are compared by; texts and ids are not."""
     for name, column in described.items():
         if column["role"] in ("number", "date"):
             yield name, NumberColumn(columns[name], segments)
         elif column["role"] in ("category", "boolean"):
-            yield name, WordColumn(columns[name], segments)
+            yield name, CategoryColumn(columns[name], segments)
 
 
-def _group(field: Field, known: NumberColumn | WordColumn | None) -> Group | None:
+def _group(field: FormField, known: NumberColumn | CategoryColumn | None) -> Group | None:
     """Return a number's group; see the module."""
     if field.role != "number":
         return None
@@ -246,10 +247,10 @@ def _group(field: Field, known: NumberColumn | WordColumn | None) -> Group | Non
             return "money"
         if field.unit == SHARE or field.unit.startswith("%"):
             return "share"
-        return "time" if field.unit in _TIMES else "measure"
+        return "time" if field.unit in _TIME_UNITS else "measure"
     if field.whole:
         return "count"
-    ordered = known.ordered if isinstance(known, NumberColumn) else np.zeros(0)
+    ordered = known.sorted_values if isinstance(known, NumberColumn) else np.zeros(0)
     if len(ordered):
         low, high = ordered[0], ordered[-1]
     elif field.low is not None and field.high is not None:

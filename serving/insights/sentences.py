@@ -1,4 +1,8 @@
-"""Words for explanations: what a feature is called, what it is for this customer and product, and a sentence."""
+"""Explanations as text: what a feature is called, what its value is, and the sentence that sums up.
+
+`feature_name` names a feature. `SentenceWriter` describes its value for a customer and a product as a `FeatureText`,
+and `write_sentence` joins those that matter most: "High income and a new card raise this; low age lowers this."
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.formatting import MISSING, shown_name, shown_number, shown_value
 from nextbest.serving.recommender import Recommender, product_names
 
-__all__ = ["Told", "Words", "feature_name", "sentence"]
+__all__ = ["FeatureText", "SentenceWriter", "feature_name", "write_sentence"]
 
 _NAMES = {
     "popularity": "popularity and its trend",
@@ -43,13 +47,13 @@ _RATIOS = {
 }
 """Features that the vector has the logarithm of -> what the ratio means."""
 _PLURALS = {"ease", "cosine", "same_group"}
-"""Technical names of which people's names are plurals."""
+"""Technical names whose reading is a plural."""
 _LEVELS = {True: ("high", "higher"), False: ("low", "lower")}
-"""Whether a value is above the background's mean -> what it is far from it, and near it."""
+"""Whether a value is above the background's mean -> the word for far from it, and for near it."""
 _TIMES = {True: ("late", "later than usual"), False: ("early", "earlier than usual")}
-"""The same of a date."""
-_LISTED = 3
-"""So many products of a list are named."""
+"""The same for a date."""
+_NUM_NAMED = 3
+"""How many products of a list are named."""
 
 
 def feature_name(feature: NamedFeature) -> str:
@@ -59,8 +63,8 @@ def feature_name(feature: NamedFeature) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A feature of one customer and product, in words."""
+class FeatureText:
+    """A feature of one customer and product as text."""
 
     value: str
     """As people read it, with its unit."""
@@ -71,8 +75,8 @@ class Told:
 
 
 @dataclass(frozen=True)
-class _Case:
-    """What is told of."""
+class FeatureValue:
+    """A feature of one customer and product, to be described."""
 
     feature: NamedFeature
     customer: Mapping[str, Any]
@@ -80,13 +84,13 @@ class _Case:
     product: int
     """The product's position."""
     amount: float
-    """See `Words.tell`."""
+    """See `SentenceWriter.describe`."""
     deviations: float
-    """See `Words.tell`."""
+    """See `SentenceWriter.describe`."""
 
 
-class Words:
-    """Tells features of a customer and a product."""
+class SentenceWriter:
+    """Describes the features of a customer and a product."""
 
     def __init__(self, recommender: Recommender, config: ExplanationConfig) -> None:
         """Read what the export says of the columns."""
@@ -97,21 +101,22 @@ class Words:
         self._columns: dict[str, dict[str, Any]] = {
             kind: recommender.manifest[f"{kind}s"]["columns"] for kind in ("customer", "product")
         }
-        self._tell: dict[str, Callable[[_Case], Told]] = {
+        self._describe: dict[str, Callable[[FeatureValue], FeatureText]] = {
             "column": self._column,
             "held_count": self._held_count,
-            "held": lambda case: self._listed(case, "held_products"),
-            "recent": lambda case: self._listed(case, "recent_products"),
+            "held": lambda value: self._product_list(value, "held_products"),
+            "recent": lambda value: self._product_list(value, "recent_products"),
             "same_group": self._same_group,
             "gap": self._gap,
-            "product_id": lambda case: Told(str(self._names[case.product]), str(self._names[case.product])),
-            "category_crosses": lambda case: Told(self._shared(case), feature_name(case.feature)),
+            "product_id": self._product,
+            "category_crosses": self._crossed_categories,
         }
+        """Technical name -> what describes it; `_number` describes the others."""
 
-    def tell(
+    def describe(
         self, feature: NamedFeature, request: Mapping[str, Array], product: int, amount: float, deviations: float
-    ) -> Told:
-        """Tell one feature.
+    ) -> FeatureText:
+        """Describe one feature.
 
         Args:
             feature: Which.
@@ -120,85 +125,89 @@ class Words:
             amount: Its first place's value in the vector.
             deviations: How many standard deviations that is above the background's mean.
         """
-        case = _Case(feature, {name: values[0] for name, values in request.items()}, product, amount, deviations)
-        return self._tell.get(feature.name, self._number)(case)
+        customer = {name: values[0] for name, values in request.items()}
+        value = FeatureValue(feature, customer, product, amount, deviations)
+        return self._describe.get(feature.name, self._number)(value)
 
-    def _number(self, case: _Case) -> Told:
-        """Tell a statistic by its size."""
-        plural = case.feature.name in _PLURALS
-        level = self._level(case, _LEVELS) or ("typical" if plural else "a typical")
-        return Told(_shown_amount(case.feature.name, case.amount), f"{level} {feature_name(case.feature)}", plural)
+    def _number(self, value: FeatureValue) -> FeatureText:
+        """Describe a statistic by its size."""
+        plural = value.feature.name in _PLURALS
+        level = self._level(value, _LEVELS) or ("typical" if plural else "a typical")
+        text = _shown_amount(value.feature.name, value.amount)
+        return FeatureText(text, f"{level} {feature_name(value.feature)}", plural)
 
-    def _compared(self, case: _Case) -> str:
-        return f"{self._level(case, _LEVELS) or 'a typical'} {feature_name(case.feature)}"
-
-    def _dated(self, case: _Case) -> str:
-        return f"{feature_name(case.feature)} {self._level(case, _TIMES) or 'at a typical time'}"
-
-    def _level(self, case: _Case, levels: Mapping[bool, tuple[str, str]]) -> str:
-        """Return how far a value is from the background's mean; '' if it is typical."""
-        if not abs(case.deviations) > self._config.typical_within:
-            return ""
-        far, near = levels[case.deviations > 0]
-        return far if abs(case.deviations) >= self._config.high_from else near
-
-    def _column(self, case: _Case) -> Told:
-        kind, (column, *others) = case.feature.kind, case.feature.columns
-        name = feature_name(case.feature)
-        described = self._columns[kind][column]
-        values = [shown_value(self._raw(case, kind, one), self._columns[kind][one]) for one in (column, *others)]
-        value = " / ".join(values)
-        if value == MISSING:
-            return Told(value, f"unknown {name}")
-        match described["role"]:
+    def _column(self, value: FeatureValue) -> FeatureText:
+        kind, (column, *others) = value.feature.kind, value.feature.columns
+        name = feature_name(value.feature)
+        columns = self._columns[kind]
+        text = " / ".join(shown_value(self._raw(value, kind, one), columns[one]) for one in (column, *others))
+        if text == MISSING:
+            return FeatureText(text, f"unknown {name}")
+        match columns[column]["role"]:
             case "number":
-                return Told(value, self._compared(case))
+                return FeatureText(text, self._compared(value))
             case "date":
-                return Told(value, self._dated(case))
+                return FeatureText(text, f"{name} {self._level(value, _TIMES) or 'at a typical time'}")
             case "boolean":
-                return Told(value, name if value == "yes" else f"not {name}")
+                return FeatureText(text, name if text == "yes" else f"not {name}")
             case "text":
-                return Told(value, f"the {name}")
-        return Told(shown_name(value), f"{name} {shown_name(value)}")
+                return FeatureText(text, f"the {name}")
+        return FeatureText(shown_name(text), f"{name} {shown_name(text)}")
 
-    def _raw(self, case: _Case, kind: str, column: str) -> Any:
-        return case.customer[column] if kind == "customer" else self._products.columns[column][case.product]
+    def _held_count(self, value: FeatureValue) -> FeatureText:
+        count = int((value.customer["held_products"] != "").sum())
+        return FeatureText(str(count), self._compared(value) if count else "no products yet", plural=not count)
 
-    def _held_count(self, case: _Case) -> Told:
-        count = int((case.customer["held_products"] != "").sum())
-        return Told(str(count), self._compared(case) if count else "no products yet", plural=not count)
-
-    def _listed(self, case: _Case, name: str) -> Told:
-        """Tell the newest products of a list, and how many there are."""
-        rows = self._products.positions(case.customer[name])
+    def _product_list(self, value: FeatureValue, column: str) -> FeatureText:
+        """Name the newest products of a list, and say how many more there are."""
+        rows = self._products.positions(value.customer[column])
         names = self._names[rows[rows >= 0]].tolist()
         if not names:
-            return Told("none", f"no {feature_name(case.feature)} yet", plural=True)
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return Told(", ".join(names[:_LISTED]) + more, f"the {feature_name(case.feature)}", plural=True)
+            return FeatureText("none", f"no {feature_name(value.feature)} yet", plural=True)
+        more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+        return FeatureText(", ".join(names[:_NUM_NAMED]) + more, f"the {feature_name(value.feature)}", plural=True)
 
-    def _same_group(self, case: _Case) -> Told:
-        (column,) = case.feature.columns
+    def _same_group(self, value: FeatureValue) -> FeatureText:
+        (column,) = value.feature.columns
         groups = self._products.columns[column]
-        rows = self._products.positions(case.customer["held_products"])
-        count = int((groups[rows[rows >= 0]] == groups[case.product]).sum())
-        group = shown_name(str(groups[case.product])) or "unknown"
+        rows = self._products.positions(value.customer["held_products"])
+        count = int((groups[rows[rows >= 0]] == groups[value.product]).sum())
+        group = shown_name(str(groups[value.product])) or "unknown"
         if column != self._category:
             group = f"with {shown_name(column)} {group}"
-        return Told(str(count) if count else "none", f"{count} {group} held" if count else f"no {group} yet")
+        return FeatureText(str(count) if count else "none", f"{count} {group} held" if count else f"no {group} yet")
 
-    def _gap(self, case: _Case) -> Told:
-        left, right = case.feature.columns
-        values = [
-            shown_value(self._raw(case, kind, column), self._columns[kind][column])
+    def _gap(self, value: FeatureValue) -> FeatureText:
+        left, right = value.feature.columns
+        texts = [
+            shown_value(self._raw(value, kind, column), self._columns[kind][column])
             for kind, column in (("customer", left), ("product", right))
         ]
-        return Told(" against ".join(values), self._compared(case))
+        return FeatureText(" against ".join(texts), self._compared(value))
 
-    def _shared(self, case: _Case) -> str:
-        """Return the product's side of the crossed categories."""
-        columns = [column for column in case.feature.columns if column in self._columns["product"]]
-        return ", ".join(shown_name(str(self._products.columns[column][case.product])) or MISSING for column in columns)
+    def _product(self, value: FeatureValue) -> FeatureText:
+        name = str(self._names[value.product])
+        return FeatureText(name, name)
+
+    def _crossed_categories(self, value: FeatureValue) -> FeatureText:
+        """Describe the product's side of the crossed categories."""
+        columns = [column for column in value.feature.columns if column in self._columns["product"]]
+        categories = (str(self._products.columns[column][value.product]) for column in columns)
+        text = ", ".join(shown_name(category) or MISSING for category in categories)
+        return FeatureText(text, feature_name(value.feature))
+
+    def _raw(self, value: FeatureValue, kind: str, column: str) -> Any:
+        return value.customer[column] if kind == "customer" else self._products.columns[column][value.product]
+
+    def _compared(self, value: FeatureValue) -> str:
+        return f"{self._level(value, _LEVELS) or 'a typical'} {feature_name(value.feature)}"
+
+    def _level(self, value: FeatureValue, levels: Mapping[bool, tuple[str, str]]) -> str:
+        """Return the word for how far a value is from the background's mean; '' if it is typical."""
+        if not abs(value.deviations) > self._config.typical_within:
+            return ""
+        far, near = levels[value.deviations > 0]
+        return far if abs(value.deviations) >= self._config.high_from else near
 
 
 def _shown_amount(name: str, amount: float) -> str:
@@ -207,28 +216,28 @@ def _shown_amount(name: str, amount: float) -> str:
     return shown_number(amount)
 
 
-def sentence(contributions: Sequence[float], told: Sequence[Told], config: ExplanationConfig) -> str:
+def write_sentence(contributions: Sequence[float], texts: Sequence[FeatureText], config: ExplanationConfig) -> str:
     """Say what raises and what lowers a score most.
 
     Args:
         contributions: By feature.
-        told: The features in words.
+        texts: The features as text.
         config: How many are named, and which are too small to be.
     """
     least = config.least_share * float(np.abs(contributions).sum())
-    largest = sorted(zip(contributions, told, strict=True), key=lambda found: -abs(found[0]))
-    kept = [(contribution, one) for contribution, one in largest if abs(contribution) > least]
-    raising = [one for contribution, one in kept if contribution > 0][: config.raising]
-    lowering = [one for contribution, one in kept if contribution < 0][: config.lowering]
-    parts = [_clause(raising, "raise"), _clause(lowering, "lower")]
-    text = "; ".join(part for part in parts if part) or "nothing stands out"
-    return f"{text[0].upper()}{text[1:]}."
+    largest_first = sorted(zip(contributions, texts, strict=True), key=lambda pair: -abs(pair[0]))
+    named = [(contribution, text) for contribution, text in largest_first if abs(contribution) > least]
+    raising = [text for contribution, text in named if contribution > 0][: config.raising]
+    lowering = [text for contribution, text in named if contribution < 0][: config.lowering]
+    clauses = [_clause(raising, "raise"), _clause(lowering, "lower")]
+    sentence = "; ".join(clause for clause in clauses if clause) or "nothing stands out"
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _clause(told: Sequence[Told], verb: str) -> str:
+def _clause(texts: Sequence[FeatureText], verb: str) -> str:
     """Return 'a, b and c raise this', '' for nothing."""
-    if not told:
+    if not texts:
         return ""
-    *others, last = [one.phrase for one in told]
+    *others, last = [text.phrase for text in texts]
     joined = f"{', '.join(others)} and {last}" if others else last
-    return f"{joined} {verb}{'' if others or told[0].plural else 's'} this"
+    return f"{joined} {verb}{'' if others or texts[0].plural else 's'} this"

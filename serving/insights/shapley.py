@@ -1,8 +1,9 @@
 """Estimators of Shapley values (Lundberg and Lee, "A unified approach to interpreting model predictions", NIPS 2017).
 
-The players are named features, each a group of places of a model's vector. What a set of features is worth is the mean
-score of the background's vectors with these features' places taken over from the explained one (the interventional
-value function). All features together are worth the score, none the base, and contributions add up to the difference.
+The players are named features, each a group of places of a model's vector. The value of a coalition, which is a set of
+features, is the mean score of the background's vectors with these features' places taken from the explained one (the
+interventional value function). The value of all features together is the score, that of none is the base, and the
+contributions add up to the difference.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 from nextbest.data.dataset import Array
 from nextbest.serving.config import ExplainerName, ExplanationConfig
 
-__all__ = ["EXPLAINERS", "Game"]
+__all__ = ["EXPLAINERS", "ShapleyProblem"]
 
-_CORRELATED = 3
-"""With fewer vectors there are no distances to correlate."""
+_MIN_CORRELATED = 3
+"""With fewer background vectors there are no distances to correlate."""
 
 
-class Game:
+class ShapleyProblem:
     """A score that is a function of named features, and the background that they are compared with."""
 
     def __init__(
@@ -46,22 +47,46 @@ class Game:
         for feature, places in enumerate(self.groups):
             self.feature_of_place[places] = feature
 
-    def worth(self, vector: Array, chosen: Array) -> Array:
-        """Return what sets of features are worth, float64 [num].
+    def coalition_value(self, vector: Array, coalitions: Array) -> Array:
+        """Return the value of each set of features, float64 [num].
 
         Args:
             vector: The explained one, [width].
-            chosen: Which features each set has, bool [num, num_features].
+            coalitions: Which features each set has, bool [num, num_features].
         """
-        taken = np.asarray(chosen, bool)[:, self.feature_of_place]
-        mixed = np.where(taken[:, None, :], vector, self.background[None])
+        is_explained = np.asarray(coalitions, bool)[:, self.feature_of_place]
+        mixed = np.where(is_explained[:, None, :], vector, self.background[None])
         scores = self.score(mixed.reshape(-1, len(vector)))
-        return scores.reshape(len(chosen), len(self.background)).mean(axis=1, dtype=np.float64)
+        return scores.reshape(len(coalitions), len(self.background)).mean(axis=1, dtype=np.float64)
+
+
+def sampling(problem: ShapleyProblem, vector: Array) -> tuple[float, Array]:
+    """Walk from each background's vector to the explained one, feature by feature, in random orders and their reverses.
+
+    Štrumbelj and Kononenko, "Explaining prediction models and individual predictions with feature contributions", KAIS
+    2014, algorithm 1, with the antithetic orders of Mitchell et al., "Sampling permutations for Shapley value
+    estimation", JMLR 2022, section 3.3. A step is scored only where it changes the vector. Each background vector
+    begins as many walks as any other, so that contributions add up without an error of sampling.
+    """
+    starts, ranks = _walks(len(problem.background), problem.num_features, problem.config.orders, problem.config.seed)
+    differs = problem.background != vector
+    changes = np.stack([differs[:, places].any(axis=1) for places in problem.groups], axis=1)
+    order = np.argsort(ranks, axis=1)
+    moves = np.take_along_axis(changes[starts], order, axis=1)
+    is_scored = np.pad(moves, ((0, 0), (1, 0)), constant_values=True)
+    walk, step = np.nonzero(is_scored)
+    is_explained = ranks[:, problem.feature_of_place][walk] < step[:, None]
+    vectors = np.where(is_explained, vector, problem.background[starts[walk]])
+    scores = problem.score(vectors).astype(np.float64)
+    # A step that changes nothing has the score of the step before.
+    along = scores[np.cumsum(is_scored.ravel()) - 1].reshape(is_scored.shape)
+    steps = np.take_along_axis(np.diff(along, axis=1), ranks, axis=1)
+    return float(along[:, 0].mean()), steps.mean(axis=0)
 
 
 @lru_cache(maxsize=8)
 def _walks(num_background: int, num_features: int, orders: int, seed: int) -> tuple[Array, Array]:
-    """Return where walks start and in which order they take features over.
+    """Return where walks start, and in which order each replaces the features.
 
     Returns:
         The background's vector at which each starts, [num_walks], and the place of each feature in its order,
@@ -73,53 +98,33 @@ def _walks(num_background: int, num_features: int, orders: int, seed: int) -> tu
     return np.tile(starts, 2), np.concatenate([ranks, num_features - 1 - ranks])
 
 
-def sampling(game: Game, vector: Array) -> tuple[float, Array]:
-    """Walk from each background's vector to the explained one, feature by feature, in random orders and their reverses.
-
-    Štrumbelj and Kononenko, "Explaining prediction models and individual predictions with feature contributions", KAIS
-    2014, algorithm 1, with the antithetic orders of Mitchell et al., "Sampling permutations for Shapley value
-    estimation", JMLR 2022, section 3.3. A step is scored only where it changes the vector. Each background vector
-    begins as many walks as any other, so that contributions add up without an error of sampling.
-    """
-    starts, ranks = _walks(len(game.background), game.num_features, game.config.orders, game.config.seed)
-    differs = game.background != vector
-    changes = np.stack([differs[:, places].any(axis=1) for places in game.groups], axis=1)
-    order = np.argsort(ranks, axis=1)
-    moves = np.take_along_axis(changes[starts], order, axis=1)
-    scored = np.pad(moves, ((0, 0), (1, 0)), constant_values=True)
-    walk, step = np.nonzero(scored)
-    taken = ranks[:, game.feature_of_place][walk] < step[:, None]
-    scores = game.score(np.where(taken, vector, game.background[starts[walk]])).astype(np.float64)
-    along = scores[np.cumsum(scored.ravel()) - 1].reshape(scored.shape)  # a step that changes nothing scores as before
-    steps = np.take_along_axis(np.diff(along, axis=1), ranks, axis=1)
-    return float(along[:, 0].mean()), steps.mean(axis=0)
-
-
-def permutation(game: Game, vector: Array) -> tuple[float, Array]:
+def permutation(problem: ShapleyProblem, vector: Array) -> tuple[float, Array]:
     """Shap's PermutationExplainer: the same walks for the whole background at once, and so fewer orders."""
     import shap
 
-    nothing, everything = np.zeros((1, game.num_features)), np.ones((1, game.num_features))
+    none, everything = np.zeros((1, problem.num_features)), np.ones((1, problem.num_features))
     explainer = shap.PermutationExplainer(
-        lambda chosen: game.worth(vector, chosen), shap.maskers.Independent(nothing), seed=game.config.seed
+        lambda coalitions: problem.coalition_value(vector, coalitions),
+        shap.maskers.Independent(none),
+        seed=problem.config.seed,
     )
-    evaluations = game.config.orders * (2 * game.num_features + 1)
+    evaluations = problem.config.orders * (2 * problem.num_features + 1)
     found = explainer(everything, max_evals=evaluations, silent=True)
     return float(found.base_values[0]), np.asarray(found.values[0])
 
 
-def partition(game: Game, vector: Array) -> tuple[float, Array]:
+def partition(problem: ShapleyProblem, vector: Array) -> tuple[float, Array]:
     """Shap's PartitionExplainer: Owen values, by a tree of the features that correlate in the background."""
     import shap
 
-    nothing, everything = np.zeros((1, game.num_features)), np.ones((1, game.num_features))
-    masker = shap.maskers.Partition(nothing, clustering=_tree(game))
-    explainer = shap.PartitionExplainer(lambda chosen: game.worth(vector, chosen), masker)
-    found = explainer(everything, max_evals=game.config.evaluations, silent=True)
+    none, everything = np.zeros((1, problem.num_features)), np.ones((1, problem.num_features))
+    masker = shap.maskers.Partition(none, clustering=_feature_tree(problem))
+    explainer = shap.PartitionExplainer(lambda coalitions: problem.coalition_value(vector, coalitions), masker)
+    found = explainer(everything, max_evals=problem.config.evaluations, silent=True)
     return float(found.base_values[0]), np.asarray(found.values[0])
 
 
-def _tree(game: Game) -> Array:
+def _feature_tree(problem: ShapleyProblem) -> Array:
     """Return the features' clustering by the correlation of the distances between the background's vectors.
 
     With too few of these it is by the features' order.
@@ -127,15 +132,16 @@ def _tree(game: Game) -> Array:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import pdist
 
-    if len(game.background) < _CORRELATED:
-        return linkage(np.arange(game.num_features, dtype=np.float64)[:, None])
-    apart = [pdist(game.background[:, places]) for places in game.groups]
-    return linkage(np.stack([(values - values.mean()) / (values.std() or 1.0) for values in apart]), method="average")
+    if len(problem.background) < _MIN_CORRELATED:
+        return linkage(np.arange(problem.num_features, dtype=np.float64)[:, None])
+    distances = [pdist(problem.background[:, places]) for places in problem.groups]
+    scaled = np.stack([(values - values.mean()) / (values.std() or 1.0) for values in distances])
+    return linkage(scaled, method="average")
 
 
-EXPLAINERS: Mapping[ExplainerName, Callable[[Game, Array], tuple[float, Array]]] = {
+EXPLAINERS: Mapping[ExplainerName, Callable[[ShapleyProblem, Array], tuple[float, Array]]] = {
     "sampling": sampling,
     "permutation": permutation,
     "partition": partition,
 }
-"""From a game and the explained vector, [width], to the base and the contributions, float64 [num_features]."""
+"""From a problem and the explained vector, [width], to the base and the contributions, float64 [num_features]."""

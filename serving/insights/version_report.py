@@ -1,4 +1,7 @@
-"""What a served version tells of itself: how good it was measured to be, why it is served, and its model card."""
+"""The report of a served version: how good it was measured to be, why it is served, and its model card.
+
+`read_report` reads it from the version's manifest and assets; the page's tab Models shows it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy as np
 
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["CARD", "METRICS", "Report", "report"]
+__all__ = ["CARD", "METRICS", "Report", "read_report"]
 
 METRICS, CARD = "metrics.json", "model_card.md"
 """Where the evaluation and the model card lie in `assets.extra`; `pipeline.export` puts them there."""
@@ -32,15 +35,15 @@ class Report:
     """The last day that it knows."""
     horizon_days: int
     """How many days a probability looks ahead."""
-    blessed: bool
+    approved: bool
     """Whether it was good enough."""
     reasons: tuple[str, ...]
     """Why, or why not."""
     forced: bool
     """Whether it was pushed though it was not."""
-    infra_blessed: bool
+    loads: bool
     """Whether it answered in a fresh process as it did when it was exported."""
-    infra_reasons: tuple[str, ...]
+    load_problems: tuple[str, ...]
     """Why not."""
     index: str
     """The index that was chosen: 'exact' or 'scann'."""
@@ -52,8 +55,8 @@ class Report:
     """The model card, Markdown."""
 
 
-def report(recommender: Recommender) -> Report | None:
-    """Read what a version tells of itself.
+def read_report(recommender: Recommender) -> Report | None:
+    """Read a version's report.
 
     Args:
         recommender: The version. Its folder may be gone by now.
@@ -65,18 +68,18 @@ def report(recommender: Recommender) -> Report | None:
     if metrics is None or card is None:
         return None
     manifest = recommender.manifest
-    blessing, infra, index = manifest["blessing"], manifest["infra_blessing"], manifest["index"]
+    approval, load_check, index = manifest["blessing"], manifest["infra_blessing"], manifest["index"]
     return Report(
         version=manifest["model_version"],
         pushed_at=datetime.fromisoformat(manifest["pushed_at"]),
         rollback_of=manifest.get("rollback_of"),
         as_of=np.datetime64(manifest["as_of_day"], "D").item(),
         horizon_days=manifest["horizon_days"],
-        blessed=blessing["blessed"],
-        reasons=tuple(blessing["reasons"]),
+        approved=approval["blessed"],
+        reasons=tuple(approval["reasons"]),
         forced=manifest["forced"],
-        infra_blessed=infra["blessed"],
-        infra_reasons=tuple(infra["reasons"]),
+        loads=load_check["blessed"],
+        load_problems=tuple(load_check["reasons"]),
         index=index["kind"],
         index_reason=index["reason"],
         metrics=json.loads(metrics.read_text(encoding="utf-8")),

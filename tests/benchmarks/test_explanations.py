@@ -11,16 +11,18 @@ import pytest
 from benchmarks import explanations
 from benchmarks.explanations import area, main
 from nextbest.serving.config import ExplanationConfig
-from nextbest.serving.insights.shapley import Game
+from nextbest.serving.insights.shapley import ShapleyProblem
 from tests.trained import Trained
 
 
 def test_the_area_of_a_sum() -> None:
     # The base is 0. From 7 the features 4, 2 and 1 are taken away: |7|, |3|, |1|, |0|, or |7|, |6|, |4|, |0|.
-    game = Game(lambda vectors: vectors.sum(axis=1), np.zeros((2, 3)), [[0], [1], [2]], ExplanationConfig())
+    problem = ShapleyProblem(
+        lambda vectors: vectors.sum(axis=1), np.zeros((2, 3)), [[0], [1], [2]], ExplanationConfig()
+    )
     vector = np.array([1.0, 2.0, 4.0])
-    assert area(game, vector, np.array([2, 1, 0])) == pytest.approx((7 + 3 + 1 + 0) / 4)
-    assert area(game, vector, np.array([0, 1, 2])) == pytest.approx((7 + 6 + 4 + 0) / 4)
+    assert area(problem, vector, np.array([2, 1, 0])) == pytest.approx((7 + 3 + 1 + 0) / 4)
+    assert area(problem, vector, np.array([0, 1, 2])) == pytest.approx((7 + 6 + 4 + 0) / 4)
 
 
 def test_all_explainers_are_measured(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

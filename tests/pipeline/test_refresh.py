@@ -20,7 +20,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.insights.version_report import CARD, METRICS, report
+from nextbest.serving.insights.version_report import CARD, METRICS, read_report
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.page.tabs.models import report_view
 from tests.commands import run_nextbest
@@ -180,8 +180,8 @@ class TestNewestDay:
         assert "trained as of 2024-09-27" in card
         assert "the figures below are those of the run whose weights it has" in card
         assert "was not compared with a last blessed version, since nothing that came after" in card
-        shown = report(Recommender(newest / "recommender" / "2"))
-        assert shown is not None and shown.blessed
+        shown = read_report(Recommender(newest / "recommender" / "2"))
+        assert shown is not None and shown.approved
         assert "27 Sep 2024 to 27 Dec 2024" in report_view(shown)
 
     def test_without_figures_it_is_refused(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:

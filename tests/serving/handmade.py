@@ -18,7 +18,7 @@ from nextbest.serving.recommender import Recommender
 WORD, NUMBER, DAY = np.dtype(object), np.dtype(np.float32), np.dtype(np.int64)
 
 
-def words(*values: str) -> Array:
+def strings(*values: str) -> Array:
     return np.array(values, object)
 
 
@@ -54,11 +54,11 @@ class World:
             "policy": {"risk_column": None, "category_column": "category" if "category" in self.products else None},
         }
         (assets / MANIFEST).write_text(json.dumps(manifest | {**self.manifest}))
-        Table(words(*self.embeddings), self.products).save(assets / PRODUCTS)
+        Table(strings(*self.embeddings), self.products).save(assets / PRODUCTS)
         backend = Backend(self)
         if ids:
             blank = Recommender(folder, backend).complete({}, len(ids))
-            Table(words(*ids), blank | customers).save(assets / CUSTOMERS)
+            Table(strings(*ids), blank | customers).save(assets / CUSTOMERS)
         return Recommender(folder, backend)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from nextbest.data.dataset import Features
 from nextbest.data.errors import InputError
-from nextbest.serving.insights.customer_columns import Field
+from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanations import Contribution, Explanation, FeatureImportance, Importance
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile
 from nextbest.serving.recommender import Filters, Recommender
@@ -192,10 +192,10 @@ class TestProfile:
 
 class TestWhatIf:
     FIELDS = (
-        Field("income", "income", "number", "EUR"),
-        Field("joined", "joined", "date", ""),
-        Field("owner", "owner", "boolean", ""),
-        Field("region", "region", "category", "", choices=("North", "South")),
+        FormField("income", "income", "number", "EUR"),
+        FormField("joined", "joined", "date", ""),
+        FormField("owner", "owner", "boolean", ""),
+        FormField("region", "region", "category", "", choices=("North", "South")),
     )
     ORIGINAL: ClassVar[Features] = {
         "income": np.array([0.67], np.float32),
@@ -287,7 +287,7 @@ class TestNeighbourhood:
     def test_the_map_has_every_product_once_and_the_customer(self, desk: Desk, person: Person) -> None:
         request = desk.request(person)
         top = [offer.product_id for offer in offers_of(desk, request, 5, Filters())]
-        around = desk.neighbourhood.around(request, top, person.id)
+        around = desk.neighbourhood.view(request, top, person.id)
         figure = map_figure(around)
         assert sum(len(trace.x) for trace in figure.data) == 40 + 1
         numbers = sorted(text for trace in figure.data for text in trace.text or ())

@@ -13,12 +13,12 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import Table
-from nextbest.serving.insights.customer_columns import Field
+from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer, Importance, importance
 from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
-from nextbest.serving.insights.version_report import Report, report
+from nextbest.serving.insights.version_report import Report, read_report
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
 from nextbest.serving.requests import take
@@ -81,12 +81,12 @@ class Desk:
     @cached_property
     def report(self) -> Report | None:
         """What the version tells of itself."""
-        return report(self.recommender)
+        return read_report(self.recommender)
 
     @cached_property
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> dict[str, FormField]:
         """Column -> what a form needs of it."""
-        return {found.name: found for found in self.profiles.fields()}
+        return {found.name: found for found in self.profiles.form_fields()}
 
     @cached_property
     def product_rows(self) -> dict[str, int]:

@@ -16,13 +16,19 @@ from nextbest.data.feature_names import NamedFeature
 from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.config import ExplanationConfig
-from nextbest.serving.insights.explanation_data import STAGES, ExplainedStage, ExplanationAssets, Spread, Stage
-from nextbest.serving.insights.explanations import Contribution, Explainer, importance, reasons
+from nextbest.serving.insights.explanation_data import (
+    STAGES,
+    ExplainedStage,
+    ExplanationAssets,
+    ImportanceSample,
+    Stage,
+)
+from nextbest.serving.insights.explanations import Contribution, Explainer, importance, why_sentences
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving import tiny
 
-WORD, NUMBER, DAY = np.dtype(object), np.dtype(np.float32), np.dtype(np.int64)
+STRING, NUMBER, DAY = np.dtype(object), np.dtype(np.float32), np.dtype(np.int64)
 
 
 class Linear:
@@ -37,12 +43,12 @@ class Linear:
         request = {
             "income": InputSpec(NUMBER, 1),
             "owner": InputSpec(NUMBER, 1),
-            "region": InputSpec(WORD, 1),
-            "held_products": InputSpec(WORD, 2),
+            "region": InputSpec(STRING, 1),
+            "held_products": InputSpec(STRING, 2),
             "as_of_day": InputSpec(DAY, 1),
         }
         vectors = {f"{stage}_features": InputSpec(NUMBER, 2) for stage in STAGES}
-        product = {"product_id": InputSpec(WORD, 1)}
+        product = {"product_id": InputSpec(STRING, 1)}
         return {
             "exclusions": request,
             "feature_vectors": request | product,
@@ -136,8 +142,8 @@ class TestLinear:
         found = linear.explain(REQUEST, "P1", "ranking")
         assert found.score == pytest.approx(2 * 5 + 1 - 1 + 0.5 * 10 + 4 * 0.1)
         assert found.base == pytest.approx(2 * 2 + 0.5 - 0.5 + 0.5 * 2 + 4 * 0.2)
-        told = {one.name: (one.kind, one.value, pytest.approx(one.contribution)) for one in found.contributions}
-        assert told == {
+        described = {one.name: (one.kind, one.value, pytest.approx(one.contribution)) for one in found.contributions}
+        assert described == {
             "income": ("customer", "5,000 EUR", 2 * (5 - 2)),
             "annual fee": ("product", "10 EUR", 0.5 * (10 - 2)),
             "owner": ("customer", "yes", 1 - 0.5),
@@ -157,17 +163,17 @@ class TestLinear:
 
     def test_missing_values(self, linear: Explainer) -> None:
         found = linear.explain({"owner": np.array([0.0])}, "P2", "ranking")
-        told = {one.name: one.value for one in found.contributions}
-        assert (told["income"], told["region"], told["owner"]) == ("-", "-", "no")
-        assert told["holdings of the same category"] == "none"
+        described = {one.name: one.value for one in found.contributions}
+        assert (described["income"], described["region"], described["owner"]) == ("-", "-", "no")
+        assert described["holdings of the same category"] == "none"
         assert found.sentence == "Unknown region raises this; unknown income lowers this."
 
-    def test_retrieval_speaks_of_the_customer(self, linear: Explainer) -> None:
+    def test_retrieval_is_about_the_customer(self, linear: Explainer) -> None:
         found = linear.explain(REQUEST, "P1", "retrieval")
         assert {one.kind for one in found.contributions} == {"customer"}
-        told = {one.name: (one.value, one.contribution) for one in found.contributions}
-        assert told["income"] == ("5,000 EUR", pytest.approx(3))
-        assert told["holdings"] == ("Green Card", pytest.approx(0.1 * (1 - 0.5)))
+        described = {one.name: (one.value, one.contribution) for one in found.contributions}
+        assert described["income"] == ("5,000 EUR", pytest.approx(3))
+        assert described["holdings"] == ("Green Card", pytest.approx(0.1 * (1 - 0.5)))
         assert found.probability is None
 
     def test_the_largest_and_the_rest(self, linear: Explainer) -> None:
@@ -188,12 +194,12 @@ class TestLinear:
         for one, of_sampling in zip(found.contributions, expected.contributions, strict=True):
             assert one.contribution == pytest.approx(of_sampling.contribution, abs=1e-5)
 
-    def test_reasons_leave_padding_alone(self, linear: Explainer) -> None:
+    def test_sentences_leave_padding_alone(self, linear: Explainer) -> None:
         two = {name: np.repeat(values, 2, axis=0) for name, values in REQUEST.items()}
-        found = reasons(linear, two, np.array([["P1", ""], ["P2", "P1"]], object))
+        found = why_sentences(linear, two, np.array([["P1", ""], ["P2", "P1"]], object))
         assert found[0].tolist() == ["High income and high annual fee raise this.", ""]
         assert found[1, 1] == found[0, 0] != found[1, 0]
-        assert reasons(linear, two, np.full((2, 3), "", object)).tolist() == [[""] * 3] * 2
+        assert why_sentences(linear, two, np.full((2, 3), "", object)).tolist() == [[""] * 3] * 2
 
     def test_what_is_wrong(self, linear: Explainer) -> None:
         with pytest.raises(InputError, match=r"there is no product 'P9'; its products have ids like P1, P2"):
@@ -201,15 +207,17 @@ class TestLinear:
         with pytest.raises(ValueError, match="1 products need a customer each, and the request has rows"):
             linear.explain({name: np.repeat(values, 2, axis=0) for name, values in REQUEST.items()}, "P1", "ranking")
 
-    def test_without_a_spread_there_is_no_importance(self, linear: Explainer) -> None:
+    def test_without_a_sample_there_is_no_importance(self, linear: Explainer) -> None:
         assert importance(linear._recommender) is None
 
 
 def test_assets_are_read_as_they_were_written(tmp_path: Path) -> None:
-    spread = Spread(np.arange(6, dtype=np.float32), np.full((6, 2), np.nan, np.float32), np.ones((6, 2), np.float32))
+    sample = ImportanceSample(
+        np.arange(6, dtype=np.float32), np.full((6, 2), np.nan, np.float32), np.ones((6, 2), np.float32)
+    )
     stages = {
         stage: ExplainedStage(FEATURES[stage], np.array(BACKGROUND[stage], np.float32), np.ones(7), np.zeros(7), one)
-        for stage, one in (("ranking", spread), ("retrieval", None))
+        for stage, one in (("ranking", sample), ("retrieval", None))
     }
     ExplanationAssets(ExplanationConfig(seed=5), stages).save(tmp_path / "one.npz")
     found = ExplanationAssets.load(tmp_path / "one.npz")
@@ -234,20 +242,20 @@ def explainer(recommender: Recommender) -> Explainer:
 
 
 @pytest.fixture(scope="module")
-def asked(recommender: Recommender) -> Features:
+def requests(recommender: Recommender) -> Features:
     return take(recommender.customers().columns, np.arange(8) * 47)
 
 
 class TestTheSmallBank:
     @pytest.mark.parametrize("stage", STAGES)
     def test_local_accuracy(
-        self, recommender: Recommender, explainer: Explainer, asked: Features, stage: Stage
+        self, recommender: Recommender, explainer: Explainer, requests: Features, stage: Stage
     ) -> None:
-        found = recommender.recommend(asked, 2)
+        found = recommender.recommend(requests, 2)
         customers, places = np.nonzero(found.product_id != "")
         assert len(customers) > 10
         products = found.product_id[customers, places]
-        for row, explanation in enumerate(explainer.explain_many(take(asked, customers), products, stage)):
+        for row, explanation in enumerate(explainer.explain_many(take(requests, customers), products, stage)):
             total = explanation.base + sum(one.contribution for one in explanation.contributions)
             assert total == pytest.approx(explanation.score, abs=1e-4)
             if stage == "ranking":
@@ -259,7 +267,7 @@ class TestTheSmallBank:
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_the_base_is_the_mean_score_of_the_background(
-        self, recommender: Recommender, explainer: Explainer, asked: Features, stage: Stage
+        self, recommender: Recommender, explainer: Explainer, requests: Features, stage: Stage
     ) -> None:
         path = recommender.asset(EXPLANATIONS)
         assert path is not None
@@ -267,18 +275,18 @@ class TestTheSmallBank:
         product = np.full(len(background), "P0007", object)
         inputs = {f"{stage}_features": background, "product_id": product}
         (scores,) = recommender.predict(f"score_{stage}", inputs).values()
-        found = explainer.explain(take(asked, slice(1)), "P0007", stage)
+        found = explainer.explain(take(requests, slice(1)), "P0007", stage)
         assert found.base == pytest.approx(scores.mean(), abs=1e-5)
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_batch_equals_single_and_twice_is_the_same(
-        self, recommender: Recommender, explainer: Explainer, asked: Features, stage: Stage
+        self, recommender: Recommender, explainer: Explainer, requests: Features, stage: Stage
     ) -> None:
         products = recommender.products.ids[:8]
-        batch = explainer.explain_many(asked, products, stage)
-        assert batch == explainer.explain_many(asked, products, stage)
+        batch = explainer.explain_many(requests, products, stage)
+        assert batch == explainer.explain_many(requests, products, stage)
         for row, expected in enumerate(batch):
-            single = Explainer(recommender).explain(take(asked, slice(row, row + 1)), products[row], stage)
+            single = Explainer(recommender).explain(take(requests, slice(row, row + 1)), products[row], stage)
             assert single.sentence == expected.sentence
             amounts = {(one.name, one.kind): one for one in single.contributions}
             for one in expected.contributions:
@@ -287,9 +295,9 @@ class TestTheSmallBank:
                 assert found.contribution == pytest.approx(one.contribution, abs=1e-4)
 
     def test_the_features_are_named_columns_and_crosses(
-        self, recommender: Recommender, explainer: Explainer, asked: Features
+        self, recommender: Recommender, explainer: Explainer, requests: Features
     ) -> None:
-        found = explainer.explain(take(asked, slice(1)), "P0001", "ranking").contributions
+        found = explainer.explain(take(requests, slice(1)), "P0001", "ranking").contributions
         names = [(one.kind, one.name) for one in found]
         assert len(set(names)) == len(names)
         for kind, table in (("customer", "customers"), ("product", "products")):
@@ -328,13 +336,13 @@ class TestTheSmallBank:
         assert not np.isnan(values["customer", "income"]).any()
         assert np.isnan(values["customer", "segment"]).all()
 
-    def test_a_number_that_only_one_feature_reads_moves_the_score_as_told(
-        self, recommender: Recommender, explainer: Explainer, asked: Features
+    def test_a_number_that_only_one_feature_reads_moves_the_score_as_explained(
+        self, recommender: Recommender, explainer: Explainer, requests: Features
     ) -> None:
-        # The retrieval reads the income through its column alone: with it the score of the column's own game changes.
-        request = take(asked, slice(1))
+        # The retrieval reads the income through its column alone: with it the score of the column alone changes.
+        request = take(requests, slice(1))
         richer = request | {"income": request["income"] * 4}
         before, after = (explainer.explain(one, "P0001", "retrieval") for one in (request, richer))
         assert after.score != before.score
-        (told,) = [one for one in after.contributions if one.name == "income"]
-        assert told.value != next(one.value for one in before.contributions if one.name == "income")
+        (described,) = [one for one in after.contributions if one.name == "income"]
+        assert described.value != next(one.value for one in before.contributions if one.name == "income")

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 
 from nextbest.serving.config import NeighbourhoodConfig
-from nextbest.serving.insights.neighbourhood import Neighbourhood, Surroundings
+from nextbest.serving.insights.neighbourhood import Neighbourhood, NeighbourhoodView
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
-from tests.serving.handmade import World, described, numbers, words
+from tests.serving.handmade import World, described, numbers, strings
 
 # Four products on a cross: the first axis has variance 2, the second 0.5, the third none.
 CROSS = World(
     {"x": described("number"), "y": described("number"), "z": described("number")},
-    {"name": words("East", "West", "North", "South"), "category": words("a", "a", "b", "")},
+    {"name": strings("East", "West", "North", "South"), "category": strings("a", "a", "b", "")},
     {"name": described("id"), "category": described("category")},
     {"e": (0, 1, 0), "n": (0.5, 0, 1), "s": (-0.5, 0, 1), "w": (0, -1, 0)},
 )
 FEW = NeighbourhoodConfig(neighbours=2, min_neighbours=2)
 
 
-def looking(x: float, y: float, z: float, **held: Any) -> dict[str, Any]:
+def located(x: float, y: float, z: float, **held: Any) -> dict[str, Any]:
     return {"x": numbers(x), "y": numbers(y), "z": numbers(z)} | held
 
 
@@ -42,22 +42,22 @@ def town(tmp_path: Path) -> Recommender:
     )
 
 
-def told(found: Surroundings) -> list[tuple[str, float, float]]:
-    return [(product.product_id, product.share, product.lift) for product in found.held]
+def held_by_neighbours(found: NeighbourhoodView) -> list[tuple[str, float, float]]:
+    return [(product.product_id, product.share, product.lift) for product in found.held_by_neighbours]
 
 
 def test_similarity_is_the_cosine(town: Recommender) -> None:
-    found = Neighbourhood(town, FEW).around(looking(0, 3, 4), ["n", "e"])
+    found = Neighbourhood(town, FEW).view(located(0, 3, 4), ["n", "e"])
     # e = (0, 1, 0), n = (0.5, 0, 1) / sqrt(1.25), and so on; the customer is (0, 0.6, 0.8).
     assert found.similarity == pytest.approx([0.6, 0.8 / 1.25**0.5, 0.8 / 1.25**0.5, -0.6])
-    assert found.top.tolist() == [2, 1, 0, 0]
+    assert found.rank.tolist() == [2, 1, 0, 0]
     assert found.product_ids.tolist() == ["e", "n", "s", "w"]
     assert found.names.tolist() == ["East", "West", "North", "South"]
     assert found.categories.tolist() == ["a", "a", "b", ""]
 
 
 def test_the_map_shows_the_two_widest_directions(town: Recommender) -> None:
-    found = Neighbourhood(town, FEW).around(looking(0, 1, 0), [])
+    found = Neighbourhood(town, FEW).view(located(0, 1, 0), [])
     # Centred: e and w differ by 2 in y, n and s by 2 * 0.5 / sqrt(1.25) in x, both pairs by 1 / sqrt(1.25) in z.
     y, x, z = 2.0, 4 * 0.4472136**2 / 2, 4 * 0.4472136**2
     assert found.xy[3] - found.xy[0] == pytest.approx([-2, 0], abs=1e-6)
@@ -67,10 +67,8 @@ def test_the_map_shows_the_two_widest_directions(town: Recommender) -> None:
 
 def test_the_map_is_the_same_for_all_customers_and_at_each_start(town: Recommender) -> None:
     first, second = Neighbourhood(town, FEW), Neighbourhood(town, FEW)
-    here, there = looking(0, 1, 0), looking(1, 0, 0)
-    assert (
-        first.around(here, []).xy.tolist() == first.around(there, []).xy.tolist() == second.around(here, []).xy.tolist()
-    )
+    here, there = located(0, 1, 0), located(1, 0, 0)
+    assert first.view(here, []).xy.tolist() == first.view(there, []).xy.tolist() == second.view(here, []).xy.tolist()
 
 
 def test_agreement_is_1_where_the_map_leaves_nothing_out(tmp_path: Path) -> None:
@@ -81,79 +79,79 @@ def test_agreement_is_1_where_the_map_leaves_nothing_out(tmp_path: Path) -> None
         {},
         {name: (np.cos(angle), np.sin(angle)) for name, angle in angles.items()},
     )
-    found = Neighbourhood(circle.load(tmp_path)).around({"x": numbers(1), "y": numbers(0.1)}, [])
+    found = Neighbourhood(circle.load(tmp_path)).view({"x": numbers(1), "y": numbers(0.1)}, [])
     assert [found.variance_shown, found.agreement] == pytest.approx([1, 1])
     assert np.linalg.norm(found.xy[0] - found.xy[2]) == pytest.approx((2 - 2 * np.cos(1.5)) ** 0.5, rel=1e-5)
 
 
-def test_the_nearest_customers_holdings_are_told_with_their_lift(town: Recommender) -> None:
-    found = Neighbourhood(town, FEW).around(looking(0, 1, 0), [])
+def test_the_nearest_customers_holdings_have_their_lift(town: Recommender) -> None:
+    found = Neighbourhood(town, FEW).view(located(0, 1, 0), [])
     # 1 and 2 look east: n is held by both and by half of all, e by one of them and by a quarter of all.
-    assert found.neighbours == 2
-    assert told(found) == [("n", 1, 2), ("e", 0.5, 2), ("s", 0.5, 1)]
+    assert found.num_neighbours == 2
+    assert held_by_neighbours(found) == [("n", 1, 2), ("e", 0.5, 2), ("s", 0.5, 1)]
 
 
-def test_what_the_customer_holds_is_not_told(town: Recommender) -> None:
+def test_what_the_customer_holds_is_left_out(town: Recommender) -> None:
     held = np.array([["n", "unknown", ""]], object)
-    found = Neighbourhood(town, FEW).around(looking(0, 1, 0, held_products=held), [])
-    assert told(found) == [("e", 0.5, 2), ("s", 0.5, 1)]
+    found = Neighbourhood(town, FEW).view(located(0, 1, 0, held_products=held), [])
+    assert held_by_neighbours(found) == [("e", 0.5, 2), ("s", 0.5, 1)]
 
 
-def test_nobody_is_a_neighbour_of_themselves(town: Recommender) -> None:
-    found = Neighbourhood(town, FEW).around(looking(0, 1, 0), [], customer_id="1")
+def test_no_customer_is_their_own_neighbour(town: Recommender) -> None:
+    found = Neighbourhood(town, FEW).view(located(0, 1, 0), [], customer_id="1")
     # The second nearest is now one who looks west, (0.1, -1), for 2.
-    assert told(found)[:2] == [("s", 1, 2), ("n", 0.5, 1)]
+    assert held_by_neighbours(found)[:2] == [("s", 1, 2), ("n", 0.5, 1)]
 
 
 @pytest.mark.parametrize("least", [4, 5])
-def test_few_customers_are_not_told_of(town: Recommender, least: int) -> None:
+def test_nothing_is_said_of_few_customers(town: Recommender, least: int) -> None:
     config = NeighbourhoodConfig(neighbours=2, min_neighbours=least)
-    found = Neighbourhood(town, config).around(looking(0, 1, 0), [], customer_id="1")
-    assert (found.neighbours, found.held) == (0, ())
+    found = Neighbourhood(town, config).view(located(0, 1, 0), [], customer_id="1")
+    assert (found.num_neighbours, found.held_by_neighbours) == (0, ())
 
 
 def test_without_a_snapshot_there_is_a_map_and_no_neighbour(tmp_path: Path) -> None:
-    found = Neighbourhood(CROSS.load(tmp_path), FEW).around(looking(0, 1, 0), ["e"])
-    assert (found.neighbours, found.held, len(found.xy)) == (0, (), 4)
+    found = Neighbourhood(CROSS.load(tmp_path), FEW).view(located(0, 1, 0), ["e"])
+    assert (found.num_neighbours, found.held_by_neighbours, len(found.xy)) == (0, (), 4)
 
 
-def test_embeddings_are_asked_for_once_in_batches(town: Recommender) -> None:
+def test_embeddings_are_computed_once_in_batches(town: Recommender) -> None:
     neighbourhood = Neighbourhood(town, NeighbourhoodConfig(min_neighbours=2, batch=3))
-    asked = town._backend.asked  # type: ignore[attr-defined]
-    assert asked == []
-    neighbourhood.around(looking(0, 1, 0), [])
-    assert sorted(asked) == [("embed_customer", n) for n in (1, 1, 3)] + [("embed_product", n) for n in (1, 3)]
-    neighbourhood.around(looking(0, 1, 0), [])
-    assert len(asked) == 6
+    calls = town._backend.asked  # type: ignore[attr-defined]
+    assert calls == []
+    neighbourhood.view(located(0, 1, 0), [])
+    assert sorted(calls) == [("embed_customer", n) for n in (1, 1, 3)] + [("embed_product", n) for n in (1, 3)]
+    neighbourhood.view(located(0, 1, 0), [])
+    assert len(calls) == 6
 
 
 def test_large_worlds_are_sampled_with_the_top_products_among_them(town: Recommender) -> None:
     config = NeighbourhoodConfig(neighbours=9, min_neighbours=2, max_products=1, sample=3)
     neighbourhood = Neighbourhood(town, config)
-    (drawn,) = neighbourhood.around(looking(0, 1, 0), []).product_ids
+    (drawn,) = neighbourhood.view(located(0, 1, 0), []).product_ids
     for top in CROSS.embeddings:
-        found = neighbourhood.around(looking(0, 1, 0), [top])
-        assert set(found.product_ids) == {drawn, top} and found.neighbours == 3
+        found = neighbourhood.view(located(0, 1, 0), [top])
+        assert set(found.product_ids) == {drawn, top} and found.num_neighbours == 3
 
 
-def test_what_cannot_be_asked_is_refused(town: Recommender) -> None:
+def test_wrong_arguments_are_refused(town: Recommender) -> None:
     neighbourhood = Neighbourhood(town, FEW)
     with pytest.raises(ValueError, match=r"does not know all of the products \['e', 'x'\]"):
-        neighbourhood.around(looking(0, 1, 0), ["e", "x"])
+        neighbourhood.view(located(0, 1, 0), ["e", "x"])
     with pytest.raises(ValueError, match="of 2"):
-        neighbourhood.around({"x": numbers(0, 1), "y": numbers(1, 1), "z": numbers(0, 0)}, [])
+        neighbourhood.view({"x": numbers(0, 1), "y": numbers(1, 1), "z": numbers(0, 0)}, [])
 
 
 def test_a_customer_of_the_bank_has_neighbours(recommender: Recommender) -> None:
     request = take(recommender.customers().columns, np.array([0]))
     found = recommender.recommend(request, 5)
     top = found.product_id[0, : found.count[0]].tolist()
-    around = Neighbourhood(recommender).around(request, top, str(recommender.customers().ids[0]))
+    view = Neighbourhood(recommender).view(request, top, str(recommender.customers().ids[0]))
     places = {product: place for place, product in enumerate(top, start=1)}
-    assert around.top.tolist() == [places.get(product, 0) for product in around.product_ids]
+    assert view.rank.tolist() == [places.get(product, 0) for product in view.product_ids]
     for product, similarity in zip(top, found.similarity[0], strict=False):
-        assert around.similarity[around.product_ids == product] == pytest.approx(similarity, abs=1e-5)
-    assert not {product.product_id for product in around.held} & set(request["held_products"][0])
-    shares = [product.share for product in around.held]
-    assert around.neighbours == 50 and shares == sorted(shares, reverse=True)
-    assert 0 < around.variance_shown <= 1
+        assert view.similarity[view.product_ids == product] == pytest.approx(similarity, abs=1e-5)
+    assert not {product.product_id for product in view.held_by_neighbours} & set(request["held_products"][0])
+    shares = [product.share for product in view.held_by_neighbours]
+    assert view.num_neighbours == 50 and shares == sorted(shares, reverse=True)
+    assert 0 < view.variance_shown <= 1

@@ -13,7 +13,7 @@ from nextbest.serving.config import ProfilesConfig
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile, Profiles
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
-from tests.serving.handmade import World, described, numbers, words
+from tests.serving.handmade import World, described, numbers, strings
 
 COLUMNS = {
     "segment": described("category"),
@@ -29,7 +29,7 @@ COLUMNS = {
 }
 WORLD = World(
     COLUMNS,
-    {"name": words("Saver", "", "Card"), "category": words("savings", "card", "card")},
+    {"name": strings("Saver", "", "Card"), "category": strings("savings", "card", "card")},
     {"name": described("id"), "category": described("category")},
     {"p1": (1, 0), "p2": (0, 1), "p3": (1, 1)},
     {"segment": "segment", "customer_order": list(COLUMNS)},
@@ -43,7 +43,7 @@ def five(tmp_path: Path) -> Recommender:
     return WORLD.load(
         tmp_path,
         ("1", "2", "3", "4", "5"),
-        segment=words("a", "a", "a", "b", "b"),
+        segment=strings("a", "a", "a", "b", "b"),
         income=numbers(10_000, 30_000, 20_000, 40_000, np.nan),
         utilisation=numbers(0, 0.5, 0.25, 1, 0.5),
         cards=numbers(0, 2, 2, 1, 0),
@@ -52,7 +52,7 @@ def five(tmp_path: Path) -> Recommender:
         savings_rate=numbers(1, 2, 3, 4, 5),
         home_owner=numbers(1, 0, 1, np.nan, 0),
         joined=numbers(19_000, 19_100, 19_200, 19_300, 19_400),
-        note=words("", "kind", "", "", ""),
+        note=strings("", "kind", "", "", ""),
     )
 
 
@@ -63,10 +63,10 @@ def only(profile: Profile, name: str) -> Attribute:
 
 def one(**columns: str | float) -> dict[str, Array]:
     """Return a request of one customer."""
-    return {name: words(value) if isinstance(value, str) else numbers(value) for name, value in columns.items()}
+    return {name: strings(value) if isinstance(value, str) else numbers(value) for name, value in columns.items()}
 
 
-def test_a_number_stands_where_it_stands(five: Recommender) -> None:
+def test_a_number_has_its_percentiles(five: Recommender) -> None:
     income = only(Profiles(five, FEW).profile(one(segment="a", income=30_000.0)), "income")
     # In segment a: 2 of 3 are below and it is one itself. Of the 4 known: 2 below and itself.
     assert income.percentile == pytest.approx(100 * 2.5 / 3)
@@ -76,7 +76,7 @@ def test_a_number_stands_where_it_stands(five: Recommender) -> None:
     assert (income.value, income.label, income.missing) == ("30,000 EUR/year", "income", False)
 
 
-def test_a_date_stands_among_dates(five: Recommender) -> None:
+def test_a_date_has_its_percentiles(five: Recommender) -> None:
     joined = only(Profiles(five, FEW).profile(one(segment="b", joined=19_300.0)), "joined")
     assert (joined.value, joined.percentile, joined.percentile_overall) == ("2022-11-04", 25, 70)
     assert joined.quartiles == ("2022-11-29", "2022-12-24", "2023-01-18")
@@ -91,7 +91,7 @@ def test_categories_and_booleans_are_shared(five: Recommender) -> None:
     assert (profile.segment, profile.segment_customers, profile.customers) == ("a", 3, 5)
 
 
-def test_what_is_missing_is_told_so_and_stands_nowhere(five: Recommender) -> None:
+def test_a_missing_value_is_marked_and_has_no_percentile(five: Recommender) -> None:
     profile = Profiles(five, FEW).profile(one(segment="a"))
     for name in ("income", "home_owner", "joined", "note"):
         attribute = only(profile, name)
@@ -109,7 +109,7 @@ def test_without_a_known_segment_all_customers_are_left(five: Recommender, segme
     assert profile.segment_customers == 0
 
 
-def test_few_customers_are_not_told_of(five: Recommender) -> None:
+def test_few_customers_are_not_compared(five: Recommender) -> None:
     profile = Profiles(five, ProfilesConfig(min_segment=4)).profile(one(segment="a", age=40.0, home_owner=1.0))
     age, owner = only(profile, "age"), only(profile, "home_owner")
     assert (age.percentile, age.quartiles, age.percentile_overall) == (None, None, 50)
@@ -141,19 +141,19 @@ def test_holdings_are_named_and_dated_the_newest_first(five: Recommender) -> Non
 
 
 def test_fields_are_in_the_configs_order_with_what_is_typical(five: Recommender) -> None:
-    fields = {field.name: field for field in Profiles(five, ProfilesConfig(tail=0)).fields()}
+    fields = {field.name: field for field in Profiles(five, ProfilesConfig(tail=0)).form_fields()}
     assert list(fields) == list(COLUMNS)
     assert fields["segment"].choices == ("a", "b") and fields["segment"].typical == "a"
     assert (fields["age"].low, fields["age"].high, fields["age"].typical) == (20, 60, 40)
 
 
-def test_without_a_snapshot_there_is_nobody_to_compare_with(tmp_path: Path) -> None:
+def test_without_a_snapshot_there_is_no_one_to_compare_with(tmp_path: Path) -> None:
     profiles = Profiles(WORLD.load(tmp_path), FEW)
     profile = profiles.profile(one(segment="a", income=30_000.0, home_owner=1.0))
     assert profile.customers == profile.segment_customers == 0
     assert only(profile, "income").value == "30,000 EUR/year"
     assert only(profile, "income").percentile_overall is only(profile, "home_owner").share_overall is None
-    assert [field.low for field in profiles.fields()] == [None] * len(COLUMNS)
+    assert [field.low for field in profiles.form_fields()] == [None] * len(COLUMNS)
 
 
 def test_a_profile_is_of_one_customer(five: Recommender) -> None:
@@ -164,7 +164,7 @@ def test_a_profile_is_of_one_customer(five: Recommender) -> None:
 def test_a_customer_of_the_bank_is_described(recommender: Recommender) -> None:
     customers = recommender.customers()
     profiles = Profiles(recommender)
-    assert [field.name for field in profiles.fields()][:4] == ["joined", "branch", "region", "segment"]
+    assert [field.name for field in profiles.form_fields()][:4] == ["joined", "branch", "region", "segment"]
     profile = profiles.profile(take(customers.columns, np.array([0])))
     assert profile.segment in {"affluent", "business", "everyday", "family", "private", "senior", "student"}
     held = [product for product in customers.columns["held_products"][0] if product]

@@ -1,4 +1,4 @@
-"""The words for features: each that a config can ask for has its own."""
+"""The names of features: each that a config can ask for has its own."""
 
 from __future__ import annotations
 

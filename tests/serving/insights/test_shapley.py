@@ -1,4 +1,4 @@
-"""Estimators of Shapley values, on games whose values are known by hand."""
+"""Estimators of Shapley values, on problems whose values are known by hand."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
 from nextbest.serving.config import ExplainerName, ExplanationConfig
-from nextbest.serving.insights.shapley import EXPLAINERS, Game
+from nextbest.serving.insights.shapley import EXPLAINERS, ShapleyProblem
 
 ALL: tuple[ExplainerName, ...] = ("sampling", "permutation", "partition")
 EXACT: tuple[ExplainerName, ...] = ("sampling", "permutation")
 
 
-def game(score: Callable[[Array], Array], background: Any, groups: Any, **settings: Any) -> Game:
-    return Game(score, np.array(background, np.float32), groups, ExplanationConfig(**{"orders": 8} | settings))
+def problem(score: Callable[[Array], Array], background: Any, groups: Any, **settings: Any) -> ShapleyProblem:
+    return ShapleyProblem(
+        score, np.array(background, np.float32), groups, ExplanationConfig(**{"orders": 8} | settings)
+    )
 
 
 def test_these_are_all() -> None:
@@ -30,7 +32,7 @@ def test_these_are_all() -> None:
 def test_a_linear_score(name: ExplainerName) -> None:
     weights = np.array([2.0, -1.0, 0.5, 3.0])
     background = [[0, 0, 0, 0], [2, 4, 0, 1], [1, -1, 3, -1]]  # means 1, 1, 1, 0
-    linear = game(lambda vectors: vectors @ weights + 7, background, [[2, 0], [1], [3]])
+    linear = problem(lambda vectors: vectors @ weights + 7, background, [[2, 0], [1], [3]])
     base, found = EXPLAINERS[name](linear, np.array([3, 1, 5, 2], np.float32))
     assert base == pytest.approx(7 + 2 - 1 + 0.5)
     # 2 * (3 - 1) + 0.5 * (5 - 1) of the group, -1 * (1 - 1), 3 * (2 - 0)
@@ -39,7 +41,7 @@ def test_a_linear_score(name: ExplainerName) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_two_that_matter_only_together_share(name: ExplainerName) -> None:
-    product = game(lambda vectors: vectors[:, 0] * vectors[:, 1], [[0, 0, 0]], [[0], [1], [2]])
+    product = problem(lambda vectors: vectors[:, 0] * vectors[:, 1], [[0, 0, 0]], [[0], [1], [2]])
     base, found = EXPLAINERS[name](product, np.array([3, 2, 9], np.float32))
     assert base == 0
     np.testing.assert_allclose(found, [3, 3, 0], atol=1e-6)
@@ -47,7 +49,7 @@ def test_two_that_matter_only_together_share(name: ExplainerName) -> None:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_three_that_matter_only_together_share(name: ExplainerName) -> None:
-    all_three = game(lambda vectors: vectors.prod(axis=1), [[0, 0, 0]], [[0], [1], [2]], orders=4000)
+    all_three = problem(lambda vectors: vectors.prod(axis=1), [[0, 0, 0]], [[0], [1], [2]], orders=4000)
     _, found = EXPLAINERS[name](all_three, np.ones(3, np.float32))
     np.testing.assert_allclose(found, [1 / 3] * 3, atol=0.03)  # 4,000 orders: 0.0075 is one standard deviation
 
@@ -55,7 +57,7 @@ def test_three_that_matter_only_together_share(name: ExplainerName) -> None:
 def test_owen_values_differ_from_shapley_values_by_the_tree() -> None:
     # The likest two, 0 and 1, go together: each of (0, 1) and 2 gets a half, and the half is shared.
     background = [[0, 0, 5], [1, 1, 0], [0, 0, 1], [4, 4, 3]]
-    score = game(lambda vectors: (vectors > 8).all(axis=1).astype(float), background, [[0], [1], [2]])
+    score = problem(lambda vectors: (vectors > 8).all(axis=1).astype(float), background, [[0], [1], [2]])
     _, found = EXPLAINERS["partition"](score, np.full(3, 9, np.float32))
     np.testing.assert_allclose(found, [0.25, 0.25, 0.5], atol=1e-6)
 
@@ -80,7 +82,7 @@ def test_contributions_add_up_and_what_does_not_differ_has_none(
     background = random.normal(size=(num_background, ends[-1])).astype(np.float32)
     vector = random.normal(size=ends[-1]).astype(np.float32)
     background[:, places[0]] = vector[places[0]]
-    one = game(bent, background, places, orders=orders, seed=seed)
+    one = problem(bent, background, places, orders=orders, seed=seed)
     base, found = EXPLAINERS["sampling"](one, vector)
     assert base == pytest.approx(bent(background).mean(), abs=1e-6)
     assert base + found.sum() == pytest.approx(bent(vector[None])[0], abs=1e-6)
@@ -92,7 +94,7 @@ def test_the_seed_decides(name: ExplainerName) -> None:
     random = np.random.default_rng(0)
     background, vector = random.normal(size=(5, 6)).astype(np.float32), random.normal(size=6).astype(np.float32)
     first, again, other = (
-        EXPLAINERS[name](game(bent, background, [[place] for place in range(6)], orders=5, seed=seed), vector)[1]
+        EXPLAINERS[name](problem(bent, background, [[place] for place in range(6)], orders=5, seed=seed), vector)[1]
         for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
@@ -104,11 +106,11 @@ def test_more_orders_come_nearer() -> None:
     random = np.random.default_rng(1)
     background, vector = random.normal(size=(5, 8)).astype(np.float32), random.normal(size=8).astype(np.float32)
     places = [[place] for place in range(8)]
-    exact = EXPLAINERS["sampling"](game(bent, background, places, orders=20_000), vector)[1]
+    exact = EXPLAINERS["sampling"](problem(bent, background, places, orders=20_000), vector)[1]
 
     def error(orders: int) -> float:
         found = [
-            EXPLAINERS["sampling"](game(bent, background, places, orders=orders, seed=seed), vector)[1]
+            EXPLAINERS["sampling"](problem(bent, background, places, orders=orders, seed=seed), vector)[1]
             for seed in range(20)
         ]
         return float(np.sqrt(np.mean((np.array(found) - exact) ** 2)))
@@ -123,6 +125,6 @@ def test_a_step_that_changes_nothing_is_not_scored() -> None:
         scored.append(len(vectors))
         return vectors.sum(axis=1)
 
-    one = game(score, [[0, 0, 0, 0]], [[0], [1], [2], [3]], orders=1)
+    one = problem(score, [[0, 0, 0, 0]], [[0], [1], [2], [3]], orders=1)
     EXPLAINERS["sampling"](one, np.array([0, 1, 0, 1], np.float32))
     assert scored == [2 * 3]  # two walks: where they start, and two steps each

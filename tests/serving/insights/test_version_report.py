@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nextbest.evaluation.results import Evaluation
-from nextbest.serving.insights.version_report import CARD, METRICS, report
+from nextbest.serving.insights.version_report import CARD, METRICS, read_report
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import rollback
 from tests.serving.tiny import export
@@ -18,24 +18,24 @@ from tests.trained import Trained
 
 
 def test_a_run_leaves_its_metrics_and_card_in_models(trained: Trained, recommender: Recommender) -> None:
-    told = report(recommender)
-    assert told is not None
+    described = read_report(recommender)
+    assert described is not None
     measured = (trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8")
-    assert Evaluation.model_validate(told.metrics) == Evaluation.model_validate_json(measured)
-    assert told.card.startswith(f"# Model card: next best products, as of {told.as_of}\n")
-    assert (told.version, told.rollback_of, told.forced, told.blessed, told.infra_blessed) == (
+    assert Evaluation.model_validate(described.metrics) == Evaluation.model_validate_json(measured)
+    assert described.card.startswith(f"# Model card: next best products, as of {described.as_of}\n")
+    assert (described.version, described.rollback_of, described.forced, described.approved, described.loads) == (
         1,
         None,
         False,
         True,
         True,
     )
-    assert told.reasons and told.infra_reasons == ()
-    assert (told.index, told.index_reason.split()[0]) == ("exact", "40")
-    assert told.horizon_days == 91
-    assert abs((datetime.now(UTC) - told.pushed_at).total_seconds()) < 24 * 3600
-    window = Evaluation.model_validate(told.metrics).window
-    assert (window.cutoff, (window.until - window.cutoff).days) == (told.as_of, 91)
+    assert described.reasons and described.load_problems == ()
+    assert (described.index, described.index_reason.split()[0]) == ("exact", "40")
+    assert described.horizon_days == 91
+    assert abs((datetime.now(UTC) - described.pushed_at).total_seconds()) < 24 * 3600
+    window = Evaluation.model_validate(described.metrics).window
+    assert (window.cutoff, (window.until - window.cutoff).days) == (described.as_of, 91)
 
 
 def test_only_the_composite_carries_them(trained: Trained) -> None:
@@ -46,9 +46,9 @@ def test_only_the_composite_carries_them(trained: Trained) -> None:
 def test_a_rollback_takes_them_along(trained: Trained, recommender: Recommender, tmp_path: Path) -> None:
     shutil.copytree(trained.models, tmp_path / "models")
     rollback(tmp_path / "models", 1)
-    told, before = report(Recommender.load(tmp_path / "models")), report(recommender)
-    assert told is not None and before is not None
-    assert (told.version, told.rollback_of, told.card) == (2, 1, before.card)
+    described, before = read_report(Recommender.load(tmp_path / "models")), read_report(recommender)
+    assert described is not None and before is not None
+    assert (described.version, described.rollback_of, described.card) == (2, 1, before.card)
 
 
 def test_they_are_read_though_the_version_was_removed(
@@ -58,7 +58,7 @@ def test_they_are_read_though_the_version_was_removed(
     shutil.copytree(trained.models / "recommender" / "1", folder)
     loaded = Recommender(folder)
     shutil.rmtree(folder)
-    assert report(loaded) == report(recommender)
+    assert read_report(loaded) == read_report(recommender)
 
 
 @pytest.mark.parametrize("missing", [(METRICS,), (CARD,), (METRICS, CARD)])
@@ -66,4 +66,4 @@ def test_older_exports_have_none(tmp_path: Path, missing: tuple[str, ...]) -> No
     folder = export(tmp_path / "1", warmup=False)
     for name in {METRICS, CARD} - set(missing):
         (folder / "assets.extra" / name).write_text(json.dumps({}))
-    assert report(Recommender(folder)) is None
+    assert read_report(Recommender(folder)) is None

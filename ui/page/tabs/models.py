@@ -38,7 +38,7 @@ def report_view(found: Report) -> Markup:
 
 def _verdict(found: Report) -> Markup:
     reasons = Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(reason) for reason in found.reasons))
-    if found.blessed:
+    if found.approved:
         return notice("good", f"Version {found.version} is blessed.", reasons)
     title = "is not blessed, and was pushed by force." if found.forced else "is not blessed."
     return notice("warning", f"Version {found.version} {title}", reasons)
@@ -51,7 +51,7 @@ def _facts(found: Report, measured: Window) -> Markup:
         ("Knows until", f"{found.as_of:%d %b %Y}"),
         ("Looks ahead", f"{found.horizon_days} days"),
         ("Measured on", f"{measured.cutoff:%d %b %Y} to {measured.until:%d %b %Y}"),
-        ("Answers elsewhere", "yes" if found.infra_blessed else "no: " + "; ".join(found.infra_reasons)),
+        ("Answers elsewhere", "yes" if found.loads else "no: " + "; ".join(found.load_problems)),
         ("Index", found.index),
     ]
     if found.rollback_of is not None:

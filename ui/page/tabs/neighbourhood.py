@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from nextbest.data.dataset import Array
 from nextbest.serving.formatting import MISSING, SHARE, sentence_case, shown_number, shown_similarity
-from nextbest.serving.insights.neighbourhood import Surroundings
+from nextbest.serving.insights.neighbourhood import NeighbourhoodView
 from nextbest.ui.page.html import Column, empty, html, join, meter, table
 from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown
 from nextbest.ui.page.version_data import Desk, offers_of
@@ -28,12 +28,12 @@ _COLOURS = (
 _UNKNOWN = "Unknown"
 
 
-def _colours(around: Surroundings) -> dict[str, str]:
+def _colours(around: NeighbourhoodView) -> dict[str, str]:
     categories = sorted(set(around.categories.tolist()))
     return {category: _COLOURS[place % len(_COLOURS)] for place, category in enumerate(categories)}
 
 
-def legend(around: Surroundings) -> Markup:
+def legend(around: NeighbourhoodView) -> Markup:
     """Return which colour is which category."""
     item = Markup('<li><span class="dot" style="background:{}"></span>{}</li>')
     named = ((colour, sentence_case(category) or _UNKNOWN) for category, colour in _colours(around).items())
@@ -42,12 +42,12 @@ def legend(around: Surroundings) -> Markup:
     return Markup('<ul class="legend" aria-label="Colours of the map">{}</ul>').format(join([star, *items]))
 
 
-def map_figure(around: Surroundings) -> go.Figure:
+def map_figure(around: NeighbourhoodView) -> go.Figure:
     """Return the map: a point for each product, coloured by category; the top ones are larger and numbered."""
     figure = go.Figure()
     for category, colour in _colours(around).items():
-        rows = np.flatnonzero((around.categories == category) & (around.top == 0))
-        top = np.flatnonzero((around.categories == category) & (around.top > 0))
+        rows = np.flatnonzero((around.categories == category) & (around.rank == 0))
+        top = np.flatnonzero((around.categories == category) & (around.rank > 0))
         name = sentence_case(category) or _UNKNOWN
         if len(rows):
             figure.add_trace(_points(around, rows, name, colour, 8, 0.75))
@@ -77,13 +77,13 @@ def map_figure(around: Surroundings) -> go.Figure:
     return figure
 
 
-def _points(around: Surroundings, rows: Array, name: str, colour: str, size: int, opacity: float) -> go.Scatter:
-    numbered = bool(around.top[rows[0]])
+def _points(around: NeighbourhoodView, rows: Array, name: str, colour: str, size: int, opacity: float) -> go.Scatter:
+    numbered = bool(around.rank[rows[0]])
     return go.Scatter(
         x=around.xy[rows, 0].tolist(),
         y=around.xy[rows, 1].tolist(),
         mode="markers+text" if numbered else "markers",
-        text=[str(place) for place in around.top[rows]] if numbered else None,
+        text=[str(place) for place in around.rank[rows]] if numbered else None,
         textfont={"color": "#ffffff", "size": 11},
         name=name,
         customdata=[
@@ -94,17 +94,17 @@ def _points(around: Surroundings, rows: Array, name: str, colour: str, size: int
     )
 
 
-def nearby_view(around: Surroundings) -> Markup:
+def nearby_view(around: NeighbourhoodView) -> Markup:
     """Return what the nearest customers hold most, and how far the map is to be trusted."""
     text = f"The map shows {around.variance_shown:.0%} of how products differ; the similarity counts all of it."
     trust = Markup('<p class="quiet">{}</p>').format(text)
-    if not around.held:
+    if not around.held_by_neighbours:
         few = empty("Nothing to tell of similar customers", "Too few are known to speak of them without naming one.")
         return Markup("{}{}").format(trust, few)
     columns = [
         Column("Product"),
         Column("Category"),
-        Column("Held by", "number", f"of the {around.neighbours} most similar customers"),
+        Column("Held by", "number", f"of the {around.num_neighbours} most similar customers"),
         Column("Than usual", "number", "their share over the share of all customers"),
     ]
     rows = [
@@ -114,9 +114,9 @@ def nearby_view(around: Surroundings) -> Markup:
             meter(found.share, shown_number(found.share, SHARE)),
             f"{shown_number(found.lift)} times",
         )
-        for found in around.held
+        for found in around.held_by_neighbours
     ]
-    title = f"What the {around.neighbours} most similar customers hold, and this one does not"
+    title = f"What the {around.num_neighbours} most similar customers hold, and this one does not"
     return Markup("{}<h3>{}</h3>{}").format(trust, title, table(title, columns, rows))
 
 
@@ -144,7 +144,7 @@ class NeighbourhoodTab:
             return {self.map: gr.Plot(visible=False), self.nearby: NOBODY}
         request = desk.request(asked.person)
         offers = offers_of(desk, request, asked.top, asked.filters)
-        around = desk.neighbourhood.around(request, [offer.product_id for offer in offers], asked.person.id)
+        around = desk.neighbourhood.view(request, [offer.product_id for offer in offers], asked.person.id)
         return {
             self.map: gr.Plot(map_figure(around), visible=True),
             self.nearby: join([legend(around), nearby_view(around)]),

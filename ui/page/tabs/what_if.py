@@ -23,7 +23,7 @@ from nextbest.serving.formatting import (
     shown_probability,
     shown_value,
 )
-from nextbest.serving.insights.customer_columns import Field
+from nextbest.serving.insights.customer_columns import FormField
 from nextbest.ui.page.customer import card
 from nextbest.ui.page.html import Column, empty, folded, html, join, notice, table
 from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen, readable
@@ -35,7 +35,7 @@ _HINT = empty("Nothing is compared yet", "Change attributes above, then compare.
 _YES, _NO = "yes", "no"
 
 
-def _range(field: Field) -> str | None:
+def _range(field: FormField) -> str | None:
     if field.low is None or field.high is None:
         return None
     if field.role == "date":
@@ -47,7 +47,7 @@ def _day(days: float) -> str:
     return (EPOCH + timedelta(days=int(days))).isoformat()
 
 
-def _control(field: Field) -> Component:
+def _control(field: FormField) -> Component:
     """Return an attribute's control; what is left empty is missing."""
     label = column_title(field.name, field.unit) + (f" ({field.unit})" if field.unit else "")
     settings: dict[str, Any] = {"label": label, "elem_id": f"field-{field.name}", "min_width": 200}
@@ -64,7 +64,7 @@ def _control(field: Field) -> Component:
     return gr.Textbox("", **settings)
 
 
-def form_value(field: Field, raw: Any) -> Any:
+def form_value(field: FormField, raw: Any) -> Any:
     """Return a raw value as the form shows it; None or '' for a missing one."""
     if isinstance(raw, str):
         return raw if field.role == "text" else raw or None
@@ -78,7 +78,7 @@ def form_value(field: Field, raw: Any) -> Any:
     return float(str(np.float32(raw)))  # as few digits as tell it from its neighbours
 
 
-def raw_value(field: Field, shown: Any) -> Any:
+def raw_value(field: FormField, shown: Any) -> Any:
     """Return what the form shows as a raw value.
 
     Raises:
@@ -95,7 +95,7 @@ def raw_value(field: Field, shown: Any) -> Any:
     return "" if empty_field else str(shown)
 
 
-def _days(field: Field, text: str) -> int:
+def _days(field: FormField, text: str) -> int:
     try:
         return (date.fromisoformat(text.strip()) - EPOCH).days
     except ValueError:
@@ -103,7 +103,7 @@ def _days(field: Field, text: str) -> int:
         raise InputError([Problem("form", field.name, None, what, "write it as 2024-01-31")]) from None
 
 
-def changed_columns(fields: Sequence[Field], original: Features, shown: Sequence[Any]) -> dict[str, Any]:
+def changed_columns(fields: Sequence[FormField], original: Features, shown: Sequence[Any]) -> dict[str, Any]:
     """Return the attributes that differ from the original, as raw values.
 
     Raises:
