@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.insights.explanations import Explainer, why_sentences
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "EXPLAINED_CHUNK",
@@ -36,10 +35,15 @@ WHY = "why"
 SCORING_CHUNK = 4096
 """Customers per graph call."""
 EXPLAINED_CHUNK = 16
-"""The same where every recommendation is explained, which takes thousands of times as long: progress is to be seen."""
+"""The same where every recommendation is explained, which takes thousands of times as long: progress should show."""
 
 
-def recommendation_table(ids: Array, found: Recommendations, why: Array | None = None) -> pd.DataFrame:
+_STRING, _WHOLE, _REAL = pa.string(), pa.int32(), pa.float32()
+_TYPES = (_STRING, _WHOLE, _STRING, _REAL, _REAL, _WHOLE)
+"""Of RECOMMENDATION_COLUMNS. Stated, since a chunk without any recommendation does not tell that its ids are text."""
+
+
+def recommendation_table(ids: Array, found: Recommendations, why: Array | None = None) -> pa.Table:
     """Return one row per recommendation with RECOMMENDATION_COLUMNS, best first.
 
     Args:
@@ -47,41 +51,37 @@ def recommendation_table(ids: Array, found: Recommendations, why: Array | None =
         found: What they are recommended.
         why: Sentences, object str, [num_customers, k], which become the column WHY.
     """
-    import pandas as pd
-
     real = np.arange(found.product_id.shape[1]) < found.count[:, None]
     customer, place = np.nonzero(real)
-    columns = (
+    columns = [
         ids[customer],
-        (place + 1).astype(np.int32),
+        place + 1,
         found.product_id[real],
         found.probability[real],
         found.similarity[real],
         found.retrieval_rank[real],
-    )
-    table = pd.DataFrame(dict(zip(RECOMMENDATION_COLUMNS, columns, strict=True)))
-    return table if why is None else table.assign(**{WHY: why[real]})
+    ]
+    return pa.table(columns if why is None else [*columns, why[real]], schema=_schema(why is not None))
+
+
+def _schema(explained: bool) -> pa.Schema:
+    schema = pa.schema(list(zip(RECOMMENDATION_COLUMNS, _TYPES, strict=True)))
+    return schema.append(pa.field(WHY, _STRING)) if explained else schema
 
 
 @contextmanager
-def _csv_writer(path: Path, explained: bool) -> Iterator[Callable[[pd.DataFrame], None]]:
+def _csv_writer(path: Path, explained: bool) -> Iterator[Callable[[pa.Table], None]]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield lambda table: table.to_csv(file, index=False, header=file.tell() == 0)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_schema(explained).names)
+        # As NumPy's values, since those of float32 have the fewest digits that tell them apart.
+        yield lambda table: writer.writerows(zip(*(column.to_numpy() for column in table.columns), strict=True))
 
 
 @contextmanager
-def _parquet_writer(path: Path, explained: bool) -> Iterator[Callable[[pd.DataFrame], None]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Stated, since a chunk without any recommendation does not tell that its ids are words.
-    words, whole, real = pa.string(), pa.int32(), pa.float32()
-    types = (words, whole, words, real, real, whole)
-    schema = pa.schema(list(zip(RECOMMENDATION_COLUMNS, types, strict=True)))
-    if explained:
-        schema = schema.append(pa.field(WHY, words))
-    with pq.ParquetWriter(path, schema) as writer:
-        yield lambda table: writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
+def _parquet_writer(path: Path, explained: bool) -> Iterator[Callable[[pa.Table], None]]:
+    with pq.ParquetWriter(path, _schema(explained)) as writer:
+        yield writer.write_table
 
 
 _WRITERS = {".csv": _csv_writer, ".parquet": _parquet_writer}
@@ -95,7 +95,7 @@ def check_output(path: Path) -> None:
     """
     problems = []
     if path.suffix not in _WRITERS:
-        what = f"the ending {path.suffix!r} is no format that can be written"
+        what = f"files that end in {path.suffix!r} cannot be written"
         problems.append(Problem(str(path), None, None, what, "name a file that ends in .csv or .parquet"))
     if path.is_dir():
         problems.append(Problem(str(path), None, None, "it is a folder", "name a file"))
@@ -125,7 +125,7 @@ def score(
         top: How many products per customer at most.
         filters: Narrow the result.
         advance: Called with the number of customers of each chunk when it is written.
-        explainer: Tells why, in the column WHY.
+        explainer: Says why, in the column WHY.
 
     Returns:
         How many recommendations were written.
@@ -141,12 +141,12 @@ def score(
         with _WRITERS[out.suffix](staging, explainer is not None) as write:
             for first in range(0, max(len(ids), 1), chunk):
                 rows = slice(first, first + chunk)
-                asked = take(requests, rows)
-                found = recommender.recommend(asked, top, filters)
-                why = None if explainer is None else why_sentences(explainer, asked, found.product_id)
+                chunk_requests = take(requests, rows)
+                found = recommender.recommend(chunk_requests, top, filters)
+                why = None if explainer is None else why_sentences(explainer, chunk_requests, found.product_id)
                 table = recommendation_table(ids[rows], found, why)
                 write(table)
-                written += len(table)
+                written += table.num_rows
                 advance(len(ids[rows]))
         os.replace(staging, out)
     finally:

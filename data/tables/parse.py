@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,7 +30,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$"
 _DECIMAL_COMMA = r"^[+-]?(\d+|\d{1,3}([. ]\d{3})+),\d+$"
-_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
+_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?(Z|[+-]\d{2}(:?[0-5]\d)?))?)?$"
 _LARGEST = float(np.finfo(np.float32).max)
 _SECONDS_PER_DAY = 86_400
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -206,12 +205,10 @@ def _dates_from_text(table: RawTable, column: str, problems: list[Problem]) -> A
     codes, texts = _encode(text)  # days repeat, so that each is parsed once
     wellformed = _to_bool(pc.match_substring_regex(texts, _DATE))
     years = _to_float(pc.if_else(wellformed, pc.utf8_slice_codeunits(texts, 0, 4), None))
-    # pandas cannot hold far years and would call them missing; the caller judges them.
-    near = (years >= FIRST_YEAR - 1) & (years <= LAST_YEAR + 1)
-    candidates = np.where(near, texts.to_numpy(zero_copy_only=False), None)
-    times = pd.to_datetime(pd.Series(candidates, dtype=object), format="ISO8601", utc=True, errors="coerce")
-    parsed = times.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    days = np.where(np.isnat(parsed), np.where(wellformed & ~near, np.inf, np.nan), parsed.astype(np.int64))
+    # Far years are not missing: the caller judges them.
+    days = np.where(wellformed, np.inf, np.nan)
+    near = np.flatnonzero((years >= FIRST_YEAR - 1) & (years <= LAST_YEAR + 1))
+    days[near] = [_day_of_text(texts[place].as_py()) for place in near]
     known = np.flatnonzero(codes >= 0)
 
     def rows_with(bad: Array) -> Array:
@@ -300,6 +297,15 @@ def _id_text(table: RawTable, column: str, problems: list[Problem]) -> pa.Chunke
     text = pc.fill_null(text, "")
     report(problems, table, column, np.flatnonzero(_blank(text)), lambda row: "the id is missing", "give the row an id")
     return text
+
+
+def _day_of_text(text: str) -> float:
+    """Return the day (UTC, since 1970-01-01) of a text like `_DATE`, NaN where the calendar has no such time."""
+    try:
+        time = datetime.fromisoformat(text[:11] + text[11:].replace(" ", ""))  # no space before the zone
+    except ValueError:
+        return np.nan
+    return _day((time if time.tzinfo is None else time.astimezone(UTC)).date())
 
 
 def _blank(text: pa.ChunkedArray) -> Array:

@@ -1,8 +1,8 @@
 """Replay a SavedModel's warmup records, and compare its answers with those that the records hold.
 
-The infra blessing runs this file as a script, `python -I replay.py FOLDER REPORT TOLERANCE [OP_LIBRARY ...]`: a process
-that has TensorFlow and none of this project's code, as a server is. So nothing of the project may be imported here, and
-TensorFlow only where it is needed.
+The load check (`serving.artifacts.load_check`) runs this file as a script, `python -I replay.py FOLDER REPORT TOLERANCE
+[OP_LIBRARY ...]`: a process that has TensorFlow and none of this project's code, as a server is. So nothing of the
+project may be imported here, and TensorFlow only where it is needed.
 """
 
 from __future__ import annotations
@@ -14,17 +14,27 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["MAX_RECORDS", "PROJECT", "WARMUP", "Ask", "Replayed", "asker", "replay"]
+__all__ = [
+    "MAX_RECORDS",
+    "PROJECT",
+    "WARMUP",
+    "BlockImports",
+    "ReplayResult",
+    "SignatureCall",
+    "replay",
+    "signature_caller",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-Ask = Callable[[str, Mapping[str, Array]], Mapping[str, Array]]
-"""Answers a signature's inputs with its outputs, by name; words are bytes, and may be str in an answer."""
+SignatureCall = Callable[[str, Mapping[str, Array]], Mapping[str, Array]]
+"""Calls a signature: its name and inputs to its outputs. Strings are bytes, and may be str in an answer."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 """Where TensorFlow Serving looks for the records, below a version's folder."""
@@ -33,42 +43,42 @@ MAX_RECORDS = 1000
 
 PROJECT = frozenset(("benchmarks", "nextbest", "tests"))
 """This project's packages, which the script cannot import."""
-_OF_TRAINING = frozenset(("scann", "tensorflow_recommenders", "tf_keras"))
+_TRAINING_ONLY = frozenset(("scann", "tensorflow_recommenders", "tf_keras"))
 """What training needs besides, and a server does not have unless it is named to the script."""
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What the replay of all records of a model came to."""
+class ReplayResult:
+    """What the replay of all records of a model found."""
 
     records: int
-    """How many were asked."""
+    """How many were replayed."""
     signatures: tuple[str, ...]
-    """The signatures that were asked, sorted."""
+    """The signatures that were called, sorted."""
     worst_difference: float
     """The largest difference of two numbers, relative to the expected one where that is beyond 1."""
     problems: tuple[str, ...]
     """What differed or failed, record by record; none when the model answers as it did."""
 
 
-def replay(ask: Ask, folder: Path, tolerance: float) -> Replayed:
-    """Ask a model all of its warmup records. What is wrong with one does not keep the others from being asked.
+def replay(call: SignatureCall, folder: Path, tolerance: float) -> ReplayResult:
+    """Replay all warmup records of a model. What is wrong with one does not keep the others from being replayed.
 
-    Words and whole numbers must be equal, other numbers within the tolerance.
+    Strings and whole numbers must be equal, other numbers within the tolerance.
 
     Args:
-        ask: The model.
-        folder: Its version's folder; without records there is nothing to ask.
+        call: Calls the model.
+        folder: Its version's folder; without records there is nothing to replay.
         tolerance: The largest difference that two numbers may have, relative to the expected one where it is beyond 1.
     """
     records, signatures, worst = 0, set(), 0.0
     problems: list[str] = []
-    for records, record in enumerate(_records(folder / WARMUP), start=1):
-        request, signature = record.request, record.request.model_spec.signature_name
+    for records, record in enumerate(_read_records(folder / WARMUP), start=1):
+        signature = record.request.model_spec.signature_name
         signatures.add(signature)
         place = f"record {records} ({signature})"
         try:
-            found = ask(signature, _arrays(request.inputs))
+            found = call(signature, _arrays(record.request.inputs))
         except Exception as error:  # whatever a model raises, it is what is wrong with it
             problems.append(f"{place} failed: {type(error).__name__}: {error}")
             continue
@@ -77,23 +87,56 @@ def replay(ask: Ask, folder: Path, tolerance: float) -> Replayed:
         problems += [f"{place}: {what}" for what in wrong]
     if records > MAX_RECORDS:
         problems.append(f"{records:,} records are more than the {MAX_RECORDS:,} that TensorFlow Serving accepts")
-    return Replayed(records, tuple(sorted(signatures)), worst, tuple(problems))
+    return ReplayResult(records, tuple(sorted(signatures)), worst, tuple(problems))
 
 
-def _records(path: Path) -> Iterator[Any]:
+def _read_records(path: Path) -> Iterator[Any]:
     """Yield the PredictLogs of a file, none where there is no file."""
     import tensorflow as tf
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     if path.exists():
         for record in tf.data.TFRecordDataset(str(path)):
-            yield PredictionLog.FromString(record.numpy()).predict_log
+            yield _record_class().FromString(record.numpy()).predict_log
 
 
-def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
+_RECORD_PROTO = """
+name: "nextbest/warmup_record.proto" package: "nextbest" syntax: "proto3"
+dependency: "tensorflow/core/framework/tensor.proto"
+message_type { name: "NamedTensor"
+  field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "tensor" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: ".tensorflow.TensorProto" } }
+message_type { name: "ModelSpec"
+  field { name: "signature_name" number: 3 type: TYPE_STRING label: LABEL_OPTIONAL } }
+message_type { name: "PredictRequest"
+  field { name: "model_spec" number: 1 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: "ModelSpec" }
+  field { name: "inputs" number: 2 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: "NamedTensor" } }
+message_type { name: "PredictResponse"
+  field { name: "outputs" number: 1 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: "NamedTensor" } }
+message_type { name: "PredictLog"
+  field { name: "request" number: 1 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: "PredictRequest" }
+  field { name: "response" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: "PredictResponse" } }
+message_type { name: "WarmupRecord"
+  field { name: "predict_log" number: 6 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: "PredictLog" } }
+"""
+"""What is read of `PredictionLog` in tensorflow_serving/apis/prediction_log.proto, with its numbers; on the wire a map
+is a list of keys and values. Stated here, so that a version can be replayed without tensorflow-serving-api."""
+
+
+@cache
+def _record_class() -> Any:
+    """Return the class of a record's message."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+    from tensorflow.core.framework import tensor_pb2  # noqa: F401 its import registers TensorProto
+
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(text_format.Parse(_RECORD_PROTO, descriptor_pb2.FileDescriptorProto()).SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("nextbest.WarmupRecord"))
+
+
+def _arrays(tensors: Any) -> dict[str, Array]:
     from tensorflow import make_ndarray
 
-    return {name: make_ndarray(tensor) for name, tensor in tensors.items()}
+    return {entry.name: make_ndarray(entry.tensor) for entry in tensors}
 
 
 def _compare(expected: Mapping[str, Array], found: Mapping[str, Array], tolerance: float) -> tuple[float, list[str]]:
@@ -103,8 +146,8 @@ def _compare(expected: Mapping[str, Array], found: Mapping[str, Array], toleranc
     worst, problems = 0.0, []
     for name, wanted in expected.items():
         values = found[name]
-        if wanted.shape != values.shape or _kind(wanted) != _kind(values):
-            problems.append(f"{name} is {_described(values)} and not {_described(wanted)}")
+        if wanted.shape != values.shape or _type_name(wanted) != _type_name(values):
+            problems.append(f"{name} is {_type_and_shape(values)} and not {_type_and_shape(wanted)}")
             continue
         differences = _differences(wanted, values)
         if (wrong := differences > tolerance).any():
@@ -115,19 +158,19 @@ def _compare(expected: Mapping[str, Array], found: Mapping[str, Array], toleranc
     return worst, problems
 
 
-def _kind(values: Array) -> str:
-    return "words" if values.dtype == object else values.dtype.name
+def _type_name(values: Array) -> str:
+    return "strings" if values.dtype == object else values.dtype.name
 
 
-def _described(values: Array) -> str:
-    return f"{_kind(values)} {list(values.shape)}"
+def _type_and_shape(values: Array) -> str:
+    return f"{_type_name(values)} {list(values.shape)}"
 
 
 def _differences(expected: Array, found: Array) -> Array:
     """Return how far values are apart: 0 where they are equal, infinity where they are not and cannot be subtracted."""
     if expected.dtype.kind != "f":
         if expected.dtype == object:
-            expected, found = _encoded(expected), _encoded(found)
+            expected, found = _as_bytes(expected), _as_bytes(found)
         return np.where(expected == found, 0.0, np.inf)
     wide, other = expected.astype(np.float64), found.astype(np.float64)
     equal = (wide == other) | (np.isnan(wide) & np.isnan(other))
@@ -136,27 +179,19 @@ def _differences(expected: Array, found: Array) -> Array:
     return np.where(equal, 0, np.where(np.isfinite(apart), apart, np.inf))
 
 
-def _encoded(words: Array) -> Array:
-    encoded = [word.encode("utf-8") if isinstance(word, str) else word for word in words.flat]
-    return np.array(encoded, object).reshape(words.shape)
+def _as_bytes(strings: Array) -> Array:
+    encoded = [value.encode("utf-8") if isinstance(value, str) else value for value in strings.flat]
+    return np.array(encoded, object).reshape(strings.shape)
 
 
-class _Absent(importlib.abc.MetaPathFinder):
-    """Packages that cannot be imported, even where they are installed."""
+def signature_caller(functions: Mapping[str, Any]) -> SignatureCall:
+    """Return what calls the signatures of a loaded SavedModel.
 
-    def __init__(self, packages: frozenset[str]) -> None:
-        self._packages = packages
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if path is None and name in self._packages:
-            raise ModuleNotFoundError(f"a server has no package {name!r}")
-
-
-def asker(functions: Mapping[str, Any]) -> Ask:
-    """Return what asks a loaded SavedModel's signatures."""
+    It raises a KeyError where there is no such signature, or where it has other inputs.
+    """
     import tensorflow as tf
 
-    def ask(signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def call(signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if signature not in functions:
             raise KeyError(f"the model's signatures are {sorted(functions)}")
         _, specs = functions[signature].structured_input_signature
@@ -165,34 +200,46 @@ def asker(functions: Mapping[str, Any]) -> Ask:
         tensors = {name: tf.constant(values, specs[name].dtype, values.shape) for name, values in inputs.items()}
         return {name: tensor.numpy() for name, tensor in functions[signature](**tensors).items()}
 
-    return ask
-
-
-def _replay_in_server(folder: Path, tolerance: float) -> Replayed:
-    """Load and replay a model as a server does."""
-    import tensorflow as tf
-
-    functions = tf.saved_model.load(str(folder)).signatures
-    found = replay(asker(functions), folder, tolerance)
-    unasked = sorted(set(functions) - set(found.signatures))
-    problems = [f"no warmup record asks {signature!r}" for signature in unasked]
-    return Replayed(**asdict(found) | {"problems": (*found.problems, *problems)})
+    return call
 
 
 def main(folder: str, report: str, tolerance: str, *op_libraries: str) -> None:
-    """Replay a model and write the report, JSON: a `Replayed`, or the `error` that kept it from being replayed."""
-    absent = (PROJECT | _OF_TRAINING) - frozenset(op_libraries)
-    sys.meta_path.insert(0, _Absent(absent))
+    """Replay a model and write the report, JSON: a `ReplayResult`, or the `error` that kept it from being replayed."""
+    blocked = (PROJECT | _TRAINING_ONLY) - frozenset(op_libraries)
+    sys.meta_path.insert(0, BlockImports(blocked))
     try:
         for module in op_libraries:
             importlib.import_module(module)
-        outcome = asdict(_replay_in_server(Path(folder), float(tolerance)))
+        outcome = asdict(_load_and_replay(Path(folder), float(tolerance)))
     except Exception as error:  # whatever keeps a model from being loaded is the report
         traceback.print_exc()
         outcome = {"error": f"{type(error).__name__}: {error}"}
-    if present := sorted({name.partition(".")[0] for name in sys.modules} & absent):
+    if present := sorted({name.partition(".")[0] for name in sys.modules} & blocked):
         outcome = {"error": f"the process had {', '.join(present)}, which a server does not have"}
     Path(report).write_text(json.dumps(outcome), encoding="utf-8")
+
+
+class BlockImports(importlib.abc.MetaPathFinder):
+    """Keeps packages from being imported, even where they are installed."""
+
+    def __init__(self, packages: frozenset[str]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Raise ModuleNotFoundError for a blocked package, and leave the others to the finders that follow."""
+        if path is None and name in self._packages:
+            raise ModuleNotFoundError(f"a server has no package {name!r}")
+
+
+def _load_and_replay(folder: Path, tolerance: float) -> ReplayResult:
+    """Load a model and replay its records; a signature without a record is a problem too."""
+    import tensorflow as tf
+
+    functions = tf.saved_model.load(str(folder)).signatures
+    found = replay(signature_caller(functions), folder, tolerance)
+    without_record = sorted(set(functions) - set(found.signatures))
+    problems = [f"no warmup record calls {signature!r}" for signature in without_record]
+    return ReplayResult(**asdict(found) | {"problems": (*found.problems, *problems)})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.artifacts.replay import asker
+from nextbest.serving.artifacts.replay import signature_caller
 from nextbest.serving.backends.backend import BackendError, InputSpec, conform, decoded
 
 __all__ = ["LocalBackend"]
@@ -57,9 +57,9 @@ class LocalBackend:
         return {name: decoded(values) for name, values in answer.items()}
 
     def ask(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        """Ask with what a warmup record holds, and answer with words as bytes; see `serving.replay.Ask`."""
+        """Call a signature as `serving.artifacts.replay.SignatureCall` does: strings are bytes."""
         with _ONE_AT_A_TIME:
-            return asker(self._model.signatures)(signature, inputs)
+            return signature_caller(self._model.signatures)(signature, inputs)
 
     def close(self) -> None:
         """See `Backend`: the model is freed with the last reference to it."""

@@ -19,7 +19,7 @@ import nextbest.serving.artifacts.replay
 import nextbest.serving.backends.local
 from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, PRODUCTS
-from nextbest.serving.artifacts.replay import WARMUP, Ask
+from nextbest.serving.artifacts.replay import WARMUP, SignatureCall
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.live import LiveRecommender, LocalSource
 from nextbest.serving.recommender import Recommender
@@ -359,11 +359,11 @@ class TestFreeing:
     def test_a_refused_model_is_gone(self, world: World, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         loaded: dict[int, weakref.ref[Any]] = {}
 
-        def asker(functions: Any) -> Ask:
+        def signature_caller(functions: Any) -> SignatureCall:
             loaded.setdefault(id(functions), weakref.ref(functions))
-            return nextbest.serving.artifacts.replay.asker(functions)
+            return nextbest.serving.artifacts.replay.signature_caller(functions)
 
-        monkeypatch.setattr(nextbest.serving.backends.local, "asker", asker)
+        monkeypatch.setattr(nextbest.serving.backends.local, "signature_caller", signature_caller)
         with LiveRecommender(LocalSource(models)) as live:
             world.push("v2", differ)
             gc.disable()

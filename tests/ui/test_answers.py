@@ -231,7 +231,7 @@ class TestScore:
         assert done.code == 0, done.err
         found = pd.read_csv(out)
         ids, request = requests_from_file(recommender, file("missing.csv", region="", credit_score=""))
-        missing = recommendation_table(ids, recommender.recommend(request, 3))
+        missing = recommendation_table(ids, recommender.recommend(request, 3)).to_pandas()
         assert found["product_id"].tolist() == missing["product_id"].tolist()
         np.testing.assert_allclose(found["probability"], missing["probability"], rtol=1e-5)
 

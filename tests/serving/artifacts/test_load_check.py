@@ -89,8 +89,8 @@ def test_a_good_one(blessing: InfraBlessing) -> None:
         ("crashing", ["its process was killed by SIGABRT: ", "the planted crash"]),
         ("foreign", ["EagerPyFunc calls Python", "record 1 (ask) failed: "]),
         ("unloadable", ["is not a SavedModel", "OSError: "]),
-        ("unrecorded", ["no warmup record asks 'ask'", "holds no warmup records"]),
-        ("half", ["the model's signatures are ['exclusions', 'recommend']", "no warmup record asks 'recommend'"]),
+        ("unrecorded", ["no warmup record calls 'ask'", "holds no warmup records"]),
+        ("half", ["the model's signatures are ['exclusions', 'recommend']", "no warmup record calls 'recommend'"]),
         ("absent", ["holds no saved_model.pb; export it again"]),
     ],
 )

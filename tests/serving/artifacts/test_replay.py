@@ -36,8 +36,8 @@ def test_what_is_asked_is_what_was_recorded(tmp_path: Path) -> None:
         asked.append((signature, {name: values.tolist() for name, values in inputs.items()}))
         return {"y": inputs["x"] * 2}
 
-    words = np.array([b"a", b"\xff"], object)
-    write_records(tmp_path, [("two", {"x": X}, {"y": X * 2}), ("one", {"x": X, "w": words}, {"y": X * 2})])
+    strings = np.array([b"a", b"\xff"], object)
+    write_records(tmp_path, [("two", {"x": X}, {"y": X * 2}), ("one", {"x": X, "w": strings}, {"y": X * 2})])
     outcome = replay(ask, tmp_path, 0)
     assert asked == [("two", {"x": [1, 2]}), ("one", {"x": [1, 2], "w": [b"a", b"\xff"]})]
     assert (outcome.records, outcome.signatures, outcome.problems) == (2, ("one", "two"), ())
@@ -76,8 +76,8 @@ def test_numbers_that_are_not(tmp_path: Path, expected: list[float], answer: lis
     ("answer", "problem"),
     [
         ({"y": np.array([b"a", b"c"], object)}, r"y: 1 of 2 values differ, first at \(1,\): b'c' and not b'b'"),
-        ({"y": np.array([["a", "b"]], object)}, r"y is words \[1, 2\] and not words \[2\]"),
-        ({"y": np.array([1, 2])}, r"y is int64 \[2\] and not words \[2\]"),
+        ({"y": np.array([["a", "b"]], object)}, r"y is strings \[1, 2\] and not strings \[2\]"),
+        ({"y": np.array([1, 2])}, r"y is int64 \[2\] and not strings \[2\]"),
         ({"z": np.array(["a", "b"], object)}, r"the outputs are \['z'\] and not \['y'\]"),
         ({}, r"the outputs are \[\] and not \['y'\]"),
     ],
@@ -88,7 +88,7 @@ def test_other_answers(tmp_path: Path, answer: Mapping[str, Any], problem: str) 
     assert re.fullmatch(rf"record 1 \(ask\): {problem}", said)
 
 
-def test_words_may_come_decoded(tmp_path: Path) -> None:
+def test_strings_may_come_decoded(tmp_path: Path) -> None:
     outcome = found(tmp_path, {"y": np.array(["é".encode()], object)}, {"y": np.array(["é"], object)})
     assert outcome.problems == ()
 
@@ -132,7 +132,7 @@ script = runpy.run_path(sys.argv[1])
 importlib.import_module("nextbest.data.errors")
 for name in [name for name in sys.modules if name.split(".")[0] == "nextbest"]:
     del sys.modules[name]
-sys.meta_path.insert(0, script["_Absent"](script["PROJECT"]))
+sys.meta_path.insert(0, script["BlockImports"](script["PROJECT"]))
 importlib.import_module("json.tool")
 importlib.import_module("nextbest.data.errors")
 """
