@@ -59,9 +59,8 @@ def run_splits(
 ) -> None:
     """Measure baselines, a peer and ours on each split; a run that was broken off goes on."""
     from benchmarks.fartrans.prepare import TEMPLATE
-    from benchmarks.fartrans.run import run
-    from benchmarks.fartrans.splits import choose_splits, schedule
-    from benchmarks.fartrans.tasks import Settings, choose_groups
+    from benchmarks.fartrans.run import Settings, choose_groups, run, schedule
+    from benchmarks.fartrans.source import choose_splits
     from nextbest.data.errors import FailedError
 
     settings = Settings(
@@ -83,7 +82,7 @@ def report_results(
     splits: Annotated[list[str] | None, typer.Option(help="Splits to report by themselves; repeat for more.")] = None,
 ) -> None:
     """Write report.md and report.json again and print the tables; of all splits, and of each --splits."""
-    from benchmarks.fartrans.splits import parse_splits
+    from benchmarks.fartrans.source import parse_splits
 
     _report(out, None, [parse_splits(text) for text in splits or ()])
 
@@ -100,8 +99,8 @@ def ablate_parts(
     from benchmarks.fartrans.ablate import ablate, ablation_table
     from benchmarks.fartrans.prepare import TEMPLATE
     from benchmarks.fartrans.report import section_markdown
-    from benchmarks.fartrans.splits import choose_splits
-    from benchmarks.fartrans.tasks import Settings
+    from benchmarks.fartrans.run import Settings
+    from benchmarks.fartrans.source import choose_splits
     from nextbest.data.errors import FailedError
     from nextbest.data.files import write_text
 
@@ -116,10 +115,18 @@ def ablate_parts(
 @app.command("task", hidden=True)
 def do_task(task: str) -> None:
     """Do one unit of work, given as JSON; `run` asks for it."""
-    from benchmarks.fartrans.tasks import Task
-    from benchmarks.fartrans.worker import do
+    from benchmarks.fartrans.run import Task
 
-    do(Task.model_validate_json(task))
+    unit = Task.model_validate_json(task)
+    if unit.group == "tables":  # here, since all other units import TensorFlow
+        from benchmarks.fartrans.prepare import prepare
+
+        (split,) = unit.splits
+        prepare(unit.settings.source, split, unit.settings.tables(split), unit.settings.template)
+    else:
+        from benchmarks.fartrans.measure import measure
+
+        measure(unit)
 
 
 def _report(out: Path, only: list[int] | None = None, parts: Sequence[list[int]] = ()) -> None:

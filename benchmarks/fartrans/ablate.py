@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fartrans.results import Metrics, read_results
-from benchmarks.fartrans.run import run
-from benchmarks.fartrans.sections import Section
-from benchmarks.fartrans.table import Table
-from benchmarks.fartrans.tasks import Settings
+from benchmarks.fartrans.report import Section
+from benchmarks.fartrans.results import Metrics, Table, read_results
+from benchmarks.fartrans.run import Settings, run
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import write_text
 

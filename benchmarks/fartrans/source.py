@@ -1,7 +1,11 @@
-"""Read one split of a FAR-Trans folder: every problem of all its files is found before anything is refused."""
+"""Read a FAR-Trans folder: which splits it has, and the tables of one.
+
+Every problem of all its files is found before anything is refused.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +19,7 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.parse import dates, ids, words
 from nextbest.data.tables.read import read_file
 
-__all__ = ["Split", "read_split", "split_numbers"]
+__all__ = ["Split", "choose_splits", "parse_splits", "read_split", "split_numbers"]
 
 _PARSERS: dict[str, Callable[..., Array]] = {
     "id": ids,
@@ -186,3 +190,43 @@ def _tests(tests: pd.DataFrame, buys: pd.DataFrame, time_point: int, test_end: i
     latest = buys.drop_duplicates(["customerID", "ISIN"])[["customerID", "ISIN", "on_or_before"]]
     day = pairs.merge(latest, how="left")["on_or_before"].fillna(test_end).clip(time_point + 1, test_end)
     return pairs.assign(day=day.astype(np.int64).to_numpy())
+
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+)(?::([1-9]\d*))?)?")
+
+
+def parse_splits(text: str) -> list[int]:
+    """Return the splits that a list such as "3", "0-34", "0,4,8-12" or "0-34:4" (every fourth) names, ascending.
+
+    Raises:
+        InputError: A part of the text means nothing.
+    """
+    found: set[int] = set()
+    problems = []
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        first, last, step = (int(number or 0) for number in match.groups()) if match else (1, 0, 0)
+        last = last if match and match[2] else first
+        if match is None or last < first:
+            what = f"{part.strip()!r} names no splits"
+            problems.append(Problem("--splits", None, None, what, "write for example 0-34, 0,4,8 or 0-34:4"))
+        else:
+            found.update(range(first, last + 1, step or 1))
+    if problems:
+        raise InputError(problems)
+    return sorted(found)
+
+
+def choose_splits(source: Path, text: str | None) -> list[int]:
+    """Return the splits that are named, or all of the folder's.
+
+    Raises:
+        InputError: The text means nothing, or the folder lacks one of the splits.
+    """
+    known = split_numbers(source)
+    wanted = known if text is None else parse_splits(text)
+    if unknown := [split for split in wanted if split not in known]:
+        what = f"there is no split {', '.join(map(str, unknown))}"
+        remedy = f"it has {', '.join(map(str, known))}"
+        raise InputError([Problem(str(source / "splits.csv"), "split", None, what, remedy)])
+    return wanted

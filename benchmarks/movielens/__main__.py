@@ -30,8 +30,7 @@ def prepare_tables(
     source: Source = None,
 ) -> None:
     """Write the tables and the nextbest.toml that `nextbest run` reads."""
-    from benchmarks.movielens.prepare import prepare
-    from benchmarks.movielens.source import installed_folder
+    from benchmarks.movielens.prepare import installed_folder, prepare
 
     typer.echo(f"wrote {prepare(source or installed_folder(), out)}")
 
@@ -43,9 +42,9 @@ def run_benchmark(
     source: Source = None,
 ) -> None:
     """Train retrieval and ranking, choose and fit the peers, and measure all on everyone's last film."""
+    from benchmarks.movielens.prepare import installed_folder
     from benchmarks.movielens.report import markdown
     from benchmarks.movielens.run import measure
-    from benchmarks.movielens.source import installed_folder
     from nextbest.modelling.training import Progress
 
     def begin(step: str) -> Progress:

@@ -1,21 +1,29 @@
-"""Train the product's own pipeline on MovieLens, choose and fit the peers, and measure all on everyone's last film."""
+"""Train the product's own pipeline on MovieLens, choose and fit the peers, and measure all on everyone's last film.
+
+Each peer is as strong as its hyper-parameters make it: they are chosen on the validation film, and it is fitted again
+for the test.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.movielens.peers import Chosen, PeerGrid, choose, fits_of
 from benchmarks.movielens.prepare import prepare
-from benchmarks.movielens.report import write_findings
-from benchmarks.movielens.results import Findings, Peer
-from nextbest.data.dataset import Array
+from benchmarks.movielens.report import Findings, Peer, write_findings
+from benchmarks.peers.als import IALS, IALSConfig
+from nextbest.data.dataset import Array, Dataset
 from nextbest.data.files import write_text
+from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.baselines import Scorer
+from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
+from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import Holdout, rank_all
 from nextbest.evaluation.intervals import Sample
 from nextbest.evaluation.results import judge, stage_pairs
@@ -26,7 +34,7 @@ from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["measure", "validation_of"]
+__all__ = ["Chosen", "Fit", "PeerGrid", "choose", "fits_of", "main_metric", "measure", "validation_of"]
 
 Figures = dict[str, dict[str, Array]]
 """Model -> metric -> value per person, [num_people]."""
@@ -40,7 +48,7 @@ def measure(
     """Do all of it and write OUT/report.md and OUT/report.json; what a killed benchmark has trained is kept.
 
     Args:
-        source: The folder of MovieLens 100K; see `source.installed_folder`.
+        source: The folder of MovieLens 100K; see `prepare.installed_folder`.
         out: The benchmark's folder.
         seeds: The seeds that our models are trained with.
         progress: Step's name -> a function that shows how far it is.
@@ -149,3 +157,92 @@ def _findings(
             for name, peer in chosen.items()
         },
     )
+
+
+Fit = Callable[[Dataset, int], Scorer]
+"""The history and its last day, in days since 1970-01-01 -> a fitted scorer."""
+
+
+class PeerGrid(SettingsModel):
+    """The values that are tried, in all combinations."""
+
+    ease_l2: tuple[float, ...] = (20, 50, 100, 200, 300, 500, 1000, 2000)
+    """EASE's ridge penalty, the paper's lambda."""
+    knn_shrinkage: tuple[float, ...] = (0, 5, 10, 20, 50, 100)
+    """What is added to the denominator of item-kNN's cosine."""
+    knn_neighbours: tuple[int | None, ...] = (5, 10, 20, 40, None)
+    """How many products each held product votes for; None is all."""
+    ials_factors: tuple[int, ...] = (16, 32, 64, 128)
+    """Dimension of iALS's factors."""
+    ials_regularization: tuple[float, ...] = (0.1, 0.3, 1, 3, 10, 20)
+    """iALS's ridge penalty."""
+    ials_alpha: tuple[float, ...] = (1, 2, 4, 8)
+    """iALS's confidence of what is held."""
+    ials_iterations: tuple[int, ...] = (15,)
+    """iALS's sweeps."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A peer with the hyper-parameters that did best on the validation film."""
+
+    fit: Fit
+    """Fits it."""
+    parameters: Mapping[str, Any]
+    """The hyper-parameters."""
+    validation: float
+    """The main metric on the validation film."""
+    tried: int
+    """How many combinations were tried."""
+
+
+def fits_of(grid: PeerGrid, seed: int) -> dict[str, list[tuple[dict[str, Any], Fit]]]:
+    """Return each peer's combinations of hyper-parameters and what fits them."""
+
+    def combinations(fit: Callable[..., Scorer], **values: tuple[Any, ...]) -> list[tuple[dict[str, Any], Fit]]:
+        named = [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+        return [(parameters, partial(fit, **parameters)) for parameters in named]
+
+    def ials(history: Dataset, day: int, **parameters: Any) -> Scorer:
+        return IALS.fit(history, day, IALSConfig(**parameters), seed)
+
+    return {
+        "popularity": combinations(Popularity.fit),
+        "item_knn": combinations(ItemKNN.fit, shrinkage=grid.knn_shrinkage, neighbours=grid.knn_neighbours),
+        "ease": combinations(EASE.fit, l2=grid.ease_l2),
+        "ials": combinations(
+            ials,
+            factors=grid.ials_factors,
+            regularization=grid.ials_regularization,
+            alpha=grid.ials_alpha,
+            iterations=grid.ials_iterations,
+        ),
+    }
+
+
+def choose(
+    candidates: list[tuple[dict[str, Any], Fit]], history: Dataset, day: int, holdout: Holdout, config: EvaluationConfig
+) -> Chosen:
+    """Return what does best on the validation film; of equals the first.
+
+    Args:
+        candidates: Combinations of hyper-parameters and what fits them.
+        history: What is known before the validation film.
+        day: The history's last day, days since 1970-01-01.
+        holdout: The validation.
+        config: The main metric.
+    """
+    best: Chosen | None = None
+    for parameters, fit in candidates:
+        value = main_metric(fit(history, day), holdout, config)
+        if best is None or value > best.validation:
+            best = Chosen(fit, parameters, value, len(candidates))
+    if best is None:
+        raise ValueError("there is nothing to choose from; give the grid at least one value for each hyper-parameter")
+    return best
+
+
+def main_metric(scorer: Scorer, holdout: Holdout, config: EvaluationConfig) -> float:
+    """Return a scorer's main metric, the mean over the holdout's customers."""
+    lists, _ = rank_all({"scorer": scorer}, holdout, config)
+    return float(per_customer(lists["scorer"], holdout.relevant, config.ks)[config.main_metric].mean())

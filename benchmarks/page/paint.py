@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.page.browser import browser, choose, reach
-from benchmarks.page.latencies import Latencies, latencies
-from benchmarks.page.models import served
-from benchmarks.page.process import opened_page
+from benchmarks.page.process import Latencies, latencies, opened_page, served
 
 __all__ = ["Paint", "markdown", "paint"]
 

@@ -1,4 +1,7 @@
-"""The page in a process of its own, opened as `nextbest ui` does."""
+"""The page under measurement: its process, opened as `nextbest ui` does, its models, and how long its answers took.
+
+Nothing here needs TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
-from nextbest.data.errors import FailedError
+import numpy as np
 
-__all__ = ["Opened", "opened_page", "processor_seconds"]
+from nextbest.data.errors import FailedError, InputError, Problem
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
+from nextbest.serving.store.versions import COMPOSITE, latest_version
+
+__all__ = [
+    "Latencies",
+    "Opened",
+    "Served",
+    "latencies",
+    "opened_page",
+    "processor_seconds",
+    "served",
+]
 
 _ROOT = Path(__file__).parents[2]
 _ADDRESS = re.compile(r"the page is open at (\S+)")
@@ -91,3 +107,46 @@ def _address(lines: Iterable[str]) -> str | None:
         if found := _ADDRESS.search(line):
             return found[1]
     return None
+
+
+@dataclass(frozen=True)
+class Served:
+    """The newest version's customers and products."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    customers: Table
+    products: Table
+
+
+def served(models: Path) -> Served:
+    """Read the newest version below a MODELS folder.
+
+    Raises:
+        FileNotFoundError: There is none.
+        InputError: It holds no customers.
+    """
+    folder = latest_version(models / COMPOSITE)
+    assets = folder / ASSETS
+    if not (assets / CUSTOMERS).is_file():
+        remedy = "export with export.customer_snapshot = true"
+        raise InputError([Problem(str(folder), None, None, "it holds no customers to ask for", remedy)])
+    return Served(folder, read_manifest(folder), Table.load(assets / CUSTOMERS), Table.load(assets / PRODUCTS))
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Percentiles of times, in milliseconds; None where nothing was answered."""
+
+    answers: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+def latencies(seconds: Sequence[float]) -> Latencies:
+    """Return the percentiles of times: the smallest that at least so many percent of the answers kept to."""
+    if not seconds:
+        return Latencies(0, None, None, None)
+    found = np.percentile(np.asarray(seconds) * 1000, [50, 95, 99], method="inverted_cdf")
+    return Latencies(len(seconds), *found.tolist())

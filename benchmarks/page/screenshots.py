@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from benchmarks.page.browser import browser, choose, reach
-from benchmarks.page.models import Served, first_customer, served, write_customers
-from benchmarks.page.process import opened_page
+from benchmarks.page.process import Served, opened_page, served
 from nextbest.data.errors import InputError, Problem, shown
 from nextbest.ui.page.config import PageConfig
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["LOOKS", "TABS", "screenshots"]
+__all__ = ["LOOKS", "TABS", "first_customer", "screenshots", "write_customers"]
 
 _LEAST_HELD = 3
 _LEAST_ALLOWED = 5
@@ -138,6 +138,54 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
                     tab.use(page, told)
                     written.append(_picture(page, out / f"{name}-{look.name}.png"))
     return written
+
+
+HELD = "held_products"
+
+
+def first_customer(served: Served, least_held: int, least_allowed: int, allowed: Callable[[str], int]) -> str:
+    """Return the first customer of the export with much to show.
+
+    Args:
+        served: The export.
+        least_held: So many holdings at least.
+        least_allowed: So many products at least that may be recommended.
+        allowed: How many may be, at most `least_allowed`, by customer; asked for as few customers as possible.
+
+    Raises:
+        InputError: There is no such customer.
+    """
+    held = (served.customers.columns[HELD] != "").sum(axis=1)
+    for customer in served.customers.ids[held >= least_held]:
+        if allowed(str(customer)) >= least_allowed:
+            return str(customer)
+    what = f"no customer holds {least_held} products and may be recommended {least_allowed}"
+    raise InputError([Problem(str(served.folder), None, None, what, "name one with --customer")])
+
+
+def write_customers(served: Served, ids: Iterable[str], path: Path) -> None:
+    """Write customers of the export as the CSV that the page and `nextbest score` read."""
+    described = served.manifest["customers"]
+    columns = {name: column for name, column in described["columns"].items() if name in served.customers.columns}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([described["id"], *columns])
+        for customer in ids:
+            (row,) = served.customers.positions(np.array([customer], object))
+            cells = (_written(served.customers.columns[name][row], column["role"]) for name, column in columns.items())
+            rows.writerow([customer, *cells])
+
+
+def _written(value: Any, role: str) -> str:
+    if isinstance(value, str):
+        return value
+    if not np.isfinite(value):
+        return ""
+    if role == "date":
+        return str(np.datetime64(int(value), "D"))
+    if role == "boolean":
+        return "true" if value else "false"
+    return str(value)
 
 
 def _allowed(address: str) -> Callable[[str], int]:

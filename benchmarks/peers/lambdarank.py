@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
-from benchmarks.peers.config import LambdaRankConfig
-from benchmarks.peers.features import candidate_features, propose
-from benchmarks.peers.known import Known
+from benchmarks.peers.lambdarank_features import FeatureConfig, Known, candidate_features, propose
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
 from nextbest.data.errors import InputError, Problem
@@ -19,7 +18,44 @@ from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["LambdaRank"]
+__all__ = ["LambdaRank", "LambdaRankConfig"]
+
+
+class LambdaRankConfig(FeatureConfig):
+    """LightGBM's LambdaRank over the candidates of two baselines.
+
+    The size of the trees is the best of five settings on FAR-Trans's splits 4, 16, 28 and 34, and the windows and the
+    start from EASE, without which the trees fall behind it, are the best of four on the splits 9, 13 and 22.
+    """
+
+    horizon_days: int = Field(60, ge=1)
+    """Length of the training windows."""
+    stride_days: int = Field(30, ge=1)
+    """Days from one training window's cutoff to the next; the windows may overlap, since all end before the test."""
+    max_windows: int = Field(8, ge=1)
+    """How many training windows there are at most."""
+    min_customers: int = Field(50, ge=1)
+    """A window with fewer customers who took a candidate is not learnt from."""
+    ease_weight: float = Field(1.0, ge=0)
+    """Boosting starts from so many times the logarithm of EASE's score; at 0 from nothing."""
+    smallest_share: float = Field(1e-3, gt=0)
+    """EASE scores below this share of a customer's best candidate's start alike."""
+    learning_rate: float = Field(0.03, gt=0)
+    """LightGBM's."""
+    num_leaves: int = Field(7, ge=2)
+    """LightGBM's."""
+    min_data_in_leaf: int = Field(500, ge=1)
+    """LightGBM's."""
+    feature_fraction: float = Field(0.5, gt=0, le=1)
+    """LightGBM's."""
+    max_rounds: int = Field(500, ge=1)
+    """Trees at most."""
+    default_rounds: int = Field(50, ge=1)
+    """Trees where no window lies before the newest one, so that their number cannot be chosen."""
+    patience: int = Field(50, ge=1)
+    """Trees without a better nDCG on the last window after which training ends."""
+    num_threads: int = Field(1, ge=1)
+    """Threads; fixed, so that the result does not depend on the machine."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.movielens.peers import PeerGrid, choose, fits_of
-from benchmarks.peers.ials import IALS, IALSConfig
-from nextbest.data.dataset import Array, Dataset
-from nextbest.evaluation.baselines import Popularity, Random, Scorer
+from benchmarks.peers.als import IALS, IALSConfig
+from nextbest.data.dataset import Array
+from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
 from nextbest.modelling.metrics import per_customer
@@ -51,42 +50,3 @@ class TestIALS(ScorerContract):
         scores = scorer.score(everyone)
         bought = np.setdiff1d(everyone, np.flatnonzero(np.isclose(scores, scores[-1]).all(axis=1)))
         np.testing.assert_allclose(scores[-1], scores[bought].mean(axis=0), rtol=1e-3, atol=1e-4)
-
-
-def test_the_grid_gives_every_combination() -> None:
-    grid = PeerGrid(
-        ease_l2=(1, 2, 3),
-        knn_shrinkage=(0, 5),
-        knn_neighbours=(10, None),
-        ials_factors=(8, 16),
-        ials_regularization=(1,),
-        ials_alpha=(2, 4),
-        ials_iterations=(5,),
-    )
-    tried = {name: [parameters for parameters, _ in fits] for name, fits in fits_of(grid, seed=0).items()}
-    assert tried["popularity"] == [{}]
-    assert tried["ease"] == [{"l2": 1}, {"l2": 2}, {"l2": 3}]
-    assert tried["item_knn"][1] == {"shrinkage": 0, "neighbours": None}
-    assert [len(parameters) for parameters in tried.values()] == [1, 4, 3, 4]
-
-
-def test_the_best_on_the_validation_is_chosen(planted: Planted) -> None:
-    def backwards(history: Dataset, day: int) -> Scorer:
-        return Popularity.fit(history.until(0), 0)
-
-    fits = [
-        ({"name": "random"}, lambda history, day: Random.fit(history, day, seed=1)),
-        ({"name": "popularity"}, Popularity.fit),
-        ({"name": "popularity again"}, Popularity.fit),
-        ({"name": "old popularity"}, backwards),
-    ]
-    chosen = choose(fits, planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())
-    assert chosen.parameters == {"name": "popularity"}
-    assert chosen.tried == 4
-    # Places are random within a block, and the largest block has 40 % of the customers.
-    assert 0.2 < chosen.validation < 0.5
-
-
-def test_nothing_to_choose_from_is_refused(planted: Planted) -> None:
-    with pytest.raises(ValueError, match="give the grid at least one value"):
-        choose([], planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())

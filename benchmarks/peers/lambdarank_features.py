@@ -1,20 +1,48 @@
-"""What a peer reads on a day: the statistics of products and of pairs of products, all from rows at or before it."""
+"""The candidates of a customer, and what LambdaRank reads about each, all from rows at or before a day."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from pydantic import Field
 
-from benchmarks.peers.config import LambdaRankConfig
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
-from nextbest.data.snapshot import Snapshot, holdings_at, new_acquisitions, take_snapshot
+from nextbest.data.settings import SettingsModel
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, holdings_at, new_acquisitions, take_snapshot
 from nextbest.evaluation.baselines import EASE, ItemKNN, RecentPopularity
 from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.modelling.metrics import top_k
 
-__all__ = ["Known"]
+__all__ = ["FeatureConfig", "Known", "candidate_features", "propose"]
+
+
+class FeatureConfig(SettingsModel):
+    """Which candidates there are, and what is counted about each."""
+
+    ease_l2: float = Field(gt=0)
+    """The ridge penalty of the EASE score."""
+    knn_shrinkage: float = Field(ge=0)
+    """Shrinkage of the kNN score."""
+    half_life_days: float = Field(gt=0)
+    """The age in days at which a purchase counts half in the popularity that proposes candidates."""
+    knn_candidates: int = Field(40, ge=1)
+    """How many candidates item-kNN proposes."""
+    recent_candidates: int = Field(20, ge=1)
+    """How many further candidates decayed popularity proposes."""
+    half_lives: tuple[float, ...] = (15, 30, 60, 120, 240)
+    """Half-lives of the popularity features, days."""
+    share_days: tuple[int, ...] = (30, 90, 180)
+    """Lengths of the periods in which a product's share of the purchases is a feature, days."""
+    conditional_days: int = Field(60, ge=1)
+    """The latest purchases, of which it is counted what their buyers held before, days."""
+    pair_prior: float = Field(20, ge=0)
+    """Holders who took nothing that every conditional probability is shrunk by."""
+    segment_prior: float = Field(200, ge=0)
+    """Holdings that the overall shares are worth in a segment's."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,7 @@ class Known:
     """Each product's category as a number, int, [num_products]."""
 
     @classmethod
-    def at(cls, history: Dataset, day: int, data: DataConfig, config: LambdaRankConfig) -> Known:
+    def at(cls, history: Dataset, day: int, data: DataConfig, config: FeatureConfig) -> Known:
         """Compute the statistics at the end of a day; rows of `history` after it change nothing."""
         snapshot = take_snapshot(history, day, data.windows)
         segment = _codes(snapshot.customers[data.segment]) if data.segment else np.zeros(len(history.customers), int)
@@ -93,14 +121,14 @@ def _matrix(events: Interactions, history: Dataset) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(events), np.float32), (events.customer, events.product)), shape=shape)
 
 
-def _bought_with(history: Dataset, day: int, config: LambdaRankConfig) -> Array:
+def _bought_with(history: Dataset, day: int, config: FeatureConfig) -> Array:
     before = day - config.conditional_days
     bought = _matrix(new_acquisitions(history, before, day), history)
     buyers = np.unique(bought.nonzero()[0])
     return _conditional(holdings_at(history, before)[buyers], bought[buyers], config.pair_prior)
 
 
-def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: LambdaRankConfig) -> dict[str, Array]:
+def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig) -> dict[str, Array]:
     day, num_products = snapshot.day, len(history.products)
     past = history.interactions.between(ALWAYS, day).acquisitions
 
@@ -127,7 +155,7 @@ def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: 
     return features
 
 
-def _of_customer(history: Dataset, snapshot: Snapshot, data: DataConfig, config: LambdaRankConfig) -> dict[str, Array]:
+def _of_customer(history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig) -> dict[str, Array]:
     day, num_customers = snapshot.day, len(history.customers)
     past = history.interactions.between(ALWAYS, day).acquisitions
     last = np.full(num_customers, ALWAYS, np.float64)
@@ -152,3 +180,65 @@ def _segment_lift(holdings: sp.csr_matrix, segment: Array, prior: float) -> Arra
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + counts.shape[1])
     shares = (counts + prior * overall) / (counts.sum(axis=1, keepdims=True) + prior)
     return (shares / overall).astype(np.float32)
+
+
+def propose(known: Known, customers: Array, config: FeatureConfig) -> Array:
+    """Return item-kNN's candidates and then those of decayed popularity, int32, [n, knn + recent], NO_PRODUCT pads."""
+    allowed = known.allowed(customers)
+    near = top_k(known.knn.score(customers), allowed, config.knn_candidates)
+    rows, places = np.nonzero(near != NO_PRODUCT)
+    allowed[rows, near[rows, places]] = False
+    recent = top_k(np.tile(known.recent, (len(customers), 1)), allowed, config.recent_candidates)
+    return np.concatenate([near, recent], axis=1)
+
+
+def candidate_features(known: Known, customers: Array, candidates: Array) -> tuple[list[str], Array]:
+    """Return the features' names, and the features of each candidate, float32, [n, num_candidates, num_features].
+
+    Args:
+        known: What is known on the day.
+        customers: Positions, [n].
+        candidates: Product positions, NO_PRODUCT pads, [n, num_candidates].
+    """
+    named = dict(_features(known, customers, np.maximum(candidates, 0)))
+    return list(named), np.stack(list(named.values()), axis=-1).astype(np.float32)
+
+
+def _features(known: Known, customers: Array, candidates: Array) -> Iterator[tuple[str, Array]]:
+    def of(matrix: Array) -> Array:
+        return np.take_along_axis(matrix, candidates, axis=1)
+
+    holdings = known.snapshot.holdings[customers]
+    for name, scorer in (("ease", known.ease), ("knn", known.knn)):
+        score = of(scorer.score(customers))
+        yield name, score
+        yield f"{name}_rank", _rank(score)
+        yield f"{name}_of_best", score / np.maximum(score.max(axis=1, keepdims=True), 1e-9)
+    for name, weights in (("held_with", known.held_with), ("bought_with", known.bought_with)):
+        yield f"{name}_sum", of(np.asarray(holdings @ weights))
+        yield f"{name}_max", of(_largest(holdings, weights))
+    for name, values in known.of_product.items():
+        yield name, values[candidates]
+    yield "recent_rank", _rank(known.recent[candidates])
+    for name, values in known.of_customer.items():
+        yield f"customer_{name}", np.broadcast_to(values[customers][:, None], candidates.shape)
+    yield "segment_lift", of(known.segment_shares[known.segment[customers]])
+    per_category = (
+        holdings @ sp.csr_matrix(np.eye(known.category.max() + 1, dtype=np.float32)[known.category])
+    ).toarray()
+    in_category = np.take_along_axis(per_category, known.category[candidates], axis=1)
+    yield "num_held_in_category", in_category
+    yield "share_held_in_category", in_category / np.maximum(per_category.sum(axis=1, keepdims=True), 1)
+
+
+def _rank(scores: Array) -> Array:
+    """Return each candidate's place by its score, 0 is the best, [n, num_candidates]."""
+    return np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+
+
+def _largest(holdings: sp.csr_matrix, weights: Array) -> Array:
+    """Return the largest weight that a held product gives to each product, 0 without any, [n, num_products]."""
+    largest = np.zeros((holdings.shape[0], weights.shape[1]), np.float32)
+    some = np.diff(holdings.indptr) > 0
+    largest[some] = np.maximum.reduceat(weights[holdings.indices], holdings.indptr[:-1][some], axis=0)
+    return largest

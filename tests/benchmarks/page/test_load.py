@@ -1,5 +1,3 @@
-"""The page's benchmarks: what is asked, who is shown, and what the times come to."""
-
 from __future__ import annotations
 
 import itertools
@@ -12,42 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks.page import browser
 from benchmarks.page.__main__ import main
-from benchmarks.page.latencies import Latencies, latencies
-from benchmarks.page.load import User, summary
-from benchmarks.page.models import Served, first_customer, served, write_customers
-from benchmarks.page.questions import Question, questions
-from nextbest.data.errors import InputError
-from nextbest.serving.artifacts.assets import Table
-from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_from_file, take
+from benchmarks.page.load import Question, User, questions, summary
+from benchmarks.page.process import Served
 from tests.trained import Trained
-
-HELD = np.array([["P1", "", ""], ["P1", "P2", "P3"], ["P3", "P2", "P1"]], object)
-
-
-@pytest.fixture
-def about() -> Served:
-    manifest = {"policy": {"risk_column": "risk", "category_column": "kind"}}
-    customers = Table(np.array(["C1", "C2", "C3"], object), {"held_products": HELD})
-    columns = {"risk": np.array([3.0, 1.0, np.nan, 1.0]), "kind": np.array(["fund", "card", "", "card"], object)}
-    return Served(Path("models"), manifest, customers, Table(np.array(["P1", "P2", "P3", "P4"], object), columns))
-
-
-class TestLatencies:
-    def test_of_known_times(self) -> None:
-        # 1 to 200 ms: 50 of 100 answers took at most 100 ms, 95 at most 190 ms, 99 at most 198 ms.
-        times = [place / 1000 for place in range(200, 0, -1)]
-        found = latencies(times)
-        assert found == Latencies(200, pytest.approx(100), pytest.approx(190), pytest.approx(198))
-
-    def test_of_one_and_of_none(self) -> None:
-        assert latencies([0.25]) == Latencies(1, 250, 250, 250)
-        assert latencies([]) == Latencies(0, None, None, None)
 
 
 class TestQuestions:
@@ -104,40 +72,6 @@ class TestUser:
         assert (found["/profile"].latency.answers, found["/profile"].errors) == (1, 1)
         assert (found["all"].per_second, found["all"].errors) == (1.5, 1)
         assert found["/recommend"].latency.p50 is None
-
-
-class TestWhoIsShown:
-    def test_the_first_with_enough(self, about: Served) -> None:
-        asked = []
-
-        def allowed(customer: str) -> int:
-            asked.append(customer)
-            return {"C1": 9, "C2": 4, "C3": 5}[customer]
-
-        assert first_customer(about, 3, 5, allowed) == "C3"
-        assert asked == ["C2", "C3"]  # the first one holds too little
-
-    def test_nobody(self, about: Served) -> None:
-        with pytest.raises(InputError, match=r"no customer holds 4 products and may be recommended 5; .*--customer"):
-            first_customer(about, 4, 5, lambda customer: 9)
-
-
-def test_the_customers_file_is_what_the_export_knows(
-    trained: Trained, recommender: Recommender, tmp_path: Path
-) -> None:
-    ids = recommender.customers().ids[:30]
-    write_customers(served(trained.models), ids, tmp_path / "customers.csv")
-    read, request = requests_from_file(recommender, tmp_path / "customers.csv")
-    assert read.tolist() == ids.tolist()
-    expected = take(recommender.customers().columns, slice(30))
-    for name in recommender.customer_columns:
-        np.testing.assert_array_equal(request[name], expected[name])
-
-
-def test_without_chromium_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match=r"none of chromium, .* is on the path; .*apt-get install chromium"):
-        browser.find_chromium()
 
 
 @pytest.mark.slow

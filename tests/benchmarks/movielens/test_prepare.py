@@ -1,30 +1,16 @@
 import importlib.metadata
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.movielens import prepare as prepare_module
-from benchmarks.movielens import run as run_module
 from benchmarks.movielens.__main__ import main
-from benchmarks.movielens.peers import PeerGrid
-from benchmarks.movielens.prepare import prepare
-from benchmarks.movielens.run import measure, validation_of
-from benchmarks.movielens.source import MovieLens, installed_folder, read_movielens
-from benchmarks.movielens.tables import interaction_table
-from nextbest.data.dataset import Array
+from benchmarks.movielens.prepare import MovieLens, interaction_table, prepare, read_movielens
 from nextbest.data.errors import InputError
-from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.baselines import Popularity, Scorer
-from nextbest.pipeline.config import load_config
-from nextbest.pipeline.evaluate import hold_out
-from nextbest.pipeline.run import Run
-from nextbest.pipeline.run_folder import RunFolder
 
 DAY = 86_400
 # ann saw 1, then 3 and 2 in one second (3 stands first in the file), then 4. bob saw 4 long before, then 1.
@@ -62,25 +48,12 @@ def miniature(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def recbole() -> Path:
-    """Return the folder of the real files."""
-    try:
-        return installed_folder()
-    except InputError as error:
-        pytest.skip(f"MovieLens 100K is not here: {error}")
-
-
 def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> int | None:
     """Run the command line and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["movielens", *map(str, words)])
     with pytest.raises(SystemExit) as ended:
         main()
     return ended.value.code  # type: ignore[return-value]
-
-
-def run_of(toml: Path) -> Run:
-    return Run(load_config(toml), toml.parent, RunFolder(toml.parent / "run"), lambda step: lambda what, share: None)
 
 
 # --- The tables
@@ -197,80 +170,3 @@ def test_what_fails_midway_leaves_nothing(miniature: Path, tmp_path: Path, monke
     with pytest.raises(OSError, match="disk full"):
         prepare(miniature, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["ml-100k"]
-
-
-# --- The real data
-
-
-def test_the_test_is_everyone_s_last_film_and_the_validation_the_one_before(recbole: Path, tmp_path: Path) -> None:
-    run = run_of(prepare(recbole, tmp_path / "out"))
-    ratings = pd.read_csv(recbole / "ml-100k.inter", sep="\t", dtype={"user_id:token": str, "item_id:token": str})
-    ratings = ratings.sort_values("timestamp:float", kind="stable")
-    for place, tested in ((1, run), (2, validation_of(run))):
-        _, _, holdout = hold_out(tested)
-        history = tested.history
-        people, films = holdout.relevant.nonzero()
-        found = dict(zip(history.customers.ids[holdout.customers[people]], history.products.ids[films], strict=True))
-        assert (
-            found
-            == ratings.groupby("user_id:token")["item_id:token"]
-            .nth(-place)
-            .set_axis(ratings.groupby("user_id:token").nth(-place)["user_id:token"])
-            .to_dict()
-        )
-        assert (len(history.customers), len(history.products)) == (943, 1682)
-        assert len(history.interactions) == 100_000 - 943 * place
-        assert holdout.allowed(np.arange(943)).sum() == 943 * 1682 - len(history.interactions)
-
-
-def test_the_report_compares_ours_with_the_peers(
-    recbole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("implicit", reason="the peers of the extra 'benchmarks' are not installed")
-
-    def untrained(data: Path, out: Path, seed: int, progress: object) -> Run:
-        run = run_of(data / "nextbest.toml")
-        return replace(run, config=run.config.model_copy(update={"seed": seed}))
-
-    def stand_ins(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
-        popular = Popularity.fit(run.history, run.windows.test.cutoff)
-        return {"retrieval": popular, "ranking": Backwards(popular) if run.config.seed else popular}
-
-    monkeypatch.setattr(run_module, "_train", untrained)
-    monkeypatch.setattr(run_module, "_stages", stand_ins)
-    grid = PeerGrid(
-        ease_l2=(100, 10_000_000),
-        knn_shrinkage=(0,),
-        knn_neighbours=(20,),
-        ials_factors=(8,),
-        ials_regularization=(1,),
-        ials_alpha=(1,),
-    )
-    findings = measure(recbole, tmp_path / "out", range(2), lambda step: lambda what, share: None, grid)
-    # A penalty of ten millions leaves nothing but popularity.
-    assert findings.peers["ease"].parameters == {"l2": 100}
-    assert findings.peers["ease"].tried == 2
-    popular, backwards = findings.by_seed["ranking"]
-    assert popular == pytest.approx(findings.models["popularity"]["ndcg@10"].value)
-    assert backwards < popular / 2
-    assert findings.models["ranking"]["ndcg@10"].value == pytest.approx((popular + backwards) / 2)
-    assert findings.models["ease"]["ndcg@10"].value > findings.models["popularity"]["ndcg@10"].value
-    difference = findings.paired["ranking-ease"]["ndcg@10"]
-    assert difference.high < 0
-    assert difference.difference == pytest.approx(
-        findings.models["ranking"]["ndcg@10"].value - findings.models["ease"]["ndcg@10"].value
-    )
-    report = (tmp_path / "out" / "report.md").read_text()
-    assert "| ease | l2 = 100.0 | 2 |" in report
-    assert f"| ranking | {popular:.4f} | {backwards:.4f} |" in report
-    assert type(findings).model_validate_json((tmp_path / "out" / "report.json").read_text()) == findings
-
-
-class Backwards:
-    """The least popular first."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-
-    def score(self, customers: Array) -> Array:
-        return -self._scorer.score(customers)

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fartrans.splits import choose_splits, parse_splits, schedule
+from benchmarks.fartrans.source import choose_splits, parse_splits
 from nextbest.data.errors import InputError
-from tests.benchmarks.miniature import SPLITS, write
+from tests.benchmarks.fartrans.miniature import SPLITS, write
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def test_all_wrong_parts_are_named_at_once() -> None:
     assert [problem.what for problem in refused.value.problems] == ["'x' names no splits", "'9-3' names no splits"]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789,-: x", max_size=8))
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
@@ -59,8 +60,3 @@ def test_a_split_without_a_number_is_refused(miniature: Path) -> None:
     write(miniature / "splits.csv", SPLITS + "last,2020-06-30,2020-12-31\n")
     with pytest.raises(InputError, match="'last' is no number of a split; number the splits 0, 1, 2"):
         choose_splits(miniature, None)
-
-
-def test_every_nth_of_the_chosen_splits_is_trained() -> None:
-    assert schedule([2, 3, 5, 8, 9], 2) == {2: 2, 3: 2, 5: 5, 8: 5, 9: 9}
-    assert schedule([2, 3], 1) == {2: 2, 3: 3}

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fartrans import prepare as prepare_module
-from benchmarks.fartrans.prepare import prepare
+from benchmarks.fartrans.prepare import choose_windows, prepare
 from benchmarks.fartrans.source import read_split
-from benchmarks.fartrans.windows import choose_windows
 from nextbest.data.dataset import Dataset
 from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
@@ -26,7 +25,7 @@ from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.evaluate import build_holdout
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.run_folder import RunFolder
-from tests.benchmarks.miniature import BUYS, CUSTOMERS, SPLITS, TESTS, command, write
+from tests.benchmarks.fartrans.miniature import BUYS, CUSTOMERS, SPLITS, TESTS, command, write
 
 
 def load(toml: Path) -> tuple[RunConfig, Dataset]:

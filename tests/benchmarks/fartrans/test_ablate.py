@@ -7,7 +7,7 @@ from benchmarks.fartrans.ablate import ABLATIONS, ablation_table, changed_templa
 from benchmarks.fartrans.prepare import TEMPLATE
 from benchmarks.fartrans.results import result_folder
 from nextbest.data.errors import InputError
-from tests.benchmarks.test_summary import result
+from tests.benchmarks.fartrans.test_figures import result
 
 SMALL = "[data]\nx = $x\n\n[ranking]\nrate = 2\n\n[evaluation]\nrate = 3\n"
 

@@ -2,14 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fartrans.__main__ import do_task
 from benchmarks.fartrans.figures import Report
 from benchmarks.fartrans.prepare import TEMPLATE
 from benchmarks.fartrans.results import read_results
-from benchmarks.fartrans.run import run
-from benchmarks.fartrans.tasks import Settings, choose_groups, plan
-from benchmarks.fartrans.worker import do
+from benchmarks.fartrans.run import Settings, choose_groups, plan, run, schedule
 from nextbest.data.errors import InputError
-from tests.benchmarks.miniature import command
+from tests.benchmarks.fartrans.miniature import command
 
 
 def settings(source: Path, out: Path, template: Path = TEMPLATE) -> Settings:
@@ -21,7 +20,7 @@ def test_baselines_are_measured_by_the_protocol_and_only_once(
 ) -> None:
     out = tmp_path / "out"
     for (task,) in plan(settings(miniature, out), {7: 7}, ["baselines"], [1]):
-        do(task)
+        do_task(task.model_dump_json())
     words = ("run", "--data", miniature, "--splits", 7, "--models", "baselines", "--out", out)
     assert command(monkeypatch, *words) == 0
     assert "[1/" not in capsys.readouterr().out  # no task was left
@@ -100,3 +99,8 @@ def test_missing_data_is_refused_with_a_remedy(
 ) -> None:
     assert command(monkeypatch, "run", "--data", tmp_path / "none", "--out", tmp_path / "out") == 2
     assert "there is no such folder; give the folder that holds splits.csv" in capsys.readouterr().err
+
+
+def test_every_nth_of_the_chosen_splits_is_trained() -> None:
+    assert schedule([2, 3, 5, 8, 9], 2) == {2: 2, 3: 2, 5: 5, 8: 5, 9: 9}
+    assert schedule([2, 3], 1) == {2: 2, 3: 3}

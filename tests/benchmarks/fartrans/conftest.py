@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.miniature import FILES, write
+from tests.benchmarks.fartrans.miniature import FILES, write
 
 
 @pytest.fixture

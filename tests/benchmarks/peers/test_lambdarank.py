@@ -3,10 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.peers.config import LambdaRankConfig
-from benchmarks.peers.features import candidate_features, propose
-from benchmarks.peers.known import Known
-from benchmarks.peers.lambdarank import LambdaRank
+from benchmarks.peers.lambdarank import LambdaRank, LambdaRankConfig
+from benchmarks.peers.lambdarank_features import Known, candidate_features, propose
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
 from nextbest.data.errors import InputError

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fartrans import stages
+from benchmarks.fartrans import measure as measure_module
+from benchmarks.fartrans.__main__ import do_task
 from benchmarks.fartrans.prepare import TEMPLATE
 from benchmarks.fartrans.results import read_results
-from benchmarks.fartrans.tasks import Settings, plan
-from benchmarks.fartrans.worker import do
+from benchmarks.fartrans.run import Settings, plan
 
 
 def measure(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,10 +15,10 @@ def measure(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(run: object) -> None:
         raise ValueError("no example in the window")
 
-    monkeypatch.setattr(stages, "train_and_compose", train)
+    monkeypatch.setattr(measure_module, "train_and_compose", train)
     settings = Settings(source=source, template=TEMPLATE, out=out)
     for (task,) in plan(settings, {7: 7}, ["baselines", "stages"], [3]):
-        do(task)
+        do_task(task.model_dump_json())
 
 
 def test_training_that_fails_is_no_result(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
