@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.requests import take
 from nextbest.serving.store.push import push
 from nextbest.serving.store.versions import COMPOSITE, latest_version
@@ -111,7 +111,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         models = Path(scratch)
         push(export, models)
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             measure(live, models, export, arguments)
 
 

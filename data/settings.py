@@ -15,7 +15,9 @@ __all__ = ["OPTIONS", "RENAMED", "SettingsModel", "override_settings", "read_set
 
 OPTIONS = "the command line"
 """The place that a problem with an option names."""
-RENAMED: Mapping[str, str] = {}
+RENAMED: Mapping[str, str] = {
+    "export.infra": "export.load_check",
+}
 """Dotted key of an earlier version (a setting's or a section's) -> its dotted key now."""
 
 

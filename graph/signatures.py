@@ -124,7 +124,7 @@ def parse_requests(
     """Parse requests; a feature that an example lacks is missing (NaN, '' or an empty list) or has its default.
 
     Lists become as long as the batch's longest: words are padded with '', numbers with 0 and days with the example's
-    day, which is what a day that was left out means in an example of its own too (see `data.query`).
+    day, which is what a day that was left out means in an example of its own too (see `graph.query`).
 
     Args:
         examples: Serialized tf.Examples, string [batch].

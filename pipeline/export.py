@@ -19,7 +19,7 @@ from nextbest.pipeline.evaluate import ExportedRecommender, Requests, evaluate_r
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.assets import read_manifest
-from nextbest.serving.artifacts.load_check import InfraBlessing, infra_validate
+from nextbest.serving.artifacts.load_check import LoadCheck, check_loads
 from nextbest.serving.insights.version_report import CARD, METRICS
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import push
@@ -56,7 +56,7 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
     return pushed[target]
 
 
-def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, InfraBlessing]:
+def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, LoadCheck]:
     """Return both blessings, of which the first may be refused where it is forced.
 
     Raises:
@@ -64,10 +64,10 @@ def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, InfraBlessing
     """
     blessing = bless_run(run, models)
     show = run.progress("load and ask the models in fresh processes")
-    infra = infra_validate(run.folder.servables(), run.config.export.infra)
+    infra = check_loads(run.folder.servables(), run.config.export.load_check)
     infra.write(run.folder.path("evaluation"))
     show("done", 1.0)
-    if not infra.blessed:
+    if not infra.passed:
         raise NotBlessedError(f"{run.folder.root} was not pushed, nor can it be forced: {'; '.join(infra.reasons)}")
     if not blessing.blessed and not force:
         remedy = "train a better model, change [evaluation.blessing], or push it all the same with --force"
@@ -75,16 +75,16 @@ def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, InfraBlessing
     return blessing, infra
 
 
-def _verdict(blessing: Blessing, infra: InfraBlessing) -> dict[str, object]:
+def _verdict(blessing: Blessing, infra: LoadCheck) -> dict[str, object]:
     """Return what the version's manifest says of its blessings."""
     return {
         "blessing": {"blessed": blessing.blessed, "reasons": blessing.reasons},
-        "infra_blessing": {"blessed": infra.blessed, "reasons": infra.reasons},
+        "infra_blessing": {"blessed": infra.passed, "reasons": infra.reasons},
         "forced": not blessing.blessed,
     }
 
 
-def _report(run: Run, blessing: Blessing, infra: InfraBlessing) -> dict[str, str]:
+def _report(run: Run, blessing: Blessing, infra: LoadCheck) -> dict[str, str]:
     """Return the files from which `serving.report` tells how good the version is."""
     evaluation = evaluate_run(run)
     return {

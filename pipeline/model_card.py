@@ -15,7 +15,7 @@ from nextbest.evaluation.approval import Blessing
 from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Calibration, Evaluation, Slice
 from nextbest.pipeline.run import Run
-from nextbest.serving.artifacts.load_check import InfraBlessing
+from nextbest.serving.artifacts.load_check import LoadCheck
 from nextbest.serving.formatting import shown_name
 
 __all__ = ["model_card"]
@@ -33,7 +33,7 @@ _REFUSED_WHERE = {
 _SERVED = "ranking"
 
 
-def model_card(run: Run, evaluation: Evaluation, blessing: Blessing, infra: InfraBlessing) -> str:
+def model_card(run: Run, evaluation: Evaluation, blessing: Blessing, infra: LoadCheck) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -237,7 +237,7 @@ def _weakest(column: str, groups: dict[str, Slice], metric: str) -> str:
     )
 
 
-def _verdict(blessing: Blessing, infra: InfraBlessing) -> Iterator[str]:
+def _verdict(blessing: Blessing, infra: LoadCheck) -> Iterator[str]:
     good = "It is blessed: good enough to be served."
     yield (good if blessing.blessed else "It is not blessed, and was pushed all the same (`--force`).") + "\n"
     yield from _items(f"{'passed' if check.passed else 'failed'}: {_escaped(check.text)}" for check in blessing.checks)

@@ -26,7 +26,7 @@ __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 _JUDGES: dict[str, bool | dict[str, bool]] = {
     "evaluation": {"blessing": True},
-    "export": {"keep_versions": True, "infra": True},
+    "export": {"keep_versions": True, "load_check": True},
     "tune": True,
 }
 """What says how a run is pushed or its settings are found, and changes nothing in it: it goes on when these change."""

@@ -26,7 +26,7 @@ class RankingServable(tf.Module):
     The composite calls `score`, for explanations `features` and `score_features`, and reads `product_ids`.
     Signatures: `rank` (a raw customer, candidates and their similarities), `serving_default` (the same in tf.Examples,
     with the lists `candidates` and `similarity`) and `transform_features` (tf.Examples to encoded queries, see
-    `data.query`).
+    `graph.query`).
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class RetrievalServable(tf.Module):
     `embed_features`, whose composition is `embed`, and reads `product_ids`. Signatures:
     `retrieve` and `serving_default` (raw customers, the latter in tf.Examples, to products that they do not hold),
     `embed_customer` and `embed_product` (raw customers and product ids to embeddings, whose dot product is the
-    similarity), `transform_features` (tf.Examples to encoded queries, see `data.query`).
+    similarity), `transform_features` (tf.Examples to encoded queries, see `graph.query`).
     """
 
     def __init__(self, retriever: Retriever, index: ExactIndex | ScannIndex, default_k: int) -> None:

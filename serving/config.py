@@ -1,4 +1,4 @@
-"""Settings of what is exported."""
+"""Settings of the export, its load check and explanations, and of profiles and neighbourhoods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pydantic import Field
 
 from nextbest.data.settings import SettingsModel
 
-__all__ = ["ExplainerName", "ExplanationConfig", "ExportConfig", "InfraConfig", "NeighbourhoodConfig", "ProfilesConfig"]
+__all__ = [
+    "ExplainerName",
+    "ExplanationConfig",
+    "ExportConfig",
+    "LoadCheckConfig",
+    "NeighbourhoodConfig",
+    "ProfilesConfig",
+]
 
 
 ExplainerName = Literal["sampling", "permutation", "partition"]
@@ -18,7 +25,7 @@ class ExplanationConfig(SettingsModel):
     """How recommendations are explained. The export holds these settings, and what they need."""
 
     explainer: ExplainerName = "sampling"
-    """How Shapley values are estimated, see `serving.explainers`; `benchmarks.explanations` measures them."""
+    """How Shapley values are estimated, see `serving.insights.shapley`; `benchmarks.explanations` measures them."""
     background: int = Field(50, ge=1)
     """How many (customer, product) pairs of the export an explained one is compared with: their mean score is the base.
     Without a customer snapshot it is one made-up pair, the mean of the drawn ones."""
@@ -44,15 +51,15 @@ class ExplanationConfig(SettingsModel):
     """A sentence leaves out features with less than this share of the sum of the absolute contributions."""
 
 
-class InfraConfig(SettingsModel):
-    """How exported models are proven to work where none of this project's code is."""
+class LoadCheckConfig(SettingsModel):
+    """How exported models are shown to load and answer where none of this project's code is."""
 
     timeout_seconds: float = Field(600, gt=0)
     """How long a model may take to be loaded and to answer all of its warmup records, the start of its process
     included. One that takes longer hangs."""
     tolerance: float = Field(1e-5, ge=0)
-    """The largest difference between a number in an answer and the recorded one, relative where that is beyond 1. Words
-    and whole numbers must be equal."""
+    """The largest difference between a number in an answer and the recorded one, relative where that is beyond 1.
+    Strings and whole numbers must be equal."""
     processes: int = Field(2, ge=1)
     """How many models are checked at a time, each in a process of its own with TensorFlow's own 0.5 GB of memory."""
 
@@ -97,13 +104,13 @@ class ExportConfig(SettingsModel):
     default_k: int = Field(10, ge=1)
     """How many products a tf.Example gets that names no k; the other signatures take k as an input."""
     max_batch_size: int = Field(256, ge=1)
-    """The most customers that a server is asked for at once: the size of the larger warmup requests."""
+    """The most customers in a call to a server: the size of the larger warmup requests."""
     keep_versions: int | None = Field(None, ge=1)
     """How many versions a push leaves in MODELS, its own among them; all of them without it."""
     customer_snapshot: bool = True
-    """Whether the recommender's assets hold the customers as of the cutoff, so that they can be asked for by id;
+    """Whether the recommender's assets hold the customers as of the cutoff, so that they can be named by id;
     without it the warmup requests hold no one's data either."""
     explanations: ExplanationConfig = ExplanationConfig()
     """How recommendations are explained."""
-    infra: InfraConfig = InfraConfig()
-    """How the models are proven to work elsewhere before they are pushed."""
+    load_check: LoadCheckConfig = LoadCheckConfig()
+    """How the models are shown to work elsewhere before they are pushed."""

@@ -28,7 +28,7 @@ SHARE = "share"
 """The unit of a number from 0 to 1 that people read as a percentage."""
 
 _MONEY = re.compile("[A-Z]{3}(/.*)?")
-_Complete_FROM = 1000
+_WHOLE_FROM = 1000
 """Numbers from here on are rounded to whole ones."""
 _DECIMALS = 2
 """How many decimals smaller numbers have, and how many digits those have that would round to zero."""
@@ -72,8 +72,8 @@ def shown_number(value: float, unit: str = "") -> str:
 
 
 def _rounded(value: float, decimals: int, cents: bool = False) -> str:
-    """Round to whole numbers from `_Complete_FROM`, else to decimals; zeros at the end go unless they are of cents."""
-    rounded = round(value, 0 if abs(value) >= _Complete_FROM else decimals) + 0.0  # no minus before a zero
+    """Round to whole numbers from `_WHOLE_FROM`, else to decimals; zeros at the end go unless they are of cents."""
+    rounded = round(value, 0 if abs(value) >= _WHOLE_FROM else decimals) + 0.0  # no minus before a zero
     if rounded == round(rounded):
         tiny = rounded == 0 != value
         return np.format_float_positional(value, _DECIMALS, fractional=False, trim="-") if tiny else f"{rounded:,.0f}"

@@ -1,13 +1,13 @@
 """Hot swap: ask the newest version that works, while newer ones are pushed.
 
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         live.start(interval=5)
         ...
         recommender = live.current  # one version for all of a request
         recommender.recommend(...)
 
 A process that a model makes crash is not saved: what is pushed has been checked in a process of its own before
-(`serving.infra`).
+(`serving.artifacts.load_check`).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from nextbest.data.errors import FailedError
 from nextbest.serving.artifacts.replay import replay
 from nextbest.serving.backends import BackendError
-from nextbest.serving.config import InfraConfig
+from nextbest.serving.config import LoadCheckConfig
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.versions import COMPOSITE, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
 
-__all__ = ["LiveRecommender", "LocalSource", "ServerSource", "Source", "WarmupError", "source_of"]
+__all__ = ["LiveRecommender", "LocalVersions", "ServerVersions", "Source", "WarmupError", "open_source"]
 
 Answer = TypeVar("Answer")
 
@@ -200,7 +200,7 @@ class Source(Protocol):
         """Return a version that is ready to answer. Whatever this raises is why the version is refused."""
 
 
-class LocalSource:
+class LocalVersions:
     """The versions below a MODELS folder, loaded into this process."""
 
     def __init__(self, models: Path, tolerance: float | None = None) -> None:
@@ -208,10 +208,10 @@ class LocalSource:
 
         Args:
             models: MODELS.
-            tolerance: As `InfraConfig.tolerance`, for the answers to the warmup records; by default its default.
+            tolerance: As `LoadCheckConfig.tolerance`, for the answers to the warmup records; by default its default.
         """
         self._folder = models / COMPOSITE
-        self._tolerance = InfraConfig().tolerance if tolerance is None else tolerance
+        self._tolerance = LoadCheckConfig().tolerance if tolerance is None else tolerance
 
     def versions(self) -> Sequence[int]:
         """See `Source`."""
@@ -239,7 +239,7 @@ class LocalSource:
         return recommender
 
 
-class ServerSource:
+class ServerVersions:
     """The version that a TF Serving serves; its server decides which one is asked."""
 
     def __init__(self, models: Path, url: str, config: ClientConfig) -> None:
@@ -274,6 +274,6 @@ class ServerSource:
         return Recommender.load(self._models, self._url, pinned)
 
 
-def source_of(models: Path, backend: str, config: ClientConfig) -> Source:
+def open_source(models: Path, backend: str, config: ClientConfig) -> Source:
     """Return where versions come from: MODELS for the backend 'local', else the TF Serving at the URL."""
-    return LocalSource(models) if backend == "local" else ServerSource(models, backend, config)
+    return LocalVersions(models) if backend == "local" else ServerVersions(models, backend, config)

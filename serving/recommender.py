@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 from typing import Any, Protocol
 
 __all__ = [
-    "Catalogue",
     "Filters",
+    "HasProducts",
     "Recommendations",
     "Recommender",
     "categories",
@@ -172,7 +172,7 @@ class Recommender:
         """Recommend up to `k` products to each customer.
 
         Args:
-            request: A raw request (see `data.query`); what it lacks is missing.
+            request: A raw request (see `graph.query`); what it lacks is missing.
             k: How many products at most.
             filters: Narrow the result.
 
@@ -239,7 +239,7 @@ class Recommender:
 _NAME = "name"
 
 
-class Catalogue(Protocol):
+class HasProducts(Protocol):
     """Who knows an export's products, as a `Recommender` does."""
 
     @property
@@ -251,7 +251,7 @@ class Catalogue(Protocol):
         """Its products."""
 
 
-def product_names(catalogue: Catalogue) -> Array:
+def product_names(catalogue: HasProducts) -> Array:
     """Return the products' names, object str, [num_products]; the id where there is none.
 
     The name is the column called so, else the first with the role id, which is kept for people and read by no model.
@@ -266,7 +266,7 @@ def product_names(catalogue: Catalogue) -> Array:
     return np.where(names == "", products.ids, names)
 
 
-def product_categories(catalogue: Catalogue) -> Array:
+def product_categories(catalogue: HasProducts) -> Array:
     """Return the products' categories by the policy's category column, '' for unknown, object str, [num_products]."""
     column = catalogue.manifest["policy"]["category_column"]
     if column is None:
@@ -274,12 +274,12 @@ def product_categories(catalogue: Catalogue) -> Array:
     return catalogue.products.columns[column]
 
 
-def categories(catalogue: Catalogue) -> list[str]:
+def categories(catalogue: HasProducts) -> list[str]:
     """Return the categories that there are, sorted; none where the policy names no column of them."""
     return sorted(set(product_categories(catalogue)) - {""})
 
 
-def risks(catalogue: Catalogue) -> Array:
+def risks(catalogue: HasProducts) -> Array:
     """Return the risks that there are, ascending; none where the policy names no column of them."""
     column = catalogue.manifest["policy"]["risk_column"]
     values = np.zeros(0) if column is None else catalogue.products.columns[column]

@@ -13,7 +13,7 @@ from nextbest.data.tables.load import read_customers
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
-__all__ = ["check_filters", "requests_from_file", "requests_of_ids", "take"]
+__all__ = ["check_filters", "requests_for_ids", "requests_from_file", "take"]
 
 
 def take(request: Features, rows: Array | slice) -> Features:
@@ -46,7 +46,7 @@ def check_filters(recommender: Recommender, filters: Filters) -> None:
         raise InputError([Problem(str(recommender.folder), None, None, what, remedy) for what, remedy in problems])
 
 
-def requests_of_ids(recommender: Recommender, ids: Array) -> Features:
+def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
     """Return the raw requests of customers whom the export's snapshot knows.
 
     Raises:

@@ -143,8 +143,8 @@ def print_versions(found: Sequence[Version]) -> None:
         table.add_row(
             str(version.number),
             f"{version.pushed_at:%Y-%m-%d %H:%M}",
-            _WORDS[version.blessed],
-            _WORDS[version.infra_blessed],
+            _WORDS[version.approved],
+            _WORDS[version.loads],
             _WORDS[version.forced],
             str(version.rolled_back_to or "-"),
             models,

@@ -291,7 +291,7 @@ def recommend(
     """Recommend products to one customer, or to the few of a file."""
     import numpy as np
 
-    from nextbest.serving.requests import requests_from_file, requests_of_ids
+    from nextbest.serving.requests import requests_for_ids, requests_from_file
     from nextbest.ui.answers import answers, print_answers
 
     with _recommender(models, backend, client) as recommender:
@@ -300,7 +300,7 @@ def recommend(
             ids, request = requests_from_file(recommender, Path(customer))
         else:
             ids = np.array([customer], object)
-            request = requests_of_ids(recommender, ids)
+            request = requests_for_ids(recommender, ids)
         found = answers(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
     described = recommender.manifest["products"]["columns"]
     foremost = recommender.manifest["policy"]["category_column"]
@@ -361,7 +361,7 @@ def ui(
 
     from nextbest.data.settings import override_settings
     from nextbest.serving.backends.config import load_client_config
-    from nextbest.serving.live import LiveRecommender, source_of
+    from nextbest.serving.live import LiveRecommender, open_source
     from nextbest.ui.page.config import load_page_config
     from nextbest.ui.page.server import check_address, open_page
 
@@ -369,7 +369,7 @@ def ui(
     check_address(config.host, config.port)
     signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
     typer.echo(f"loading {models}")
-    with suppress(KeyboardInterrupt), LiveRecommender(source_of(models, backend, load_client_config(client))) as live:
+    with suppress(KeyboardInterrupt), LiveRecommender(open_source(models, backend, load_client_config(client))) as live:
         live.start(poll)
         with open_page(live, config) as address:
             typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")

@@ -161,13 +161,13 @@ def summary(
 
 def _peer(models: Path, asked: Sequence[Question]) -> Figures:
     from nextbest.serving.recommender import Filters, Recommender
-    from nextbest.serving.requests import requests_of_ids
+    from nextbest.serving.requests import requests_for_ids
 
     recommender = Recommender.load(models)
     calls = []
     for question in asked:
         given = dict(question.arguments)
-        request = requests_of_ids(recommender, np.array([given.pop("customer_id")], object))
+        request = requests_for_ids(recommender, np.array([given.pop("customer_id")], object))
         calls.append((request, given.pop("top"), Filters(**given)))
     for call in calls[:1]:
         recommender.recommend(*call)  # the first one is slow

@@ -1,4 +1,8 @@
-"""The infra blessing (TFX's InfraValidator): whether exported models work where none of this project's code is."""
+"""The load check (TFX calls it InfraValidator): do exported models load and answer where this project's code is not.
+
+A model passes when its ops are those that its server has (`check_ops`), it loads in a fresh process, and it answers its
+warmup records there as it did when they were written.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,54 +23,63 @@ from typing import Any
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-import nextbest.serving.artifacts.replay
 from nextbest.data.files import write_instead
-from nextbest.data.settings import SettingsModel
-from nextbest.serving.config import InfraConfig
+from nextbest.serving.artifacts import replay
+from nextbest.serving.config import LoadCheckConfig
 
 __all__ = [
     "INFRA_BLESSED",
     "INFRA_NOT_BLESSED",
     "OP_LIBRARIES",
-    "InfraBlessing",
-    "InfraCheck",
-    "OpSetError",
-    "check_op_set",
-    "foreign_ops",
-    "infra_validate",
+    "LoadCheck",
+    "ModelCheck",
+    "UnsupportedOpsError",
+    "check_loads",
+    "check_ops",
     "load_op_libraries",
-    "ops_of",
+    "read_ops",
     "read_saved_model",
+    "unsupported_ops",
 ]
 
 INFRA_BLESSED, INFRA_NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+"""The file that says that the models passed, and the one that says that they did not: TFX's names."""
 
-_LAST_WORDS = 5
+OP_LIBRARIES: Mapping[str, Mapping[str, str]] = {"retrieval_scann": {"Scann>": "scann"}}
+"""Model -> beginning of the names of its ops that are not TensorFlow's -> the Python module that registers them when it
+is imported."""
+
+_LAST_LINES = 5
 """How many lines of a dead process' output are repeated."""
 
 
-class InfraCheck(SettingsModel):
-    """What one model came to."""
+@dataclass(frozen=True)
+class ModelCheck:
+    """What was found of one model."""
 
     problem: str
-    """Why it is not blessed, a line for each reason; empty when it is."""
+    """Why it does not pass, a line for each reason; empty when it does."""
     records: int = 0
     """How many warmup records were replayed."""
     worst_difference: float = 0.0
     """The largest difference of two numbers, relative to the recorded one where that is beyond 1."""
 
 
-class InfraBlessing(SettingsModel):
-    """Whether all models work."""
+@dataclass(frozen=True)
+class LoadCheck:
+    """What was found of all models."""
 
-    blessed: bool
-    """Whether none has a problem, and there is one at all."""
-    models: dict[str, InfraCheck]
-    """Model -> what it came to."""
+    models: Mapping[str, ModelCheck]
+    """By the model's name."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no model has a problem, and there is one at all."""
+        return not self.reasons
 
     @property
     def reasons(self) -> list[str]:
-        """Why the models are not blessed; empty when they are."""
+        """Why the models do not pass; empty when they do."""
         if not self.models:
             return ["there is no model"]
         return [f"{name}: {check.problem}" for name, check in self.models.items() if check.problem]
@@ -76,58 +90,52 @@ class InfraBlessing(SettingsModel):
         Raises:
             OSError: The folder cannot be written to.
         """
-        name, other = (INFRA_BLESSED, INFRA_NOT_BLESSED) if self.blessed else (INFRA_NOT_BLESSED, INFRA_BLESSED)
-        content = self.model_dump() | {"reasons": self.reasons}
+        name, other = (INFRA_BLESSED, INFRA_NOT_BLESSED) if self.passed else (INFRA_NOT_BLESSED, INFRA_BLESSED)
+        models = {model: asdict(check) for model, check in self.models.items()}
+        content = {"blessed": self.passed, "models": models, "reasons": self.reasons}
         write_instead(folder / other, folder / name, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
-def infra_validate(servables: Mapping[str, Path], config: InfraConfig | None = None) -> InfraBlessing:
+def check_loads(servables: Mapping[str, Path], config: LoadCheckConfig | None = None) -> LoadCheck:
     """Check exported models, each in a fresh process that can import TensorFlow and none of this project's code.
 
-    A model is blessed when its ops are TensorFlow's own (and those of its op library, see `serving.op_libraries`), it
-    loads, and it answers each of its warmup records as it did when they were written, all of its signatures among them.
-    Whatever else happens (it raises, crashes, hangs, or there are no records) is why it is not.
+    A model passes when its ops are TensorFlow's own (and those of its `OP_LIBRARIES`), it loads, and it answers each of
+    its warmup records as it did when they were written, all of its signatures among them. Whatever else happens (it
+    raises, crashes, hangs, or there are no records) is its problem.
 
     Args:
         servables: Name -> folder with a SavedModel.
         config: Time limit, tolerance and number of processes.
     """
-    config = config or InfraConfig()
+    config = config or LoadCheckConfig()
     with ThreadPoolExecutor(config.processes) as pool:
-        checks = list(pool.map(partial(_check, config=config), servables, servables.values()))
-    models = dict(zip(servables, checks, strict=True))
-    return InfraBlessing(blessed=bool(models) and not any(check.problem for check in checks), models=models)
+        checks = list(pool.map(partial(_check_model, config=config), servables, servables.values()))
+    return LoadCheck(dict(zip(servables, checks, strict=True)))
 
 
-def _check(name: str, folder: Path, config: InfraConfig) -> InfraCheck:
+def _check_model(name: str, folder: Path, config: LoadCheckConfig) -> ModelCheck:
     libraries = OP_LIBRARIES.get(name, {})
     problems = []
     try:
-        check_op_set(folder, tuple(libraries))
+        check_ops(folder, tuple(libraries))
     except FileNotFoundError:
-        return InfraCheck(problem=f"{folder} holds no saved_model.pb; export it again")
-    except OpSetError as error:
+        return ModelCheck(f"{folder} holds no saved_model.pb; export it again")
+    except UnsupportedOpsError as error:
         problems.append(str(error))
     report = _replay_in_fresh_process(folder, list(libraries.values()), config)
     if "error" in report:
-        return InfraCheck(problem="\n".join([*problems, report["error"]]))
+        return ModelCheck("\n".join([*problems, report["error"]]))
     problems += report["problems"]
     if not report["records"]:
-        problems.append(
-            f"{folder / nextbest.serving.artifacts.replay.WARMUP} holds no warmup records; export the model again"
-        )
-    return InfraCheck(
-        problem="\n".join(problems),
-        records=report["records"],
-        worst_difference=report["worst_difference"],
-    )
+        problems.append(f"{folder / replay.WARMUP} holds no warmup records; export the model again")
+    return ModelCheck("\n".join(problems), report["records"], report["worst_difference"])
 
 
-def _replay_in_fresh_process(folder: Path, libraries: list[str], config: InfraConfig) -> dict[str, Any]:
-    """Return the report of `serving.replay` as a script, or the error that the process came to."""
+def _replay_in_fresh_process(folder: Path, libraries: list[str], config: LoadCheckConfig) -> dict[str, Any]:
+    """Return the report of `serving.artifacts.replay` as a script, or the error that the process ended with."""
     with TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
-        script = [sys.executable, "-I", nextbest.serving.artifacts.replay.__file__]
+        script = [sys.executable, "-I", replay.__file__]
         arguments = [str(folder.resolve()), str(report), str(config.tolerance), *libraries]
         try:
             fresh = subprocess.run(
@@ -142,7 +150,7 @@ def _replay_in_fresh_process(folder: Path, libraries: list[str], config: InfraCo
         except subprocess.TimeoutExpired:
             return {"error": f"it hangs: no answer within {config.timeout_seconds:g} seconds"}
         if fresh.returncode != 0 or not report.exists():
-            return {"error": f"its process {_end(fresh.returncode)}: {_last_words(fresh.stdout)}"}
+            return {"error": f"its process {_how_it_ended(fresh.returncode)}: {_last_lines(fresh.stdout)}"}
         found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         return found
 
@@ -152,21 +160,100 @@ def _bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TF_"))}
 
 
-def _end(returncode: int) -> str:
+def _how_it_ended(returncode: int) -> str:
     if returncode >= 0:
         return f"ended with exit code {returncode}"
     return f"was killed by {signal.Signals(-returncode).name}"
 
 
-def _last_words(output: bytes) -> str:
+def _last_lines(output: bytes) -> str:
     lines = output.decode("utf-8", errors="replace").strip().splitlines()
-    return "\n".join(lines[-_LAST_WORDS:]) or "it said nothing"
+    return "\n".join(lines[-_LAST_LINES:]) or "it printed nothing"
 
 
-_PYTHON = frozenset(("EagerPyFunc", "PyFunc", "PyFuncStateless"))
+def load_op_libraries(model: str) -> None:
+    """Register the ops of a model that are not TensorFlow's in this process; see `OP_LIBRARIES`."""
+    for module in OP_LIBRARIES.get(model, {}).values():
+        importlib.import_module(module)
+
+
+class UnsupportedOpsError(Exception):
+    """A model holds ops that its server could not run, or no ops that can be read."""
+
+
+def check_ops(folder: Path, allowed_namespaces: tuple[str, ...] = ()) -> None:
+    """Refuse a model that its server could not run.
+
+    Args:
+        folder: The SavedModel.
+        allowed_namespaces: Beginnings of the names of ops whose library the server has loaded, such as `Scann>`.
+
+    Raises:
+        UnsupportedOpsError: The model holds other ops than TensorFlow's; each is named, with the remedy. Else as
+            `read_saved_model`.
+    """
+    unsupported = unsupported_ops(folder)
+    lines = [f"  {op} {why}" for op, why in unsupported.items() if not op.startswith(allowed_namespaces)]
+    if lines:
+        raise UnsupportedOpsError("\n".join((f"{folder} holds ops that its server cannot run:", *lines)))
+
+
+def unsupported_ops(folder: Path) -> dict[str, str]:
+    """Return the ops of a SavedModel that a stock TensorFlow Serving cannot run -> why, by name.
+
+    TensorFlow's own ops are those of `tf.raw_ops`, which is generated when TensorFlow is built: an op library that this
+    process has loaded adds nothing to it. Raises as `read_saved_model` does.
+    """
+    stock = frozenset(dir(tf.raw_ops))
+    reasons = {}
+    for op in sorted(read_ops(folder)):
+        if op in _PYTHON_OPS:
+            reasons[op] = "calls Python, which a server does not have; write it with TensorFlow's own ops"
+        elif op in _FILE_AND_NETWORK_OPS:
+            reasons[op] = "uses files or the network when it runs; read it before the export into a variable"
+        elif op not in stock:
+            reasons[op] = (
+                f"is not an op of TensorFlow {tf.__version__}; write it with TensorFlow's own, "
+                "or allow its namespace and load its op library into the server"
+            )
+    return reasons
+
+
+def read_ops(folder: Path) -> frozenset[str]:
+    """Return the names of all ops of a SavedModel, whatever its meta graph or function; see `read_saved_model`."""
+    return frozenset(op for meta in read_saved_model(folder).meta_graphs for op in _graph_ops(meta.graph_def))
+
+
+def _graph_ops(graph: Any) -> Iterator[str]:
+    """Yield the ops of a GraphDef, those of its library's functions included; a call of a function is not an op."""
+    functions = {function.signature.name for function in graph.library.function}
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        yield from (node.op for node in nodes if node.op not in functions)
+
+
+def read_saved_model(folder: Path) -> Any:
+    """Parse a model's `saved_model.pb` into a `tensorflow.SavedModel` message, without loading the model.
+
+    Raises:
+        FileNotFoundError: The folder holds none.
+        UnsupportedOpsError: The file is not such a message, or one without a graph.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    path = folder / "saved_model.pb"
+    try:
+        model = SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise UnsupportedOpsError(f"{path} is not a SavedModel; export it again") from error
+    if not model.meta_graphs:
+        raise UnsupportedOpsError(f"{path} holds no graph; export it again")
+    return model
+
+
+_PYTHON_OPS = frozenset(("EagerPyFunc", "PyFunc", "PyFuncStateless"))
 """What tf.py_function and tf.numpy_function become: their kernels call back into the process that made the graph."""
 
-_OUTSIDE = frozenset(
+_FILE_AND_NETWORK_OPS = frozenset(
     """
     ReadFile WriteFile MatchingFiles PrintV2 FileSystemSetConfiguration
     FixedLengthRecordReader FixedLengthRecordReaderV2 LMDBReader RecordInput TextLineReader TextLineReaderV2
@@ -186,89 +273,7 @@ _OUTSIDE = frozenset(
 )
 """TensorFlow's ops that name a file, a folder or another server when they run.
 
-It holds the three that `saved_model_cli scan` denies: ReadFile, WriteFile, and PrintV2, which can print into a file.
-What a SavedModel's loader itself needs is not in it: RestoreV2, SaveV2, MergeV2Checkpoints, ShardedFilename, and
+Among them are the three that `saved_model_cli scan` denies: ReadFile, WriteFile, PrintV2 (it can print into a file).
+What a SavedModel's loader itself needs is not among them: RestoreV2, SaveV2, MergeV2Checkpoints, ShardedFilename, and
 InitializeTableFromTextFile and its V2, which fill a table from the model's own assets.
 """
-
-
-class OpSetError(Exception):
-    """A model holds ops that its server could not run, or none that can be read."""
-
-
-def read_saved_model(folder: Path) -> Any:
-    """Parse a model's `saved_model.pb` into a `tensorflow.SavedModel` message, without loading the model.
-
-    Raises:
-        FileNotFoundError: The folder holds none.
-        OpSetError: The file is no such message, or one without a graph.
-    """
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    path = folder / "saved_model.pb"
-    try:
-        model = SavedModel.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise OpSetError(f"{path} is not a SavedModel; export it again") from error
-    if not model.meta_graphs:
-        raise OpSetError(f"{path} holds no graph; export it again")
-    return model
-
-
-def _graph_ops(graph: Any) -> Iterator[str]:
-    """Yield the ops of a GraphDef, those of its library's functions included; to call a function is no op."""
-    functions = {function.signature.name for function in graph.library.function}
-    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
-        yield from (node.op for node in nodes if node.op not in functions)
-
-
-def ops_of(folder: Path) -> frozenset[str]:
-    """Return the names of all ops of a SavedModel, whatever its meta graph or function; see `read_saved_model`."""
-    return frozenset(op for meta in read_saved_model(folder).meta_graphs for op in _graph_ops(meta.graph_def))
-
-
-def foreign_ops(folder: Path) -> dict[str, str]:
-    """Return the ops of a SavedModel that a stock TensorFlow Serving cannot run -> why, by name.
-
-    TensorFlow's own ops are those of `tf.raw_ops`, which is generated when TensorFlow is built: an op library that this
-    process has loaded adds nothing to it. Raises as `read_saved_model` does.
-    """
-    stock = frozenset(dir(tf.raw_ops))
-    reasons = {}
-    for op in sorted(ops_of(folder)):
-        if op in _PYTHON:
-            reasons[op] = "calls Python, which a server does not have; write it with TensorFlow's own ops"
-        elif op in _OUTSIDE:
-            reasons[op] = "uses files or the network when it runs; read it before the export into a variable"
-        elif op not in stock:
-            reasons[op] = (
-                f"is no op of TensorFlow {tf.__version__}; write it with TensorFlow's own, "
-                "or allow its namespace and load its op library into the server"
-            )
-    return reasons
-
-
-def check_op_set(folder: Path, allowed_namespaces: tuple[str, ...] = ()) -> None:
-    """Refuse a model that its server could not run.
-
-    Args:
-        folder: The SavedModel.
-        allowed_namespaces: Beginnings of the names of ops whose library the server has loaded, such as `Scann>`.
-
-    Raises:
-        OpSetError: The model holds other foreign ops; each is named, with the remedy. Else as `read_saved_model`.
-    """
-    refused = {op: why for op, why in foreign_ops(folder).items() if not op.startswith(allowed_namespaces)}
-    if refused:
-        lines = (f"  {op} {why}" for op, why in refused.items())
-        raise OpSetError("\n".join((f"{folder} holds ops that its server cannot run:", *lines)))
-
-
-OP_LIBRARIES: Mapping[str, Mapping[str, str]] = {"retrieval_scann": {"Scann>": "scann"}}
-"""Model -> beginning of the names of its foreign ops -> the Python module that registers them when it is imported."""
-
-
-def load_op_libraries(model: str) -> None:
-    """Register the foreign ops of a model in this process; of a stock model there are none."""
-    for module in OP_LIBRARIES.get(model, {}).values():
-        importlib.import_module(module)

@@ -1,6 +1,6 @@
 """Warmup records: what TensorFlow Serving asks a model before it serves it, with the answers that it should give.
 
-TensorFlow Serving reads the requests and ignores the answers; the infra blessing (`serving.infra`) and the hot swap
+TensorFlow Serving reads the requests and ignores the answers; the load check (`load_check`) and the hot swap
 (`serving.live`) compare them. See https://www.tensorflow.org/tfx/serving/saved_model_warmup for the file.
 """
 
@@ -32,7 +32,7 @@ def anonymous(requests: Features) -> Features:
     All features are missing; `write_warmup` makes holdings up.
 
     Args:
-        requests: Raw requests (see `data.query`), [num_customers, ...].
+        requests: Raw requests (see `graph.query`), [num_customers, ...].
     """
     return {"as_of_day": requests["as_of_day"]}
 
@@ -54,7 +54,7 @@ def write_warmup(
     Args:
         folder: The SavedModel, with its manifest where it has one. Records that it has already are replaced.
         name: What it is served as, which the requests name.
-        requests: Raw requests of at least one customer (see `data.query`), [num_customers, ...]; they are repeated
+        requests: Raw requests of at least one customer (see `graph.query`), [num_customers, ...]; they are repeated
             where they are fewer than `max_batch`, and those after it are not read. Other inputs may be among them.
         max_batch: How many customers the larger records have, as TensorFlow Serving's `max_batch_size`.
         k: How many products each customer is to get, and how many candidates the ranker.

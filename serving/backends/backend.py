@@ -10,7 +10,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError
 
-__all__ = ["Backend", "BackendError", "InputSpec", "conform", "decoded"]
+__all__ = ["Backend", "BackendError", "InputSpec", "check_inputs", "decode_utf8"]
 
 
 class BackendError(FailedError):
@@ -57,7 +57,7 @@ class Backend(Protocol):
 _KINDS = {"O": "words", "U": "words", "S": "bytes", "f": "numbers", "i": "whole numbers", "u": "whole numbers"}
 
 
-def conform(place: str, inputs: Mapping[str, Array], specs: Mapping[str, InputSpec]) -> Features:
+def check_inputs(place: str, inputs: Mapping[str, Array], specs: Mapping[str, InputSpec]) -> Features:
     """Return the inputs as the signature's types.
 
     A server's own refusal may come in words that name no feature, or repeat a customer's data.
@@ -102,7 +102,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
     return _KINDS.get(dtype.kind, str(dtype))
 
 
-def decoded(values: Array) -> Array:
+def decode_utf8(values: Array) -> Array:
     """Return UTF-8 bytes as object str, same shape; other values as they are."""
     if values.dtype != object:
         return values

@@ -11,9 +11,9 @@ import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
 from nextbest.data.dataset import Features
-from nextbest.serving.backends.backend import decoded
+from nextbest.serving.backends.backend import decode_utf8
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, understood
+from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, parse_errors
 from nextbest.serving.backends.server import Clock, ServerBackend
 from nextbest.serving.backends.target import Target
 
@@ -75,8 +75,8 @@ class GrpcBackend(ServerBackend):
         for feature, values in inputs.items():
             request.inputs[feature].CopyFrom(tf.make_tensor_proto(values, shape=values.shape))
         answer = self._call(self._predictions.Predict, request, seconds).outputs
-        with understood():
-            return {output: decoded(tf.make_ndarray(answer[output])) for output in outputs}
+        with parse_errors():
+            return {output: decode_utf8(tf.make_ndarray(answer[output])) for output in outputs}
 
     def _call(self, method: Callable[..., Any], request: Any, seconds: float) -> Any:
         try:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
 from nextbest.serving.artifacts.replay import signature_caller
-from nextbest.serving.backends.backend import BackendError, InputSpec, conform, decoded
+from nextbest.serving.backends.backend import BackendError, InputSpec, check_inputs, decode_utf8
 
 __all__ = ["LocalBackend"]
 
@@ -49,12 +49,12 @@ class LocalBackend:
 
     def predict(self, signature: str, inputs: Mapping[str, Array]) -> Features:
         """See `Backend`."""
-        request = conform(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
+        request = check_inputs(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
         try:
             answer = self.ask(signature, request)
         except tf.errors.OpError as error:
             raise BackendError(f"{self._folder} refused the request: {error.message}") from error
-        return {name: decoded(values) for name, values in answer.items()}
+        return {name: decode_utf8(values) for name, values in answer.items()}
 
     def ask(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Call a signature as `serving.artifacts.replay.SignatureCall` does: strings are bytes."""

@@ -25,11 +25,11 @@ __all__ = [
     "Signature",
     "Tensor",
     "VersionStatus",
-    "explained",
+    "error_message",
     "parse_description",
+    "parse_errors",
     "parse_statuses",
-    "understood",
-    "without_values",
+    "redact",
 ]
 
 AVAILABLE = "AVAILABLE"
@@ -118,7 +118,7 @@ class ServerError(Exception):
 
 
 @contextmanager
-def understood() -> Iterator[None]:
+def parse_errors() -> Iterator[None]:
     """Read an answer: what makes no sense in it is the server's error, and its values are not repeated."""
     try:
         yield
@@ -126,13 +126,13 @@ def understood() -> Iterator[None]:
         raise ServerError("UNIMPLEMENTED", f"what it answered makes no sense ({type(error).__name__})") from None
 
 
-@understood()
+@parse_errors()
 def parse_statuses(json: Mapping[str, Any]) -> list[VersionStatus]:
     """Read a `GetModelStatusResponse`. Raises ServerError where it is none."""
     return [VersionStatus.parse(found) for found in json.get("model_version_status", [])]
 
 
-@understood()
+@parse_errors()
 def parse_description(json: Mapping[str, Any]) -> Description:
     """Read a `GetModelMetadataResponse`, without signatures that take nothing. Raises ServerError where it is none."""
     signatures = json["metadata"]["signature_def"]["signature_def"]
@@ -173,7 +173,9 @@ _REMEDIES = {
 _OTHER = "look into the server's log"
 
 
-def explained(error: ServerError, place: str, config: ClientConfig, remedies: Mapping[str, str] | None = None) -> str:
+def error_message(
+    error: ServerError, place: str, config: ClientConfig, remedies: Mapping[str, str] | None = None
+) -> str:
     """Return the message for a person.
 
     Args:
@@ -188,7 +190,7 @@ def explained(error: ServerError, place: str, config: ClientConfig, remedies: Ma
     return f"{place}: {error.code}: {text or 'no reason given'}; {remedy.format(**config.model_dump())}"
 
 
-def without_values(text: str, inputs: Mapping[str, Array]) -> str:
+def redact(text: str, inputs: Mapping[str, Array]) -> str:
     """Return a server's text without the values of the request that it repeats: they are customers' data."""
     text = _ECHO.sub(r"\1\2 …", text)
     words = {word for values in inputs.values() if values.dtype == object for word in values.flat if word in text}

@@ -14,7 +14,7 @@ import numpy as np
 
 from nextbest.data.dataset import Features
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, understood
+from nextbest.serving.backends.messages import TLS, UNAVAILABLE, ServerError, Tensor, parse_errors
 from nextbest.serving.backends.server import Clock, ServerBackend
 from nextbest.serving.backends.target import Target
 
@@ -84,7 +84,7 @@ class RestBackend(ServerBackend):
         columns = {feature: values.tolist() for feature, values in inputs.items()}
         body = json.dumps({"signature_name": name, "inputs": columns}, separators=(",", ":")).encode()
         answer = self._call("POST", f"/versions/{self.version}:predict", body, seconds)
-        with understood():
+        with parse_errors():
             # An only output comes without its name.
             found = answer["outputs"] if len(outputs) > 1 else dict.fromkeys(outputs, answer["outputs"])
             return {output: np.array(found[output], tensor.dtype) for output, tensor in outputs.items()}
@@ -112,7 +112,7 @@ class RestBackend(ServerBackend):
                 raise _no_answer(error, "ABORTED") from None
         if response.status_code != httpx.codes.OK:
             raise ServerError(_CODES.get(response.status_code, "UNKNOWN"), _error_text(response.status_code, content))
-        with understood():
+        with parse_errors():
             return json.loads(content)
 
     def _read(self, response: httpx.Response, until: float) -> bytes:

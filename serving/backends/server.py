@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.backends.backend import BackendError, InputSpec, conform
+from nextbest.serving.backends.backend import BackendError, InputSpec, check_inputs
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.serving.backends.messages import (
     AVAILABLE,
@@ -23,14 +23,14 @@ from nextbest.serving.backends.messages import (
     Signature,
     Tensor,
     VersionStatus,
-    explained,
+    error_message,
     parse_description,
     parse_statuses,
-    without_values,
+    redact,
 )
 from nextbest.serving.backends.target import Target
 
-__all__ = ["Clock", "ServerBackend", "joined", "no_rows", "split", "widened", "with_retries"]
+__all__ = ["Clock", "ServerBackend", "concat_answers", "no_rows", "pad_lists", "retry", "split"]
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class ServerBackend(ABC):
         """
         version = self._available_version()
         by_label = self._config.label is not None
-        self._description = self._told(
+        self._description = self._call_with_retries(
             self._place,
             lambda seconds: parse_description(
                 self._metadata(None if by_label else version, self._config.label, seconds),
@@ -109,17 +109,19 @@ class ServerBackend(ABC):
         """See `Backend`."""
         found = self._signature(signature)
         place = f"{self._place}, signature {signature!r}"
-        request = conform(place, inputs, self.inputs(signature))
+        request = check_inputs(place, inputs, self.inputs(signature))
         if self._config.list_width is not None:
-            request = widened(request, found.inputs, self._config.list_width)
+            request = pad_lists(request, found.inputs, self._config.list_width)
         rows = len(next(iter(request.values())))
         if not rows:
             return no_rows(found.outputs)
 
         def ask(part: Features) -> Features:
-            return self._told(place, lambda seconds: self._checked_answer(signature, part, found, seconds), part, _GONE)
+            return self._call_with_retries(
+                place, lambda seconds: self._checked_answer(signature, part, found, seconds), part, _GONE
+            )
 
-        return joined([ask(part) for part in split(request, rows, self._config.max_batch_rows)])
+        return concat_answers([ask(part) for part in split(request, rows, self._config.max_batch_rows)])
 
     def _signature(self, name: str) -> Signature:
         signatures = self._pinned.signatures
@@ -140,7 +142,7 @@ class ServerBackend(ABC):
         """Return the wanted version, or the newest one, when it can be asked."""
         until = self._clock.now() + self._config.loading_seconds
         while True:
-            statuses = self._told(self._place, lambda seconds: parse_statuses(self._status(seconds)))
+            statuses = self._call_with_retries(self._place, lambda seconds: parse_statuses(self._status(seconds)))
             wanted = [found for found in statuses if self._config.version in (None, found.version)]
             if available := [found.version for found in wanted if found.state == AVAILABLE]:
                 return max(available)
@@ -152,7 +154,7 @@ class ServerBackend(ABC):
                 raise BackendError(f"{self._place}: the server is still loading it; ask later or raise {seconds}")
             self._clock.sleep(min(self._config.poll_seconds, left))
 
-    def _told(
+    def _call_with_retries(
         self,
         place: str,
         ask: Callable[[float], T],
@@ -161,11 +163,11 @@ class ServerBackend(ABC):
     ) -> T:
         """Ask, again where that helps, and tell a person what went wrong, without the request's values."""
         try:
-            return with_retries(ask, self._config, self._clock)
+            return retry(ask, self._config, self._clock)
         except ServerError as error:
-            shown = ServerError(error.code, without_values(error.text, inputs or {}))
+            shown = ServerError(error.code, redact(error.text, inputs or {}))
             # Not chained: the cause's own text may repeat a customer's data.
-            raise BackendError(explained(shown, place, self._config, remedies)) from None
+            raise BackendError(error_message(shown, place, self._config, remedies)) from None
 
 
 def _unserved(version: int | None, statuses: list[VersionStatus], wanted: list[VersionStatus]) -> str:
@@ -183,7 +185,7 @@ def split(inputs: Features, rows: int, most: int) -> Iterator[Features]:
         yield {name: values[first : first + most] for name, values in inputs.items()}
 
 
-def joined(parts: Sequence[Features]) -> Features:
+def concat_answers(parts: Sequence[Features]) -> Features:
     """Return the answers to a request's parts as one, the narrower ones padded with '' or 0."""
     if len(parts) == 1:
         return parts[0]
@@ -195,7 +197,7 @@ def _concatenated(parts: list[Array]) -> Array:
     return np.concatenate([_padded(part, (len(part), *width)) for part in parts])
 
 
-def widened(inputs: Features, specs: Mapping[str, Tensor], width: int) -> Features:
+def pad_lists(inputs: Features, specs: Mapping[str, Tensor], width: int) -> Features:
     """Return a request with its lists padded with '' or 0 to a multiple of `width`, at least to one."""
     return {
         name: _padded(values, (len(values), max(-(-values.shape[1] // width), 1) * width))
@@ -227,11 +229,11 @@ class Clock:
     """Seconds since some moment."""
     sleep: Callable[[float], None] = time.sleep
     """Wait so many seconds."""
-    chance: random.Random = field(default_factory=random.Random)
+    random: random.Random = field(default_factory=random.Random)
     """Draws the pauses, so that clients that failed together do not come back together."""
 
 
-def with_retries(ask: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
+def retry(ask: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
     """Ask until there is an answer, other than that the server is unavailable, or the deadline or the attempts end.
 
     The pauses are "full jitter" of Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
@@ -251,7 +253,7 @@ def with_retries(ask: Callable[[float], T], config: ClientConfig, clock: Clock) 
         try:
             return ask(until - clock.now())
         except ServerError as error:
-            pause = clock.chance.uniform(0, min(longest, config.max_backoff_seconds))
+            pause = clock.random.uniform(0, min(longest, config.max_backoff_seconds))
             if error.code != UNAVAILABLE or attempt == config.attempts or clock.now() + pause >= until:
                 raise
         clock.sleep(pause)

@@ -112,7 +112,7 @@ class Explainer:
         """Explain one product's score for one customer.
 
         Args:
-            request: One row of a raw request (see `data.query`); what it lacks is missing.
+            request: One row of a raw request (see `graph.query`); what it lacks is missing.
             product_id: The product, recommended or not.
             stage: Whose score.
 

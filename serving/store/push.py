@@ -1,9 +1,11 @@
 """Push exported models to where they are served, go back to older ones, and remove the oldest.
 
 A push copies all models beside their places, brings them to the disk, and then renames them, the composite last. A
-removal renames all, the composite first, and then removes them. So a killed process leaves every version whole, or
+removal renames all, the composite first, and then removes them. So a killed process leaves every version complete, or
 with a `staging-` or `removing-` folder beside it; the next push or removal finds that the dead process no longer locks
-the version (see `serving.claims`) and removes all of it.
+the version (see `try_lock`) and removes all of it.
+
+A version's number is given out as a file, MODELS/.versions/NUMBER, which stays; its flock is held by who works on it.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from nextbest.serving.store.versions import (
     REMOVING,
     STAGING,
     commit_order,
+    complete_versions,
     model_names,
     models_by_version,
     unfinished_versions,
-    whole_versions,
 )
 
-__all__ = ["claimed", "kept", "make_folder", "prune", "push", "rollback", "sync", "taken"]
+__all__ = ["lock_new_version", "lock_shared", "make_folder", "prune", "push", "rollback", "sync", "try_lock"]
 
 
 def push(
@@ -59,7 +61,7 @@ def push(
     """
     if keep is not None:
         _check_keep(keep)
-    with claimed(target) as version:
+    with lock_new_version(target) as version:
         _remove_leftovers(target)
         try:
             for name in models:
@@ -86,20 +88,21 @@ def rollback(target: Path, version: int) -> int:
         version: A complete version.
 
     Raises:
-        InputError: It is not there, or not whole.
+        InputError: It is not there, or not complete.
         OSError: As for `push`.
     """
-    _check_whole(target, version)  # before it is locked, which would claim a number that no one has
-    with kept(target, version):
-        _check_whole(target, version)
+    _check_complete(target, version)  # before it is locked, which would give out a number that no push asked for
+    with lock_shared(target, version):
+        _check_complete(target, version)
         models = {name: target / name / str(version) for name in models_by_version(target)[version]}
         return push(models, target, {"rollback_of": version})
 
 
 def prune(target: Path, keep: int) -> list[int]:
-    """Remove the versions older than the newest `keep` whole ones, and return their numbers, ascending.
+    """Remove the versions older than the newest `keep` complete ones, and return their numbers, ascending.
 
-    What somebody is pushing or copying stays beside them, for the next time. Without any complete version all stays.
+    What another process is pushing or copying stays beside them, for the next time. Without any complete version all
+    stay.
 
     Args:
         target: Where models are served from.
@@ -111,7 +114,7 @@ def prune(target: Path, keep: int) -> list[int]:
     _check_keep(keep)
     _remove_leftovers(target)
     # A version in use does not count: its push might still fail and take it back.
-    settled = [version for version in whole_versions(target) if _is_unused(target, version)]
+    settled = [version for version in complete_versions(target) if _is_unused(target, version)]
     oldest = min(settled[-keep:], default=0)
     return [number for number in models_by_version(target) if number < oldest and _remove_unused(target, number)]
 
@@ -121,11 +124,11 @@ def _check_keep(keep: int) -> None:
         raise ValueError(f"keep = {keep}: keep at least 1 version")
 
 
-def _check_whole(target: Path, version: int) -> None:
-    whole = whole_versions(target)
-    if version not in whole:
-        what = f"version {version} is " + ("not whole" if version in models_by_version(target) else "not there")
-        remedy = f"name one of {', '.join(map(str, whole))}" if whole else "push one with `nextbest export`"
+def _check_complete(target: Path, version: int) -> None:
+    complete = complete_versions(target)
+    if version not in complete:
+        what = f"version {version} is " + ("incomplete" if version in models_by_version(target) else "not there")
+        remedy = f"name one of {', '.join(map(str, complete))}" if complete else "push one with `nextbest export`"
         raise InputError([Problem(str(target), None, None, what, remedy)])
 
 
@@ -163,26 +166,23 @@ def _remove(target: Path, version: int) -> bool:
 
 
 def _is_unused(target: Path, version: int) -> bool:
-    with taken(target, version) as free:
-        return free
+    with try_lock(target, version) as locked:
+        return locked
 
 
 def _remove_unused(target: Path, version: int) -> bool:
-    """Remove a version unless somebody works on it; returns whether it was there and is not any more."""
-    with taken(target, version) as free:
-        return free and _remove(target, version)
+    """Remove a version unless another process works on it; returns whether it was there and is not any more."""
+    with try_lock(target, version) as locked:
+        return locked and _remove(target, version)
 
 
 def _remove_leftovers(target: Path) -> None:
     """Remove the versions of pushes and removals that were killed."""
     for version in unfinished_versions(target):
-        with taken(target, version) as free:
+        with try_lock(target, version) as locked:
             # Looked at once more: until it was locked, its push may have ended.
-            if free and version in unfinished_versions(target):
+            if locked and version in unfinished_versions(target):
                 _remove(target, version)
-
-
-_CLAIMS = ".versions"
 
 
 def sync(path: Path) -> None:
@@ -202,49 +202,53 @@ def make_folder(path: Path) -> None:
         sync(path.parent)
 
 
-@contextmanager
-def claimed(target: Path) -> Iterator[int]:
-    """Claim a version above all that were ever given below `target`, and hold its lock within the block."""
-    with _new_claim(target) as claim:
-        fcntl.flock(claim, fcntl.LOCK_EX)
-        sync(target / _CLAIMS)
-        yield int(Path(claim.name).name)
+_LOCKS = ".versions"
 
 
 @contextmanager
-def taken(target: Path, version: int) -> Iterator[bool]:
-    """Yield whether no one works on a version; if so, no one else can within the block."""
-    with _claim(target, version) as claim:
+def lock_new_version(target: Path) -> Iterator[int]:
+    """Yield a version above all that were ever given out below `target`, locked within the block."""
+    with _new_lock_file(target) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        sync(target / _LOCKS)
+        yield int(Path(file.name).name)
+
+
+@contextmanager
+def try_lock(target: Path, version: int) -> Iterator[bool]:
+    """Lock a version within the block unless another process works on it, and yield whether it is locked now."""
+    with _lock_file(target, version) as file:
         try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            free = False
+            locked = False
         else:
-            free = True
-        yield free
+            locked = True
+        yield locked
 
 
 @contextmanager
-def kept(target: Path, version: int) -> Iterator[None]:
-    """Let no one push or remove a version within the block; others may keep it too."""
-    with _claim(target, version) as claim:
-        fcntl.flock(claim, fcntl.LOCK_SH)
+def lock_shared(target: Path, version: int) -> Iterator[None]:
+    """Let no one push or remove a version within the block; others may lock it in this way too."""
+    with _lock_file(target, version) as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
-def _claim(target: Path, version: int) -> IO[str]:
-    """Open the claim of a version that is there; one that no one pushed, but put there by hand, gets its claim now."""
-    make_folder(target / _CLAIMS)
-    return (target / _CLAIMS / str(version)).open("a")
+def _lock_file(target: Path, version: int) -> IO[str]:
+    """Open the lock file of a version that is there; one that was copied there by hand gets its file now."""
+    make_folder(target / _LOCKS)
+    return (target / _LOCKS / str(version)).open("a")
 
 
-def _new_claim(target: Path) -> IO[str]:
-    claims = target / _CLAIMS
-    make_folder(claims)
-    given = {int(claim.name) for claim in claims.iterdir() if claim.name.isdecimal()}
+def _new_lock_file(target: Path) -> IO[str]:
+    """Make the lock file of a version above all others."""
+    locks = target / _LOCKS
+    make_folder(locks)
+    given = {int(file.name) for file in locks.iterdir() if file.name.isdecimal()}
     number = 1 + max(given | models_by_version(target).keys() | unfinished_versions(target), default=0)
     while True:
         try:
-            return (claims / str(number)).open("x")  # O_EXCL: one of those who try at once gets it
+            return (locks / str(number)).open("x")  # O_EXCL: one of those who try at once gets it
         except FileExistsError:
             number += 1

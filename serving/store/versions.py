@@ -1,11 +1,11 @@
 """Which versions of the models are there: integers that grow, shared by all models of one push.
 
-    MODELS/NAME/7/             a whole model; TF Serving takes the highest number
+    MODELS/NAME/7/             a complete model; TF Serving takes the highest number
     MODELS/NAME/staging-7/     being copied: not yet a version
     MODELS/NAME/removing-7/    being removed: no longer a version
-    MODELS/.versions/7         the number was given away, and is locked while somebody works on it
+    MODELS/.versions/7         the number was given out, and is locked while a process works on it
 
-TF Serving skips names that are no number (FileSystemStoragePathSource, ParseVersionNumber). While a `staging-7` or a
+TF Serving skips names that are not numbers (FileSystemStoragePathSource, ParseVersionNumber). While a `staging-7` or a
 `removing-7` is anywhere, version 7 is unfinished in all models: pushed, the composite gets its name last; removed, it
 loses it first.
 """
@@ -28,13 +28,13 @@ __all__ = [
     "STAGING",
     "Version",
     "commit_order",
+    "complete_versions",
     "latest_version",
     "list_versions",
     "model_names",
     "models_by_version",
     "unfinished_versions",
     "versions",
-    "whole_versions",
 ]
 
 COMPOSITE = "recommender"
@@ -56,12 +56,12 @@ class Version:
     """Whether no one is pushing or removing it and it has all models that the newest version has."""
     pushed_at: datetime
     """UTC; of a version whose manifest does not say it, when its folder was last changed."""
-    blessed: bool | None
-    """Whether it was good enough, None where no one looked."""
-    infra_blessed: bool | None
-    """Whether it could be served, None where no one looked."""
+    approved: bool | None
+    """Whether it was good enough, None where its push does not say."""
+    loads: bool | None
+    """Whether it loads where this project's code is not, None where its push does not say."""
     forced: bool
-    """Whether it was pushed without being blessed."""
+    """Whether it was pushed without being approved."""
     rolled_back_to: int | None
     """The older version that this is a copy of."""
 
@@ -69,7 +69,7 @@ class Version:
 def versions(folder: Path) -> list[int]:
     """Return the versions of a model, ascending; other files and folders are ignored.
 
-    TF Serving takes a folder like 007 for a version too; here it is none, since it cannot be found by its number.
+    TF Serving takes a folder like 007 for a version too; here it is not one, since it cannot be found by its number.
     """
     if not folder.is_dir():
         return []
@@ -101,7 +101,7 @@ def model_names(target: Path) -> list[str]:
 
 
 def unfinished_versions(target: Path) -> set[int]:
-    """Return the versions that are being pushed or removed, or were when somebody was killed."""
+    """Return the versions that are being pushed or removed, or were when their process was killed."""
     entries = (entry.name for name in model_names(target) for entry in (target / name).iterdir())
     return {int(match[1]) for match in map(_UNFINISHED.fullmatch, entries) if match}
 
@@ -114,10 +114,10 @@ def models_by_version(target: Path) -> dict[int, tuple[str, ...]]:
     return {number: tuple(commit_order(name for name in present if number in present[name])) for number in numbers}
 
 
-def whole_versions(target: Path) -> list[int]:
+def complete_versions(target: Path) -> list[int]:
     """Return the finished versions with all models of the newest one, ascending.
 
-    The newest one is one of the composite, if there is any: a folder that somebody put beside it makes none.
+    The newest one is one of the composite, if there is any: a folder that was copied beside it is not a version of it.
     """
     found = models_by_version(target)
     if not found:
@@ -129,15 +129,15 @@ def whole_versions(target: Path) -> list[int]:
 
 def list_versions(target: Path) -> list[Version]:
     """Return all versions below a MODELS folder, ascending."""
-    whole = set(whole_versions(target))
+    complete = set(complete_versions(target))
     found = []
     for number, names in models_by_version(target).items():
         with suppress(FileNotFoundError):  # it was removed meanwhile
-            found.append(_described(target, number, names, number in whole))
+            found.append(_read_version(target, number, names, number in complete))
     return found
 
 
-def _described(target: Path, number: int, names: tuple[str, ...], complete: bool) -> Version:
+def _read_version(target: Path, number: int, names: tuple[str, ...], complete: bool) -> Version:
     folder = target / names[-1] / str(number)
     manifest = _manifest(folder)
     changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
@@ -146,8 +146,8 @@ def _described(target: Path, number: int, names: tuple[str, ...], complete: bool
         names,
         complete,
         pushed_at=datetime.fromisoformat(manifest["pushed_at"]) if "pushed_at" in manifest else changed,
-        blessed=_verdict(manifest.get("blessing")),
-        infra_blessed=_verdict(manifest.get("infra_blessing")),
+        approved=_passed(manifest.get("blessing")),
+        loads=_passed(manifest.get("infra_blessing")),
         forced=bool(manifest.get("forced")),
         rolled_back_to=manifest.get("rollback_of"),
     )
@@ -161,6 +161,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _verdict(entry: Mapping[str, Any] | bool | None) -> bool | None:
-    """Return what a blessing says, which may stand there alone or with its reasons."""
+def _passed(entry: Mapping[str, Any] | bool | None) -> bool | None:
+    """Return whether a check passed by its entry in the manifest, which may hold the reasons too."""
     return entry.get("blessed") if isinstance(entry, Mapping) else entry

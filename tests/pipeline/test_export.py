@@ -13,18 +13,18 @@ import pytest
 import nextbest.pipeline.export
 from nextbest.pipeline.export import NotBlessedError, export_run
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.artifacts.load_check import InfraBlessing, InfraCheck
+from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.store.versions import list_versions, versions
 from tests.commands import run_nextbest
 from tests.trained import Trained
 
 ASKED = '[evaluation.blessing]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
-WORKING = InfraBlessing(blessed=True, models={"recommender": InfraCheck(problem="")})
-BROKEN = InfraBlessing(blessed=False, models={"ranking": InfraCheck(problem="it hangs")})
+WORKING = LoadCheck({"recommender": ModelCheck("")})
+BROKEN = LoadCheck({"ranking": ModelCheck("it hangs")})
 
 
-def infra_says(verdict: InfraBlessing) -> Any:
-    return mock.patch.object(nextbest.pipeline.export, "infra_validate", lambda servables, config: verdict)
+def infra_says(verdict: LoadCheck) -> Any:
+    return mock.patch.object(nextbest.pipeline.export, "check_loads", lambda servables, config: verdict)
 
 
 def reopened(folder: Path) -> Run:
@@ -58,7 +58,7 @@ def test_a_pushed_version_says_that_it_is_blessed(trained: Trained) -> None:
         assert said["forced"] is False
         assert said["model_version"] == 1
     (version,) = list_versions(trained.models)
-    assert (version.blessed, version.infra_blessed, version.forced) == (True, True, False)
+    assert (version.approved, version.loads, version.forced) == (True, True, False)
 
 
 def test_all_warmup_records_are_replayed_before_a_push(trained: Trained) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from nextbest.data.candidates import Candidates
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.requests import requests_for_ids
 from tests.conftest import ROOT
 from tests.trained import Trained
 
@@ -86,8 +86,8 @@ def test_the_candidates_are_equal(trained: Trained, survivor: Path) -> None:
 def test_the_recommendations_are_equal(recommender: Recommender, survivor: Path) -> None:
     other = Recommender.load(survivor / "models")
     ids = recommender.customers().ids
-    request = requests_of_ids(recommender, ids)
-    expected, found = recommender.recommend(request, 10), other.recommend(requests_of_ids(other, ids), 10)
+    request = requests_for_ids(recommender, ids)
+    expected, found = recommender.recommend(request, 10), other.recommend(requests_for_ids(other, ids), 10)
     for name, values in vars(expected).items():
         np.testing.assert_array_equal(getattr(found, name), values)
 

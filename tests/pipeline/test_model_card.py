@@ -13,7 +13,7 @@ from nextbest.evaluation.approval import Blessing, Check
 from nextbest.evaluation.results import Evaluation, Interval, Slice
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run, open_run
-from nextbest.serving.artifacts.load_check import InfraBlessing, InfraCheck
+from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.insights.version_report import CARD
 from tests.trained import Trained
 
@@ -21,7 +21,7 @@ BLESSED = Blessing(
     blessed=True, checks=(Check(name="must_beat", passed=True, text="a beats b: yes"),), compared_with=None
 )
 REFUSED = Blessing(blessed=False, checks=(Check(name="lowest", passed=False, text="a is 0.1"),), compared_with=None)
-INFRA = InfraBlessing(blessed=True, models={"recommender": InfraCheck(problem="", records=14)})
+INFRA = LoadCheck({"recommender": ModelCheck("", records=14)})
 
 
 @pytest.fixture(scope="module")

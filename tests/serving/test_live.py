@@ -21,7 +21,7 @@ from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, PRODUCTS
 from nextbest.serving.artifacts.replay import WARMUP, SignatureCall
 from nextbest.serving.backends import InputSpec
-from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import prune, push, rollback
 from tests.serving.tiny import CUSTOMER_IDS, REQUESTS, export, write_records
@@ -73,7 +73,7 @@ _NOTHING_KNOWN = {
 }
 
 
-class Counted(LocalSource):
+class Counted(LocalVersions):
     """Counts how often each version is loaded."""
 
     def __init__(self, models: Path) -> None:
@@ -86,7 +86,7 @@ class Counted(LocalSource):
 
 
 def test_a_newer_version_takes_over(world: World, models: Path) -> None:
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         old = live.current
         assert (live.version, products(old), live.poll()) == (1, ["v1-a", "v1-b"], False)
         assert live.current is old
@@ -99,7 +99,7 @@ def test_a_newer_version_takes_over(world: World, models: Path) -> None:
 
 def test_a_rollback_is_just_another_version(world: World, models: Path) -> None:
     world.push("v2")
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         assert rollback(models, 1) == 3
         assert live.poll()
         assert (live.version, products(live.current)) == (3, ["v1-a", "v1-b"])
@@ -167,7 +167,7 @@ def test_a_broken_version_is_refused(world: World, models: Path, kind: str, capl
 
 
 def test_one_without_records_is_loaded_cold(world: World, models: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         world.push("v2", lambda folder: (folder / WARMUP).unlink())
         assert live.poll()
         assert "holds no warmup records" in caplog.text
@@ -176,7 +176,7 @@ def test_one_without_records_is_loaded_cold(world: World, models: Path, caplog: 
 class TestTheStart:
     def test_no_version(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="nextbest export"):
-            LiveRecommender(LocalSource(tmp_path))
+            LiveRecommender(LocalVersions(tmp_path))
 
     def test_the_newest_that_works_is_taken(self, world: World, models: Path) -> None:
         world.push("v2")
@@ -192,12 +192,12 @@ class TestTheStart:
         for label in ("v1", "v2"):
             world.push(label, lambda folder: (folder / ASSETS / MANIFEST).unlink())
         with pytest.raises(RuntimeError, match=r"version 2: FileNotFoundError.*; version 1: FileNotFoundError"):
-            LiveRecommender(LocalSource(world.models))
+            LiveRecommender(LocalVersions(world.models))
 
 
 class TestRemovedVersions:
     def test_a_loaded_version_does_not_need_its_folder(self, world: World, models: Path) -> None:
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             held = live.current
             world.push("v2")
             prune(models, 1)
@@ -209,7 +209,7 @@ class TestRemovedVersions:
             assert products(held) == ["v1-a", "v1-b"]
 
     def test_one_that_is_removed_while_it_is_loaded_is_refused(self, world: World, models: Path) -> None:
-        class Slow(LocalSource):
+        class Slow(LocalVersions):
             def load(self, version: int) -> Recommender:
                 if version == 2:
                     shutil.rmtree(models / "recommender" / "2")
@@ -222,13 +222,13 @@ class TestRemovedVersions:
 
     def test_the_highest_that_is_left_takes_the_place_of_one_that_was_removed(self, world: World, models: Path) -> None:
         world.push("v2")
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             shutil.rmtree(models / "recommender" / "2")
             assert live.poll()
             assert products(live.current) == ["v1-a", "v1-b"]
 
     def test_the_last_one_goes_on_when_there_is_none(self, models: Path) -> None:
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             shutil.rmtree(models)
             assert not live.poll()
             assert products(live.current) == ["v1-a", "v1-b"]
@@ -254,7 +254,7 @@ def test_no_request_fails_and_each_is_answered_by_one_version(world: World, mode
                 answered[client].add(listed[0])
                 seen.notify_all()
 
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         threads = [threading.Thread(target=ask, args=(client,)) for client in range(clients)]
         for thread in threads:
             thread.start()
@@ -331,7 +331,7 @@ class TestFreeing:
         assert source.backends[1].closed == 1
 
     def test_the_model_is_gone_after_the_swap(self, world: World, models: Path) -> None:
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             old = weakref.ref(live.current._backend._model)  # type: ignore[attr-defined]
             world.push("v2")
             gc.disable()  # nothing but the swap may collect it
@@ -342,7 +342,7 @@ class TestFreeing:
                 gc.enable()
 
     def test_a_model_whose_last_user_was_slow_is_gone_after_the_next_look(self, world: World, models: Path) -> None:
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             held = live.current
             old = weakref.ref(held._backend._model)  # type: ignore[attr-defined]
             world.push("v2")
@@ -364,7 +364,7 @@ class TestFreeing:
             return nextbest.serving.artifacts.replay.signature_caller(functions)
 
         monkeypatch.setattr(nextbest.serving.backends.local, "signature_caller", signature_caller)
-        with LiveRecommender(LocalSource(models)) as live:
+        with LiveRecommender(LocalVersions(models)) as live:
             world.push("v2", differ)
             gc.disable()
             try:

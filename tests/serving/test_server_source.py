@@ -14,7 +14,7 @@ import pytest
 from nextbest.data.dataset import Features
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.live import LiveRecommender, LocalSource, ServerSource, source_of
+from nextbest.serving.live import LiveRecommender, LocalVersions, ServerVersions, open_source
 from nextbest.serving.recommender import Recommendations, Recommender
 from nextbest.serving.requests import take
 from nextbest.serving.store.push import rollback
@@ -47,7 +47,7 @@ def request_(recommender: Recommender) -> Features:
 def test_a_swap_of_the_server_fails_no_request(
     emulator: Emulator, models: Path, transport: str, recommender: Recommender, request_: Features
 ) -> None:
-    source = source_of(models, url_of(emulator, transport), ClientConfig())
+    source = open_source(models, url_of(emulator, transport), ClientConfig())
     with LiveRecommender(source) as live:
         before, old = live.version, live.current
         rollback(models, before)  # the same model as the next version
@@ -64,7 +64,7 @@ def test_all_who_fail_at_once_are_answered_by_the_next_version(
 ) -> None:
     # Only one of them sees the poll that swaps; the others find that it has been done.
     everyone_has_failed = threading.Barrier(4)
-    with LiveRecommender(source_of(models, url_of(emulator, "grpc"), ClientConfig())) as live:
+    with LiveRecommender(open_source(models, url_of(emulator, "grpc"), ClientConfig())) as live:
         old = live.current
         rollback(models, live.version)
         emulator.poll()
@@ -85,7 +85,7 @@ def test_what_no_version_answers_is_told(trained: Trained) -> None:
         raise BackendError(f"version {current.folder.name} is asked once")
 
     with (
-        LiveRecommender(LocalSource(trained.models)) as live,
+        LiveRecommender(LocalVersions(trained.models)) as live,
         pytest.raises(BackendError, match="version 1 is asked once"),
     ):
         live.ask(question)
@@ -93,14 +93,14 @@ def test_what_no_version_answers_is_told(trained: Trained) -> None:
 
 def test_a_version_that_models_lack_is_refused(emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "recommender").mkdir()
-    source = ServerSource(tmp_path, url_of(emulator, "grpc"), ClientConfig())
+    source = ServerVersions(tmp_path, url_of(emulator, "grpc"), ClientConfig())
     (version,) = source.versions()
     with pytest.raises(RuntimeError, match=rf"version {version}.*which grpc://.* serves, is not there"):
         LiveRecommender(source)
 
 
 def test_local_models_come_from_their_folder(models: Path) -> None:
-    source = source_of(models, "local", ClientConfig())
-    assert isinstance(source, LocalSource)
+    source = open_source(models, "local", ClientConfig())
+    assert isinstance(source, LocalVersions)
     with closing(source.load(1)) as first:
         assert first.folder == models / "recommender" / "1"

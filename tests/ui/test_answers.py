@@ -15,7 +15,7 @@ import nextbest.serving.scoring
 from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Filters, Recommender
-from nextbest.serving.requests import requests_from_file, requests_of_ids, take
+from nextbest.serving.requests import requests_for_ids, requests_from_file, take
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
 from nextbest.ui.answers import print_answers
 from tests.commands import Outcome, run_nextbest
@@ -47,7 +47,7 @@ def scored(trained: Trained, people: Path, tmp_path_factory: pytest.TempPathFact
 class TestRecommend:
     def test_by_id(self, trained: Trained, recommender: Recommender) -> None:
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json").out)
-        expected = recommender.recommend(requests_of_ids(recommender, np.array(["C000017"], object)), 5)
+        expected = recommender.recommend(requests_for_ids(recommender, np.array(["C000017"], object)), 5)
         assert answer["customer_id"] == "C000017"
         assert [shown["product_id"] for shown in answer["products"]] == expected.product_id[0].tolist()
         assert [shown["rank"] for shown in answer["products"]] == [1, 2, 3, 4, 5]
@@ -240,7 +240,7 @@ class TestScore:
         rows.assign(customer_id=["new", *rows["customer_id"][1:]]).to_csv(tmp_path / "people.csv", index=False)
         ids, request = requests_from_file(recommender, tmp_path / "people.csv")
         assert ids[0] == "new" and not any(request["held_products"][0])
-        known = requests_of_ids(recommender, ids[1:])
+        known = requests_for_ids(recommender, ids[1:])
         for name in ("held_products", "held_days", "recent_products", "recent_days"):
             np.testing.assert_array_equal(request[name][1:], known[name])
 
@@ -293,7 +293,7 @@ class TestScore:
 class TestWhy:
     def test_adds_up_and_is_that_of_the_product_alone(self, trained: Trained, recommender: Recommender) -> None:
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--why", "--top", "2").out)
-        request = requests_of_ids(recommender, np.array(["C000017"], object))
+        request = requests_for_ids(recommender, np.array(["C000017"], object))
         for product in answer["products"]:
             why, alone = product["why"], Explainer(recommender).explain(request, product["product_id"], "ranking")
             assert why["sentence"] == alone.sentence
@@ -316,7 +316,7 @@ class TestWhy:
         assert tuple(table.columns) == (*RECOMMENDATION_COLUMNS, "why")
         explainer = Explainer(recommender)
         for customer, product, sentence in table[["customer_id", "product_id", "why"]].itertuples(index=False):
-            request = requests_of_ids(recommender, np.array([customer], object))
+            request = requests_for_ids(recommender, np.array([customer], object))
             assert sentence == explainer.explain(request, product, "ranking").sentence
 
     def test_chunks_do_not_matter_nor_who_is_shown_nothing(

@@ -13,9 +13,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.requests import requests_for_ids
 from nextbest.ui.page.config import ACCOUNTS, PageConfig
 from nextbest.ui.page.server import open_page
 from tests.conftest import ROOT
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def live(trained: Trained) -> Iterator[LiveRecommender]:
-    with LiveRecommender(LocalSource(trained.models)) as live:
+    with LiveRecommender(LocalVersions(trained.models)) as live:
         yield live
 
 
@@ -67,7 +67,7 @@ class TestEndpoints:
 
     def test_recommend(self, client: Client, recommender: Recommender) -> None:
         answer = ask(client, "C000017", 3, None, None, None, name="/recommend")
-        request = requests_of_ids(recommender, np.array(["C000017"], object))
+        request = requests_for_ids(recommender, np.array(["C000017"], object))
         expected = recommender.recommend(request, 3)
         assert [product["product_id"] for product in answer["products"]] == expected.product_id[0].tolist()
         assert "already held" in answer["refused"].values()

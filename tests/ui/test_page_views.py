@@ -19,7 +19,7 @@ from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanations import Contribution, Explanation, FeatureImportance, Importance
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile
 from nextbest.serving.recommender import Filters, Recommender
-from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.requests import requests_for_ids
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import filters_of, highest_risks
 from nextbest.ui.page.customer import card, people_of, template_link
@@ -53,7 +53,7 @@ class TestDesk:
         assert len(desk.find("", 8)) == 8
 
     def test_a_known_customer_is_asked_as_by_id(self, desk: Desk, person: Person) -> None:
-        expected = requests_of_ids(desk.recommender, np.array([person.id], object))
+        expected = requests_for_ids(desk.recommender, np.array([person.id], object))
         for name, values in desk.request(person).items():
             np.testing.assert_array_equal(values, expected[name])
 

@@ -15,12 +15,12 @@ from nextbest.serving.artifacts.assets import ASSETS
 from nextbest.serving.artifacts.load_check import (
     INFRA_BLESSED,
     INFRA_NOT_BLESSED,
-    InfraBlessing,
-    InfraCheck,
-    infra_validate,
+    LoadCheck,
+    ModelCheck,
+    check_loads,
 )
 from nextbest.serving.artifacts.replay import WARMUP
-from nextbest.serving.config import InfraConfig
+from nextbest.serving.config import LoadCheckConfig
 from tests.serving import tiny
 from tests.trained import Trained
 
@@ -47,7 +47,7 @@ def answering(folder: Path, y: float) -> Path:
 
 
 @pytest.fixture(scope="module")
-def blessing(tmp_path_factory: pytest.TempPathFactory) -> InfraBlessing:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> LoadCheck:
     """What a good model and all kinds of bad ones come to, each checked in its process."""
     root = tmp_path_factory.mktemp("infra")
 
@@ -59,7 +59,7 @@ def blessing(tmp_path_factory: pytest.TempPathFactory) -> InfraBlessing:
     (unloadable / "saved_model.pb").write_bytes(b"no model")
     half = tiny.export(root / "half")
     tiny.write_records(half, [("forecast", {}, {})])
-    return infra_validate(
+    return check_loads(
         {
             "good": answering(save(root / "good", double), 4),
             "wrong": answering(save(root / "wrong", double), 5),
@@ -73,13 +73,13 @@ def blessing(tmp_path_factory: pytest.TempPathFactory) -> InfraBlessing:
     )
 
 
-def test_one_bad_model_is_enough(blessing: InfraBlessing) -> None:
-    assert not blessing.blessed
-    assert {reason.partition(":")[0] for reason in blessing.reasons} == blessing.models.keys() - {"good"}
+def test_one_bad_model_is_enough(outcome: LoadCheck) -> None:
+    assert not outcome.passed
+    assert {reason.partition(":")[0] for reason in outcome.reasons} == outcome.models.keys() - {"good"}
 
 
-def test_a_good_one(blessing: InfraBlessing) -> None:
-    assert blessing.models["good"] == InfraCheck(problem="", records=1, worst_difference=0)
+def test_a_good_one(outcome: LoadCheck) -> None:
+    assert outcome.models["good"] == ModelCheck("", records=1, worst_difference=0)
 
 
 @pytest.mark.parametrize(
@@ -94,61 +94,61 @@ def test_a_good_one(blessing: InfraBlessing) -> None:
         ("absent", ["holds no saved_model.pb; export it again"]),
     ],
 )
-def test_why_not(blessing: InfraBlessing, name: str, reasons: list[str]) -> None:
+def test_why_not(outcome: LoadCheck, name: str, reasons: list[str]) -> None:
     for reason in reasons:
-        assert reason in blessing.models[name].problem
+        assert reason in outcome.models[name].problem
 
 
 def test_one_that_hangs(tmp_path: Path) -> None:
     model = answering(save(tmp_path / "model", lambda x: x), 2)
-    blessing = infra_validate({"model": model}, InfraConfig(timeout_seconds=0.1))
-    assert blessing.reasons == ["model: it hangs: no answer within 0.1 seconds"]
+    outcome = check_loads({"model": model}, LoadCheckConfig(timeout_seconds=0.1))
+    assert outcome.reasons == ["model: it hangs: no answer within 0.1 seconds"]
 
 
 def test_the_tolerance_is_the_config_s(tmp_path: Path) -> None:
     model = answering(save(tmp_path / "model", lambda x: x), 2.1)
-    (check,) = infra_validate({"model": model}, InfraConfig(tolerance=0.1)).models.values()
-    assert check == InfraCheck(problem="", records=1, worst_difference=check.worst_difference)
+    (check,) = check_loads({"model": model}, LoadCheckConfig(tolerance=0.1)).models.values()
+    assert check == ModelCheck("", records=1, worst_difference=check.worst_difference)
     assert check.worst_difference == pytest.approx(0.1 / 2.1)
 
 
 def test_no_model_at_all() -> None:
-    blessing = infra_validate({})
-    assert (blessing.blessed, blessing.reasons) == (False, ["there is no model"])
+    outcome = check_loads({})
+    assert (outcome.passed, outcome.reasons) == (False, ["there is no model"])
 
 
 def test_the_exported_models_are_blessed_and_leave_no_trace(trained: Trained) -> None:
     """The ScaNN model with its op library; the others have neither it nor any of the project's packages."""
     servables = RunFolder(trained.run).servables()
     before = {path: path.stat().st_mtime_ns for folder in servables.values() for path in folder.rglob("*")}
-    blessing = infra_validate(servables)
-    assert blessing.reasons == []
-    assert blessing.blessed
-    assert blessing.models.keys() == {"retrieval", "retrieval_scann", "ranking", "recommender"}
-    assert all(check.records >= 6 and check.worst_difference <= 1e-5 for check in blessing.models.values())
+    outcome = check_loads(servables)
+    assert outcome.reasons == []
+    assert outcome.passed
+    assert outcome.models.keys() == {"retrieval", "retrieval_scann", "ranking", "recommender"}
+    assert all(check.records >= 6 and check.worst_difference <= 1e-5 for check in outcome.models.values())
     assert {path: path.stat().st_mtime_ns for folder in servables.values() for path in folder.rglob("*")} == before
 
 
 def test_a_model_under_a_name_without_op_library_has_none(trained: Trained) -> None:
     scann = RunFolder(trained.run).servables()["retrieval_scann"]
-    problem = infra_validate({"retrieval": scann}).models["retrieval"].problem
+    problem = check_loads({"retrieval": scann}).models["retrieval"].problem
     assert "Scann>ScannSearchBatched" in problem
     assert "load its op library into the server" in problem  # the check of its ops
     assert "Op type not registered" in problem  # and its process
 
 
 class TestWriting:
-    GOOD = InfraBlessing(blessed=True, models={"m": InfraCheck(problem="", records=3, worst_difference=1e-7)})
-    BAD = InfraBlessing(blessed=False, models={"m": InfraCheck(problem="it hangs"), "n": InfraCheck(problem="")})
+    GOOD = LoadCheck({"m": ModelCheck("", records=3, worst_difference=1e-7)})
+    BAD = LoadCheck({"m": ModelCheck("it hangs"), "n": ModelCheck(problem="")})
 
     def test_one_file_says_it(self, tmp_path: Path) -> None:
-        for blessing, name in ((self.GOOD, INFRA_BLESSED), (self.BAD, INFRA_NOT_BLESSED), (self.GOOD, INFRA_BLESSED)):
-            blessing.write(tmp_path)
+        for outcome, name in ((self.GOOD, INFRA_BLESSED), (self.BAD, INFRA_NOT_BLESSED), (self.GOOD, INFRA_BLESSED)):
+            outcome.write(tmp_path)
             assert [path.name for path in tmp_path.iterdir()] == [name]
             said = json.loads((tmp_path / name).read_text(encoding="utf-8"))
-            assert said["blessed"] == blessing.blessed
+            assert said["blessed"] == outcome.passed
             assert said["reasons"] == (["m: it hangs"] if name == INFRA_NOT_BLESSED else [])
-            assert said["models"]["m"]["records"] == blessing.models["m"].records
+            assert said["models"]["m"]["records"] == outcome.models["m"].records
 
     def test_never_both_nor_half(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.GOOD.write(tmp_path)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbest.serving.backends.messages import Tensor
-from nextbest.serving.backends.server import joined, no_rows, split, widened
+from nextbest.serving.backends.server import concat_answers, no_rows, pad_lists, split
 
 WORDS, Complete = np.dtype(object), np.dtype(np.int64)
 
@@ -18,7 +18,7 @@ def test_parts_joined_are_the_whole(rows: int, most: int) -> None:
     inputs = {"a": np.arange(rows), "b": np.arange(rows * 2).reshape(rows, 2).astype(object)}
     parts = list(split(inputs, rows, most))
     assert [len(part["a"]) for part in parts] == [most] * (rows // most) + [rows % most] * (rows % most > 0)
-    for name, values in joined(parts).items():
+    for name, values in concat_answers(parts).items():
         np.testing.assert_array_equal(values, inputs[name])
 
 
@@ -29,7 +29,7 @@ def test_narrower_answers_are_padded() -> None:
         "score": np.array([[0.25, 0.125], [1, 0]], np.float32),
         "count": np.array([2, 1]),
     }
-    found = joined([first, second])
+    found = concat_answers([first, second])
     assert found["product_id"].tolist() == [["P1", ""], ["P2", "P3"], ["P4", ""]]
     assert found["score"].tolist() == [[0.5, 0], [0.25, 0.125], [1, 0]]
     assert found["score"].dtype == np.float32
@@ -50,7 +50,7 @@ def test_lists_are_filled_up_and_nothing_else(width: int, expected: int) -> None
         "words": np.full((2, 3), "a", object),
         "k": np.array([5, 5]),
     }
-    found = widened(inputs, specs, 4)
+    found = pad_lists(inputs, specs, 4)
     assert found["held"].tolist() == [["P1"] * width + [""] * (expected - width)] * 2
     assert found["days"].tolist() == [[7] * width + [0] * (expected - width)] * 2
     assert found["words"] is inputs["words"] and found["k"] is inputs["k"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbest.serving.backends.config import ClientConfig
-from nextbest.serving.backends.messages import ServerError, explained, without_values
+from nextbest.serving.backends.messages import ServerError, error_message, redact
 
 REQUEST = {
     "income": np.array([81234.5, np.nan], np.float32),
@@ -37,16 +37,16 @@ REQUEST = {
 def test_every_error_has_a_remedy(code: str, remedy: str) -> None:
     config = ClientConfig(model="bank", attempts=3, deadline_seconds=1.5)
     with pytest.raises(RuntimeError, match=f"^who, what: {code}: it\\\\s said {{so}}; .*{remedy}"):
-        raise RuntimeError(explained(ServerError(code, "it\\s   said\n{so}"), "who, what", config))
+        raise RuntimeError(error_message(ServerError(code, "it\\s   said\n{so}"), "who, what", config))
 
 
 def test_a_long_text_is_cut() -> None:
-    message = explained(ServerError("INTERNAL", "so long " * 1000), "who", ClientConfig())
+    message = error_message(ServerError("INTERNAL", "so long " * 1000), "who", ClientConfig())
     assert len(message) < 500 and "…" in message
 
 
 def test_a_server_that_gives_no_reason() -> None:
-    assert "INTERNAL: no reason given" in explained(ServerError("INTERNAL", ""), "who", ClientConfig())
+    assert "INTERNAL: no reason given" in error_message(ServerError("INTERNAL", ""), "who", ClientConfig())
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_server_that_gives_no_reason() -> None:
     ],
 )
 def test_the_requests_values_are_not_repeated(said: str, shown: str) -> None:
-    assert without_values(said, REQUEST) == shown
+    assert redact(said, REQUEST) == shown
 
 
 def test_a_features_name_stays_where_it_is_also_a_value() -> None:
     request = {"savings": np.zeros(1, np.float32), "category": np.array(["savings"], object)}
-    assert without_values("savings must not be 0", request) == "savings must not be …"
+    assert redact("savings must not be 0", request) == "savings must not be …"
 
 
 @given(
@@ -77,6 +77,6 @@ def test_a_features_name_stays_where_it_is_also_a_value() -> None:
 def test_no_value_survives(words: list[str], whole: int, real: float) -> None:
     request = {"a word": np.array(words, object), "a number": np.array([real], np.float32)}
     said = " ".join(f"<{value}>" for value in [*words, real])
-    shown = without_values(said, request)
+    shown = redact(said, request)
     assert all(f"<{word}>" not in shown for word in words)
     assert f"<{real}>" not in shown or not np.isfinite(real)

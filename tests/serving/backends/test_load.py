@@ -15,7 +15,7 @@ from nextbest.data.errors import InputError
 from nextbest.serving.backends import BackendError
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_of_ids, take
+from nextbest.serving.requests import requests_for_ids, take
 from tests.conftest import ROOT
 from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving_emulator import Emulator
@@ -42,7 +42,7 @@ def test_answers_come_from_the_server_and_the_rest_from_models(
         assert served.folder == served_models / "recommender" / "1"
         np.testing.assert_array_equal(served.products.ids, recommender.products.ids)
         ids = recommender.customers().ids[:3]
-        request = requests_of_ids(served, ids)
+        request = requests_for_ids(served, ids)
         found, expected = served.recommend(request, 5), recommender.recommend(request, 5)
         np.testing.assert_array_equal(found.product_id, expected.product_id)
 

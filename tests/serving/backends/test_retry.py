@@ -6,7 +6,7 @@ import pytest
 
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.serving.backends.messages import ServerError
-from nextbest.serving.backends.server import with_retries
+from nextbest.serving.backends.server import retry
 from tests.serving.backends.clocks import FakeTime
 
 
@@ -29,7 +29,7 @@ def test_an_unavailable_server_is_asked_again_after_growing_pauses() -> None:
     time = FakeTime()
     config = ClientConfig(attempts=6, backoff_seconds=0.1, max_backoff_seconds=0.5, deadline_seconds=10)
     server = Server(time, ["UNAVAILABLE"] * 5)
-    assert with_retries(server, config, time.clock()) == "answer"
+    assert retry(server, config, time.clock()) == "answer"
     assert len(time.pauses) == 5
     for pause, longest in zip(time.pauses, [0.1, 0.2, 0.4, 0.5, 0.5], strict=True):
         assert 0 < pause <= longest
@@ -42,7 +42,7 @@ def test_the_attempts_are_counted() -> None:
     time = FakeTime()
     server = Server(time, ["UNAVAILABLE"] * 9)
     with pytest.raises(ServerError):
-        with_retries(server, ClientConfig(attempts=3), time.clock())
+        retry(server, ClientConfig(attempts=3), time.clock())
     assert len(server.left) == 3 and len(time.pauses) == 2
 
 
@@ -51,7 +51,7 @@ def test_another_error_is_final(code: str) -> None:
     time = FakeTime()
     server = Server(time, ["UNAVAILABLE", code])
     with pytest.raises(ServerError, match=code):
-        with_retries(server, ClientConfig(), time.clock())
+        retry(server, ClientConfig(), time.clock())
     assert len(server.left) == 2
 
 
@@ -60,7 +60,7 @@ def test_nobody_is_asked_after_the_deadline() -> None:
     config = ClientConfig(attempts=100, deadline_seconds=2, backoff_seconds=0.5)
     server = Server(time, ["UNAVAILABLE"] * 100, takes=0.7)
     with pytest.raises(ServerError, match="UNAVAILABLE"):
-        with_retries(server, config, time.clock())
+        retry(server, config, time.clock())
     assert all(left > 0 for left in server.left)
     assert len(server.left) <= 3
     assert sum(time.pauses) + 0.7 * len(server.left) <= 2 + 0.7

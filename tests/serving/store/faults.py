@@ -240,7 +240,7 @@ def _observe(operation: Operation, number: int, kill: bool, template: Path, scra
 
     ending, step, error = _attempt(lambda: operation.run(run, served), number, kill, served)
     after, left, broken = _present(served), _left(served), damaged()
-    claims = [int(path.name) for path in (served / ".versions").iterdir()]
+    numbers = [int(path.name) for path in (served / ".versions").iterdir()]
     lost = [
         str(folder.relative_to(served))
         for folder in known
@@ -262,7 +262,7 @@ def _observe(operation: Operation, number: int, kill: bool, template: Path, scra
         broken,
         lost,
         _torn(after),
-        max(*claims, *(found[-1] for found in (*before.values(), *after.values()))),
+        max(*numbers, *(found[-1] for found in (*before.values(), *after.values()))),
         next_version,
         [*_left(served), *damaged(), *map(str, _torn(_present(served)))],
     )

@@ -1,4 +1,4 @@
-"""Versions: integers that grow, whole folders, nothing else touched."""
+"""Versions: integers that grow, complete folders, nothing else touched."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.errors import InputError
-from nextbest.serving.store.push import claimed, prune, push, rollback, taken
+from nextbest.serving.store.push import lock_new_version, prune, push, rollback, try_lock
 from nextbest.serving.store.versions import latest_version, list_versions, versions
 from tests.conftest import ROOT
 from tests.serving.store.faults import digest, make_run, sources
@@ -179,7 +179,7 @@ def test_a_number_is_not_given_again_after_its_folders_are_gone(run: dict[str, P
     assert push(run, target) == 43
 
 
-def test_what_a_killed_push_left_is_found_without_its_claim(run: dict[str, Path], tmp_path: Path) -> None:
+def test_what_a_killed_push_left_is_found_without_its_lock(run: dict[str, Path], tmp_path: Path) -> None:
     target = tmp_path / "models"
     push(run, target)
     (target / "retrieval" / "staging-2").mkdir()
@@ -203,8 +203,8 @@ def test_a_list_of_versions(run: dict[str, Path], tmp_path: Path) -> None:
     assert one.models == two.models == four.models == ("ranking", "retrieval", "recommender")
     assert three.models == ("retrieval", "recommender")
     assert [version.complete for version in (one, two, three, four)] == [True, True, False, False]
-    assert [version.blessed for version in (one, two, three, four)] == [None, True, False, True]
-    assert [version.infra_blessed for version in (one, two, three, four)] == [None, False, None, False]
+    assert [version.approved for version in (one, two, three, four)] == [None, True, False, True]
+    assert [version.loads for version in (one, two, three, four)] == [None, False, None, False]
     assert [version.forced for version in (one, two, three, four)] == [False, False, True, False]
     assert [version.rolled_back_to for version in (one, two, three, four)] == [None, None, None, 2]
     assert one.pushed_at == datetime.fromisoformat(manifest_of(target, 1)["pushed_at"])
@@ -247,21 +247,21 @@ def test_a_rollback_is_a_new_version_of_the_old_files(run: dict[str, Path], tmp_
     assert manifest_of(target, 4)["rollback_of"] == 3
 
 
-def test_no_rollback_to_what_is_not_there_or_not_whole(run: dict[str, Path], tmp_path: Path) -> None:
+def test_no_rollback_to_what_is_not_there_or_incomplete(run: dict[str, Path], tmp_path: Path) -> None:
     target = tmp_path / "models"
     with pytest.raises(InputError, match=r"models: version 1 is not there; push one with `nextbest export`"):
         rollback(target, 1)
     for _ in range(3):
         push(run, target)
     shutil.rmtree(target / "ranking" / "2")
-    with pytest.raises(InputError, match=r"version 2 is not whole; name one of 1, 3$"):
+    with pytest.raises(InputError, match=r"version 2 is incomplete; name one of 1, 3$"):
         rollback(target, 2)
     with pytest.raises(InputError, match=r"version 9 is not there; name one of 1, 3$"):
         rollback(target, 9)
     assert push(run, target) == 4  # asking for 9 has not given it away
 
 
-def test_prune_keeps_the_newest_whole_versions(run: dict[str, Path], tmp_path: Path) -> None:
+def test_prune_keeps_the_newest_complete_versions(run: dict[str, Path], tmp_path: Path) -> None:
     target = tmp_path / "models"
     for _ in range(5):
         push(run, target)
@@ -305,9 +305,9 @@ def test_prune_removes_what_is_older_than_all_that_it_keeps(
     for version, names in present.items():
         for name in names:
             (target / name / str(version)).mkdir(parents=True)
-    whole = [version.number for version in list_versions(target) if version.complete]
+    complete = [version.number for version in list_versions(target) if version.complete]
     removed = prune(target, keep)
-    kept = whole[-keep:]
+    kept = complete[-keep:]
     assert removed == sorted(version for version in present if kept and version < kept[0])
     left = {version.number: set(version.models) for version in list_versions(target)}
     assert left == {version: names for version, names in present.items() if version not in removed}
@@ -366,19 +366,19 @@ def test_a_version_that_may_still_be_taken_back_is_not_counted(run: dict[str, Pa
     target = tmp_path / "models"
     for _ in range(3):
         push(run, target)
-    with taken(target, 3) as free:  # as its push does until it has returned
-        assert free
+    with try_lock(target, 3) as locked:  # as its push does until it has returned
+        assert locked
         assert prune(target, 1) == [1]
     assert prune(target, 1) == [2]
 
 
-def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
-    with claimed(tmp_path) as first, claimed(tmp_path) as second:
+def test_a_lock_ends_with_its_block(tmp_path: Path) -> None:
+    with lock_new_version(tmp_path) as first, lock_new_version(tmp_path) as second:
         assert (first, second) == (1, 2)
-        with taken(tmp_path, 1) as free:
-            assert not free
-    with taken(tmp_path, 1) as free:
-        assert free
+        with try_lock(tmp_path, 1) as locked:
+            assert not locked
+    with try_lock(tmp_path, 1) as locked:
+        assert locked
 
 
 def test_pushing_needs_no_tensorflow() -> None:

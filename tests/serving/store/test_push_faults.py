@@ -48,7 +48,7 @@ def none_is(outcomes: list[Outcome], wrong: Callable[[Outcome], Any]) -> None:
     assert [outcome for outcome in outcomes if wrong(outcome)] == []
 
 
-def test_every_version_is_whole(outcomes: list[Outcome]) -> None:
+def test_every_version_is_complete(outcomes: list[Outcome]) -> None:
     none_is(outcomes, lambda outcome: outcome.damaged)
 
 
@@ -141,7 +141,7 @@ def test_pushes_at_once_get_different_versions(tmp_path: Path) -> None:
         assert said.pop()[0] == version
 
 
-def test_pushes_that_prune_at_once_leave_the_newest_whole(tmp_path: Path) -> None:
+def test_pushes_that_prune_at_once_leave_the_newest_complete(tmp_path: Path) -> None:
     run, target = make_run(tmp_path / "run", "only"), tmp_path / "models"
     newest = 0
 

@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from nextbest.data.dataset import Features
-from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.requests import requests_for_ids
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.server import open_page
 from tests.trained import Trained
@@ -66,7 +66,7 @@ def chromium() -> str:
 def address(chromium: str, trained: Trained) -> Iterator[str]:
     """Yield the address of the page over the small bank, which all tests open that do not change the models."""
     with (
-        LiveRecommender(LocalSource(trained.models)) as live,
+        LiveRecommender(LocalVersions(trained.models)) as live,
         open_page(live, PageConfig(port=0, refresh_seconds=_NO_NEWER_VERSION)) as address,
     ):
         yield address
@@ -140,7 +140,7 @@ def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Call
 @pytest.fixture
 def request_of_customer(recommender: Recommender) -> Features:
     """Return the request of `CUSTOMER`."""
-    return requests_of_ids(recommender, np.array([CUSTOMER], object))
+    return requests_for_ids(recommender, np.array([CUSTOMER], object))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import requests_of_ids
+from nextbest.serving.requests import requests_for_ids
 from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, TABS, Screen, cells
 
@@ -49,7 +49,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_profile(screen: Screen, recommender: Recommender) -> None:
-    profile = Profiles(recommender).profile(requests_of_ids(recommender, np.array([CUSTOMER], object)))
+    profile = Profiles(recommender).profile(requests_for_ids(recommender, np.array([CUSTOMER], object)))
     screen.look("profile")
     expect(screen.at("#profile-view")).to_contain_text(f"{profile.segment_customers} customers of the segment")
     headings = screen.at("#profile-view h3").all_inner_texts()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from nextbest.serving.live import LiveRecommender, LocalSource
+from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.store.push import rollback
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.server import open_page
@@ -27,7 +27,7 @@ def models(trained: Trained, tmp_path: Path) -> Path:
 @pytest.fixture
 def live(models: Path) -> Iterator[LiveRecommender]:
     """Yield what asks the copy; here it looks for a newer version when the test says so."""
-    with LiveRecommender(LocalSource(models)) as live:
+    with LiveRecommender(LocalVersions(models)) as live:
         yield live
 
 
