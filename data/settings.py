@@ -17,6 +17,8 @@ OPTIONS = "the command line"
 """The place that a problem with an option names."""
 RENAMED: Mapping[str, str] = {
     "export.infra": "export.load_check",
+    "evaluation.blessing": "evaluation.approval",
+    "ranking.silent_share": "ranking.negative_customers_ratio",
 }
 """Dotted key of an earlier version (a setting's or a section's) -> its dotted key now."""
 

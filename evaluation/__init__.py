@@ -1,1 +1,1 @@
-"""Metrics with confidence intervals, baselines, slices, the report and the blessing gate."""
+"""Metrics with confidence intervals, baselines, slices, the report and the approval of a run."""

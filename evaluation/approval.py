@@ -1,4 +1,4 @@
-"""The blessing (TFX's Evaluator): whether what was measured reaches what is asked, threshold by threshold."""
+"""The approval of a run (TFX's Evaluator calls it a blessing): whether what was measured meets every threshold."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import scipy.sparse as sp
 
 from nextbest.data.dataset import Array
 from nextbest.data.settings import SettingsModel
-from nextbest.evaluation.config import BlessingConfig, EvaluationConfig
-from nextbest.evaluation.intervals import Sample
+from nextbest.evaluation.config import ApprovalConfig, EvaluationConfig
+from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.results import Difference, Evaluation, Interval
 from nextbest.modelling.metrics import per_customer
 
-__all__ = ["Blessing", "Check", "change_check", "pair_checks", "paired_difference", "value_checks"]
+__all__ = ["Approval", "Check", "change_check", "pair_checks", "paired_difference", "value_checks"]
 
 
 class Check(SettingsModel):
@@ -28,19 +28,19 @@ class Check(SettingsModel):
     """One sentence with the figures."""
 
 
-class Blessing(SettingsModel):
+class Approval(SettingsModel):
     """Whether a run may be served, and why."""
 
     blessed: bool
-    """Whether all checks passed."""
+    """Whether all checks passed; named as the file BLESSED and the manifest's key are."""
     checks: tuple[Check, ...]
     """All of them."""
     compared_with: int | None
     """The version that the change was measured against, None without one."""
 
     @classmethod
-    def of(cls, checks: Iterable[Check], compared_with: int | None) -> Self:
-        """Bless what passes every check."""
+    def from_checks(cls, checks: Iterable[Check], compared_with: int | None) -> Self:
+        """Approve what passes every check."""
         checks = tuple(checks)
         return cls(blessed=all(check.passed for check in checks), checks=checks, compared_with=compared_with)
 
@@ -50,10 +50,10 @@ class Blessing(SettingsModel):
         return [check.text for check in self.checks if self.blessed or not check.passed]
 
 
-def value_checks(evaluation: Evaluation, config: BlessingConfig) -> Iterator[Check]:
+def value_checks(evaluation: Evaluation, config: ApprovalConfig) -> Iterator[Check]:
     """Check the value thresholds. What was not measured does not reach any, and NaN neither."""
-    for key, bounds, asked in (
-        ("lowest", config.lowest, "at least {:.4g} is asked"),
+    for key, bounds, requirement in (
+        ("lowest", config.lowest, "at least {:.4g} is required"),
         ("highest", config.highest, "at most {:.4g} is allowed"),
     ):
         for name, bound in bounds.items():
@@ -61,13 +61,15 @@ def value_checks(evaluation: Evaluation, config: BlessingConfig) -> Iterator[Che
             model, _, metric = name.partition("/")
             found = _measured(evaluation, model, metric)
             if found is None:
-                text = f"{model} {metric} was not measured ({_why_not(evaluation, model)}), {asked.format(bound)}"
+                text = f"{model} {metric} was not measured ({_why_not(evaluation, model)}), {requirement.format(bound)}"
                 yield Check(name=label, passed=False, text=text)
                 continue
             worst = found.low if key == "lowest" else found.high
             worst = found.value if worst is None else worst
             passed = worst >= bound if key == "lowest" else worst <= bound
-            yield Check(name=label, passed=passed, text=f"{model} {metric} is {_figures(found)}, {asked.format(bound)}")
+            yield Check(
+                name=label, passed=passed, text=f"{model} {metric} is {_figures(found)}, {requirement.format(bound)}"
+            )
 
 
 def _measured(evaluation: Evaluation, model: str, metric: str) -> Interval | None:
@@ -90,13 +92,13 @@ def _figures(found: Interval) -> str:
     return f"{found.value:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
 
-def pair_checks(evaluation: Evaluation, config: BlessingConfig) -> Iterator[Check]:
+def pair_checks(evaluation: Evaluation, config: ApprovalConfig) -> Iterator[Check]:
     """Check which model beats which. A pair that was not compared is not won."""
-    verdicts = {f"{verdict.model}-{verdict.other}": verdict for verdict in evaluation.verdicts}
+    comparisons = {f"{comparison.model}-{comparison.other}": comparison for comparison in evaluation.verdicts}
     for pair in config.must_beat:
         name = f"must_beat {pair}"
-        if pair in verdicts:
-            yield Check(name=name, passed=verdicts[pair].beats, text=verdicts[pair].text)
+        if pair in comparisons:
+            yield Check(name=name, passed=comparisons[pair].beats, text=comparisons[pair].text)
         else:
             reasons = [
                 f"{model}: {evaluation.skipped[model]}" for model in pair.split("-") if model in evaluation.skipped
@@ -121,13 +123,13 @@ def paired_difference(
         name: {metric: per_customer(lists, relevant, config.ks)[metric]}
         for name, lists in (("ours", ours), ("theirs", theirs))
     }
-    return Sample.of(found, config).differences("ours", "theirs")[metric]
+    return BootstrappedMetrics.from_values(found, config).differences("ours", "theirs")[metric]
 
 
 def change_check(metric: str, found: Difference, version: int, max_drop: float) -> Check:
-    """Check the change threshold against the last blessed version."""
+    """Check the change threshold against the last approved version."""
     text = (
         f"ranking {metric} is {found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}] against version {version}, "
-        f"the last blessed, a drop of at most {max_drop:.4g} is allowed"
+        f"the last approved, a drop of at most {max_drop:.4g} is allowed"
     )
     return Check(name=f"max_drop {metric}", passed=found.low >= -max_drop, text=text)

@@ -10,7 +10,7 @@ from pydantic import Field, FiniteFloat, model_validator
 from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.results import stage_pairs
 
-__all__ = ["CALIBRATION_ERRORS", "BaselineName", "BaselinesConfig", "BlessingConfig", "EvaluationConfig", "Measure"]
+__all__ = ["CALIBRATION_ERRORS", "ApprovalConfig", "BaselineName", "BaselinesConfig", "EvaluationConfig", "Measure"]
 
 Measure = Literal["ndcg", "recall", "precision", "hit_rate", "mrr", "coverage"]
 BaselineName = Literal["random", "popularity", "recent_popularity", "segment_popularity", "item_knn", "ease"]
@@ -39,23 +39,23 @@ CALIBRATION_ERRORS = ("ece", "brier", "log_loss")
 """What of metrics.json's calibration may be bounded, as calibration/NAME."""
 
 
-class BlessingConfig(SettingsModel):
+class ApprovalConfig(SettingsModel):
     """The thresholds of a run. Values have the names of metrics.json: "ranking/ndcg@5", "calibration/ece".
 
-    An interval must keep to its threshold as a whole, so that no model is blessed for its luck with the customers of
+    An interval must keep to its threshold as a whole, so that no model is approved for its luck with the customers of
     the test: the lower end counts against `lowest`, the upper end against `highest`. What has no interval (coverage
     and the calibration's errors) is taken by its value. A threshold that is just met is met.
     """
 
     lowest: dict[str, FiniteFloat] = Field(default_factory=dict)
-    """Value thresholds from below: name -> the least that is asked."""
+    """Value thresholds from below: name -> the least that is required."""
     highest: dict[str, FiniteFloat] = Field(default_factory=dict)
     """Value thresholds from above: name -> the most that is allowed."""
     must_beat: tuple[str, ...] = ("ranking-popularity",)
     """Pairs "A-B" of compared models: the whole interval of A's main metric less B's, on the same customers, must be
     above 0. By default the ranking must beat the list that is the same for everyone."""
     max_drop: float = Field(0.02, ge=0)
-    """The change threshold: how much worse than the last blessed version the ranking may be. The lower end of the
+    """The change threshold: how much worse than the last approved version the ranking may be. The lower end of the
     paired interval of the difference must be at or above -max_drop, so few test customers ask for more room than
     many: of a model that was trained again with another seed it lay about 0.04 below the difference with 200 test
     customers, which is 0.012 with 2,000. 1 allows every drop."""
@@ -74,24 +74,24 @@ class BlessingConfig(SettingsModel):
             pairs: The compared pairs, A-B.
         """
         problems = [
-            f"blessing.{key} names {name!r}: {fault}"
+            f"approval.{key} names {name!r}: {fault}"
             for key, bounds in (("lowest", self.lowest), ("highest", self.highest))
             for name in bounds
             if (fault := _fault(name, models, metrics))
         ]
         problems += [
-            f"blessing asks for {name} of at least {least:g} and at most {self.highest[name]:g}; fix one of them"
+            f"approval asks for {name} of at least {least:g} and at most {self.highest[name]:g}; fix one of them"
             for name, least in self.lowest.items()
             if name in self.highest and least > self.highest[name]
         ]
         problems += [
-            f"blessing.must_beat names {pair!r}, which is not compared; choose from {', '.join(pairs)}"
+            f"approval.must_beat names {pair!r}, which is not compared; choose from {', '.join(pairs)}"
             for pair in self.must_beat
             if pair not in pairs
         ]
         if self.max_drop_metric is not None and self.max_drop_metric not in paired:
             problems.append(
-                f"blessing.max_drop_metric = {self.max_drop_metric!r} is not measured for each customer; choose one of "
+                f"approval.max_drop_metric = {self.max_drop_metric!r} is not measured for each customer; choose one of "
                 f"{', '.join(paired)}"
             )
         return problems
@@ -103,7 +103,7 @@ class EvaluationConfig(SettingsModel):
     ks: tuple[int, ...] = (1, 3, 5, 10, 20)
     """List lengths at which every measure is taken; ascending."""
     main_metric: str = "ndcg@5"
-    """The metric that slices, verdicts and the report's first figure are about: MEASURE@K with K one of `ks`."""
+    """The metric that slices, comparisons and the report's first figure are about: MEASURE@K with K one of `ks`."""
     resamples: int = Field(1000, ge=100)
     """Bootstrap resamples of the customers."""
     level: float = Field(0.95, gt=0, lt=1)
@@ -126,7 +126,7 @@ class EvaluationConfig(SettingsModel):
     """Bins of the reliability table, of about equal numbers of pairs."""
     baselines: BaselinesConfig = BaselinesConfig()
     """The baselines."""
-    blessing: BlessingConfig = BlessingConfig()
+    approval: ApprovalConfig = ApprovalConfig()
     """What the run must reach before it may be served."""
 
     @model_validator(mode="after")
@@ -141,7 +141,7 @@ class EvaluationConfig(SettingsModel):
         models = [*self.baselines.fit, "retrieval", "ranking", *(["oracle"] if self.oracle is not None else [])]
         measured = [f"{measure}@{k}" for measure in get_args(Measure) for k in self.ks]
         pairs = [f"{model}-{other}" for model, other in stage_pairs(models)]
-        problems += self.blessing.problems(models, measured, known, pairs)
+        problems += self.approval.problems(models, measured, known, pairs)
         if problems:
             raise ValueError("; ".join(problems))
         return self

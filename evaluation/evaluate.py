@@ -1,4 +1,4 @@
-"""Measure scorers on a holdout: lists, metrics, intervals, comparisons, slices."""
+"""The test set, and measuring every scorer on it: lists, metrics, intervals, comparisons, slices."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import scipy.sparse as sp
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.intervals import Sample
-from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window, judge
+from nextbest.evaluation.intervals import BootstrappedMetrics
+from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window, compare_models
 from nextbest.modelling.metrics import coverage, per_customer, top_k
 
-__all__ = ["Holdout", "evaluate", "rank_all"]
+__all__ = ["TestSet", "evaluate", "rank_all"]
 
 _ORACLE = "oracle"
 
 
 def evaluate(
     scorers: Mapping[str, Scorer],
-    holdout: Holdout,
+    test_set: TestSet,
     config: EvaluationConfig,
     pairs: Sequence[tuple[str, str]] = (),
     *,
@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         scorers: Name -> scorer. With one named oracle the others' share of it is reported.
-        holdout: The customers and what they took.
+        test_set: The customers and what they took.
         config: Metrics, resamples, batch.
         pairs: Names (A, B) to compare: does A beat B?
         calibration: The ranking's calibration, reported as it is.
@@ -46,61 +46,61 @@ def evaluate(
     Raises:
         ValueError: There is no scorer, a pair or slice names what is not there, or a scorer breaks its contract.
     """
-    _check(scorers, holdout, config, pairs)
-    ranked, seconds = rank_all(scorers, holdout, config, advance)
-    found = {name: per_customer(lists, holdout.relevant, config.ks) for name, lists in ranked.items()}
-    sample = Sample.of(found, config)
+    _check(scorers, test_set, config, pairs)
+    ranked, seconds = rank_all(scorers, test_set, config, advance)
+    found = {name: per_customer(lists, test_set.relevant, config.ks) for name, lists in ranked.items()}
+    sample = BootstrappedMetrics.from_values(found, config)
     models = sample.intervals()
     for name, lists in ranked.items():
         for k in config.ks:
-            models[name][f"coverage@{k}"] = Interval(value=coverage(lists, holdout.num_products, k))
+            models[name][f"coverage@{k}"] = Interval(value=coverage(lists, test_set.num_products, k))
     paired = {f"{model}-{other}": sample.differences(model, other) for model, other in pairs}
     return Evaluation(
-        window=_window(holdout),
+        window=_window(test_set),
         k=config.ks,
         main_metric=config.main_metric,
         level=config.level,
         models=models,
         paired=paired,
         share_of_oracle=sample.shares_of(_ORACLE) if _ORACLE in scorers else {},
-        slices={column: _slices(sample, holdout.slices[column]) for column in config.slices},
-        verdicts=judge(pairs, paired, config.main_metric),
+        slices={column: _slices(sample, test_set.slices[column]) for column in config.slices},
+        verdicts=compare_models(pairs, paired, config.main_metric),
         calibration=calibration,
-        customers_per_second={name: len(holdout) / max(spent, 1e-9) for name, spent in seconds.items()},
+        customers_per_second={name: len(test_set) / max(spent, 1e-9) for name, spent in seconds.items()},
         skipped=dict(skipped or {}),
     )
 
 
 def _check(
-    scorers: Mapping[str, Scorer], holdout: Holdout, config: EvaluationConfig, pairs: Sequence[tuple[str, str]]
+    scorers: Mapping[str, Scorer], test_set: TestSet, config: EvaluationConfig, pairs: Sequence[tuple[str, str]]
 ) -> None:
     problems = []
     if not scorers:
         problems.append("there is no scorer; give at least one")
     if unknown := sorted({name for pair in pairs for name in pair} - set(scorers)):
         problems.append(f"pairs name {unknown}; there are {list(scorers)}")
-    if missing := [column for column in config.slices if column not in holdout.slices]:
-        problems.append(f"slices {missing} are not in the holdout; it has {list(holdout.slices)}")
+    if missing := [column for column in config.slices if column not in test_set.slices]:
+        problems.append(f"slices {missing} are not in the test set; it has {list(test_set.slices)}")
     if problems:
         raise ValueError("nothing was evaluated: " + "; ".join(problems))
 
 
 def rank_all(
     scorers: Mapping[str, Scorer],
-    holdout: Holdout,
+    test_set: TestSet,
     config: EvaluationConfig,
     advance: Callable[[int], None] = lambda customers: None,
 ) -> tuple[dict[str, Array], dict[str, float]]:
     """Return each scorer's lists, int32, [n, max(ks)], and the seconds that it spent scoring."""
-    batch = min(config.batch, max(1, config.batch_scores // holdout.num_products))
+    batch = min(config.batch, max(1, config.batch_scores // test_set.num_products))
     lists: dict[str, list[Array]] = {name: [] for name in scorers}
     seconds = dict.fromkeys(scorers, 0.0)
-    for start in range(0, len(holdout), batch):
-        rows = np.arange(start, min(start + batch, len(holdout)))
-        allowed = holdout.allowed(rows)
+    for start in range(0, len(test_set), batch):
+        rows = np.arange(start, min(start + batch, len(test_set)))
+        allowed = test_set.allowed(rows)
         for name, scorer in scorers.items():
             began = perf_counter()
-            scores = scorer.score(holdout.customers[rows])
+            scores = scorer.score(test_set.customers[rows])
             seconds[name] += perf_counter() - began
             try:
                 lists[name].append(top_k(scores, allowed, max(config.ks)))
@@ -110,17 +110,17 @@ def rank_all(
     return {name: np.concatenate(parts) for name, parts in lists.items()}, seconds
 
 
-def _window(holdout: Holdout) -> Window:
+def _window(test_set: TestSet) -> Window:
     return Window(
-        cutoff=holdout.cutoff,
-        until=holdout.until,
-        customers=len(holdout),
-        acquisitions=int(np.count_nonzero(holdout.relevant.data)),
-        products=holdout.num_products,
+        cutoff=test_set.cutoff,
+        until=test_set.until,
+        customers=len(test_set),
+        acquisitions=int(np.count_nonzero(test_set.relevant.data)),
+        products=test_set.num_products,
     )
 
 
-def _slices(sample: Sample, labels: Array) -> dict[str, Slice]:
+def _slices(sample: BootstrappedMetrics, labels: Array) -> dict[str, Slice]:
     """Return label -> main metric, the labels sorted."""
     names, codes = np.unique(labels.astype(str), return_inverse=True)
     slices = {}
@@ -131,12 +131,14 @@ def _slices(sample: Sample, labels: Array) -> dict[str, Slice]:
 
 
 @dataclass(frozen=True)
-class Holdout:
+class TestSet:
     """What the customers acquired in `cutoff < day <= until`. Positions are those of the dataset that ends at cutoff.
 
     Raises:
         ValueError: Sizes disagree, a customer occurs twice or has no relevant product, or there is no customer.
     """
+
+    __test__ = False  # for pytest, which would take the name for that of a class of tests
 
     customers: Array
     """Positions of the evaluated customers, each with at least one relevant product, int64, [n]."""
@@ -153,7 +155,7 @@ class Holdout:
 
     def __post_init__(self) -> None:
         if problems := self._problems():
-            raise ValueError("the holdout is unusable: " + "; ".join(problems))
+            raise ValueError("the test set is unusable: " + "; ".join(problems))
 
     def __len__(self) -> int:
         return len(self.customers)

@@ -12,7 +12,7 @@ from nextbest.data.dataset import Array
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.results import Difference, Interval
 
-__all__ = ["Sample", "percentile_interval", "resampled_means"]
+__all__ = ["BootstrappedMetrics", "percentile_interval", "resampled_means"]
 
 
 def resampled_means(values: Array, *, resamples: int, seed: int, chunk: int = 4096) -> Array:
@@ -54,7 +54,7 @@ def percentile_interval(resampled: Array, level: float) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class BootstrappedMetrics:
     """Every model's metrics per customer, and their means in the same resamples."""
 
     models: list[str]
@@ -71,14 +71,14 @@ class Sample:
     """Resamples, seed, level and the main metric."""
 
     @classmethod
-    def of(cls, found: Mapping[str, Mapping[str, Array]], config: EvaluationConfig) -> Self:
+    def from_values(cls, found: Mapping[str, Mapping[str, Array]], config: EvaluationConfig) -> Self:
         """Resample model -> metric -> value per customer, [num_customers]."""
         models, metrics = list(found), list(next(iter(found.values())))
         values = np.stack([np.stack([found[model][metric] for metric in metrics], -1) for model in models], 1)
-        return cls._of(models, metrics, values.astype(np.float32), config)
+        return cls._resample(models, metrics, values.astype(np.float32), config)
 
     @classmethod
-    def _of(cls, models: list[str], metrics: list[str], values: Array, config: EvaluationConfig) -> Self:
+    def _resample(cls, models: list[str], metrics: list[str], values: Array, config: EvaluationConfig) -> Self:
         flat = resampled_means(values.reshape(len(values), -1), resamples=config.resamples, seed=config.seed)
         resampled = flat.reshape(-1, *values.shape[1:])
         return cls(models, metrics, values, values.mean(axis=0, dtype=np.float64), resampled, config)
@@ -86,7 +86,7 @@ class Sample:
     def main_metric_of(self, rows: Array) -> dict[str, Interval]:
         """Return model -> the main metric over these customers."""
         main = self.metrics.index(self.config.main_metric)
-        part = self._of(self.models, [self.config.main_metric], self.values[rows][:, :, [main]], self.config)
+        part = self._resample(self.models, [self.config.main_metric], self.values[rows][:, :, [main]], self.config)
         return {model: metrics[self.config.main_metric] for model, metrics in part.intervals().items()}
 
     def intervals(self) -> dict[str, dict[str, Interval]]:

@@ -75,7 +75,7 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
         f"newly took after it, until {window.until}: {window.acquisitions:,} acquisitions out of {window.products:,} "
         f"products. Intervals are at the {evaluation.level:.0%} level (bootstrap over customers).</p>"
     )
-    yield from _verdicts(evaluation)
+    yield from _comparisons(evaluation)
     yield "<h2>Models</h2>" + _models_table(evaluation) + _skipped(evaluation)
     yield _figure(forest_figure(evaluation), "models")
     yield "<h2>Recall by length of the list</h2>" + _figure(curve_figure(evaluation), "recall")
@@ -87,12 +87,13 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
         yield from _calibration(evaluation.calibration)
 
 
-def _verdicts(evaluation: Evaluation) -> Iterator[str]:
+def _comparisons(evaluation: Evaluation) -> Iterator[str]:
     if not evaluation.verdicts:
         return
-    won = sum(verdict.beats for verdict in evaluation.verdicts)
+    won = sum(comparison.beats for comparison in evaluation.verdicts)
     items = "".join(
-        f"<li class='{'yes' if verdict.beats else 'no'}'>{escape(verdict.text)}</li>" for verdict in evaluation.verdicts
+        f"<li class='{'yes' if comparison.beats else 'no'}'>{escape(comparison.text)}</li>"
+        for comparison in evaluation.verdicts
     )
     yield f"<h2>Verdict: {won} of {len(evaluation.verdicts)} comparisons won</h2><ul>{items}</ul>"
 
@@ -283,7 +284,7 @@ def format_interval(value: Interval | None) -> str:
 
 
 def terminal_report(evaluation: Evaluation) -> Group:
-    """Return a rich renderable: one row per model, the verdicts below."""
+    """Return a rich renderable: one row per model, the comparisons below."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -304,6 +305,8 @@ def terminal_report(evaluation: Evaluation) -> Group:
             *(format_interval(metrics[metric]) for metric in metrics_shown),
             "-" if share is None else f"{share.value:.0%}",
         )
-    verdicts = [Text(verdict.text, style="green" if verdict.beats else "yellow") for verdict in evaluation.verdicts]
+    comparisons = [
+        Text(comparison.text, style="green" if comparison.beats else "yellow") for comparison in evaluation.verdicts
+    ]
     skipped = [Text(f"{name} was left out: {reason}", style="dim") for name, reason in evaluation.skipped.items()]
-    return Group(table, *verdicts, *skipped)
+    return Group(table, *comparisons, *skipped)

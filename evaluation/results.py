@@ -10,13 +10,13 @@ from nextbest.data.settings import SettingsModel
 __all__ = [
     "Bin",
     "Calibration",
+    "Comparison",
     "Difference",
     "Evaluation",
     "Interval",
     "Slice",
-    "Verdict",
     "Window",
-    "judge",
+    "compare_models",
     "stage_pairs",
 ]
 
@@ -103,7 +103,7 @@ class Calibration(SettingsModel):
     """The reliability table, probabilities ascending."""
 
 
-class Verdict(SettingsModel):
+class Comparison(SettingsModel):
     """Whether one model beats another on the main metric."""
 
     model: str
@@ -113,7 +113,7 @@ class Verdict(SettingsModel):
     beats: bool
     """Whether the whole interval of the difference is above 0."""
     text: str
-    """The verdict in words."""
+    """The answer in words."""
 
 
 class Evaluation(SettingsModel):
@@ -124,7 +124,7 @@ class Evaluation(SettingsModel):
     k: tuple[int, ...]
     """List lengths."""
     main_metric: str
-    """The metric of slices and verdicts."""
+    """The metric of slices and comparisons."""
     level: float
     """Level of all intervals."""
     models: dict[str, dict[str, Interval]]
@@ -135,8 +135,8 @@ class Evaluation(SettingsModel):
     """Model -> its main metric over the oracle's; empty without an oracle."""
     slices: dict[str, dict[str, Slice]]
     """Customer column -> label -> main metric."""
-    verdicts: tuple[Verdict, ...]
-    """One for each compared pair."""
+    verdicts: tuple[Comparison, ...]
+    """One for each compared pair; metrics.json calls them so."""
     calibration: Calibration | None
     """The ranking's calibration, where probabilities were given."""
     customers_per_second: dict[str, float]
@@ -160,14 +160,14 @@ def stage_pairs(models: Collection[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def judge(
+def compare_models(
     pairs: Sequence[tuple[str, str]], paired: Mapping[str, Mapping[str, Difference]], metric: str
-) -> tuple[Verdict, ...]:
+) -> tuple[Comparison, ...]:
     """Say for each pair whether the first model beats the second on the metric."""
-    return tuple(_verdict(model, other, paired[f"{model}-{other}"][metric], metric) for model, other in pairs)
+    return tuple(_compare(model, other, paired[f"{model}-{other}"][metric], metric) for model, other in pairs)
 
 
-def _verdict(model: str, other: str, found: Difference, metric: str) -> Verdict:
+def _compare(model: str, other: str, found: Difference, metric: str) -> Comparison:
     if found.low > 0:
         answer = "yes"
     elif found.high < 0:
@@ -175,4 +175,4 @@ def _verdict(model: str, other: str, found: Difference, metric: str) -> Verdict:
     else:
         answer = "no, the difference may be chance"
     figures = f"{found.difference:+.4f} {metric} [{found.low:+.4f}, {found.high:+.4f}]"
-    return Verdict(model=model, other=other, beats=found.low > 0, text=f"{model} beats {other}: {answer}, {figures}")
+    return Comparison(model=model, other=other, beats=found.low > 0, text=f"{model} beats {other}: {answer}, {figures}")

@@ -15,7 +15,7 @@ from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.windows import labels
 from nextbest.evaluation.baselines import Oracle, fit_baselines
 from nextbest.evaluation.calibration import measure_calibration
-from nextbest.evaluation.evaluate import Holdout, evaluate
+from nextbest.evaluation.evaluate import TestSet, evaluate
 from nextbest.evaluation.report import write_report
 from nextbest.evaluation.results import Calibration, Evaluation, stage_pairs
 from nextbest.graph.policy import SuitabilityPolicy
@@ -28,9 +28,9 @@ __all__ = [
     "ExportedRecommender",
     "ExportedRetrieval",
     "Requests",
-    "build_holdout",
     "evaluate_run",
-    "hold_out",
+    "make_test_set",
+    "select_test_customers",
     "show_customers",
 ]
 
@@ -50,7 +50,7 @@ def _chosen_customers(run: Run, history: Dataset, snapshot: Snapshot) -> Array:
     return chosen
 
 
-def build_holdout(run: Run, snapshot: Snapshot, taken: Interactions) -> Holdout:
+def select_test_customers(run: Run, snapshot: Snapshot, taken: Interactions) -> TestSet:
     """Return the test window's customers and what they took.
 
     Args:
@@ -70,7 +70,7 @@ def build_holdout(run: Run, snapshot: Snapshot, taken: Interactions) -> Holdout:
 
     cutoff, until = window.dates
     slices = run.config.evaluation.slices
-    return Holdout(
+    return TestSet(
         customers=customers,
         relevant=_matrix(taken, history)[customers],
         allowed=allowed,
@@ -124,8 +124,8 @@ def evaluate_run(run: Run) -> Evaluation:
     return evaluation
 
 
-def hold_out(run: Run) -> tuple[Snapshot, Interactions, Holdout]:
-    """Return what is known at the test cutoff, the new acquisitions in the test window, and the holdout made of them.
+def make_test_set(run: Run) -> tuple[Snapshot, Interactions, TestSet]:
+    """Return what is known at the test cutoff, the new acquisitions in the test window, and the test set made of them.
 
     Raises:
         InputError: There is no one to evaluate.
@@ -134,7 +134,7 @@ def hold_out(run: Run) -> tuple[Snapshot, Interactions, Holdout]:
     snapshot = take_snapshot(history, window.cutoff, run.config.data.windows)
     taken = labels(run.dataset, history, window)
     try:
-        return snapshot, taken, build_holdout(run, snapshot, taken)
+        return snapshot, taken, select_test_customers(run, snapshot, taken)
     except ValueError as error:
         raise InputError([Problem(str(run.folder.root), None, None, str(error), "fix [evaluation]")]) from None
 
@@ -153,7 +153,7 @@ def show_customers(run: Run, what: str, total: int) -> Callable[[int], None]:
 
 def _measure(run: Run) -> Evaluation:
     config, history, window = run.config, run.history, run.windows.test
-    snapshot, taken, holdout = hold_out(run)
+    snapshot, taken, test_set = make_test_set(run)
     recommender = Recommender(run.folder.path("recommender"))
     requests = Requests(recommender, snapshot, history.products.ids)
     candidates = min(config.ranking.candidates, len(history.products))
@@ -168,12 +168,12 @@ def _measure(run: Run) -> Evaluation:
         scorers["oracle"] = _oracle(run.source / config.evaluation.oracle, history)
     return evaluate(
         scorers,
-        holdout,
+        test_set,
         config.evaluation,
         stage_pairs(list(scorers)),
         calibration=_calibration(run, ranking, taken),
         skipped=baselines.skipped,
-        advance=show_customers(run, "evaluation", len(holdout)),
+        advance=show_customers(run, "evaluation", len(test_set)),
     )
 
 

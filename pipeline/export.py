@@ -12,10 +12,10 @@ from nextbest.data.errors import FailedError
 from nextbest.data.files import write_instead
 from nextbest.data.snapshot import Snapshot
 from nextbest.data.windows import EPOCH
-from nextbest.evaluation.approval import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
-from nextbest.evaluation.evaluate import Holdout, rank_all
+from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
+from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.evaluation.results import Difference
-from nextbest.pipeline.evaluate import ExportedRecommender, Requests, evaluate_run, hold_out, show_customers
+from nextbest.pipeline.evaluate import ExportedRecommender, Requests, evaluate_run, make_test_set, show_customers
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.assets import read_manifest
@@ -25,11 +25,11 @@ from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import push
 from nextbest.serving.store.versions import COMPOSITE, versions
 
-__all__ = ["BLESSED", "NOT_BLESSED", "NotBlessedError", "bless_run", "export_run"]
+__all__ = ["BLESSED", "NOT_BLESSED", "NotApprovedError", "approve_run", "export_run"]
 
 
-class NotBlessedError(FailedError):
-    """A run's models were not pushed, since they are not blessed."""
+class NotApprovedError(FailedError):
+    """A run's models were not pushed, since they are not approved."""
 
 
 def export_run(run: Run, models: Path, force: bool = False) -> int:
@@ -38,94 +38,94 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
     Args:
         run: A trained run.
         models: Where models are served from.
-        force: Push what is not blessed too; what does not load in a fresh process is never pushed.
+        force: Push what is not approved too; what does not load in a fresh process is never pushed.
 
     Raises:
         InputError: The run is not trained to the end.
-        NotBlessedError: The models are not good enough, or do not answer elsewhere as they do here.
+        NotApprovedError: The models are not good enough, or do not answer elsewhere as they do here.
     """
     run.folder.check_trained()
     pushed: dict[str, int] = run.folder.manifest().get("pushed", {})
     target = str(models.resolve())
     if target not in pushed or not (models / "recommender" / str(pushed[target])).exists():
-        blessing, infra = _judge(run, models, force)
+        approval, infra = _judge(run, models, force)
         keep = run.config.export.keep_versions
-        assets = {COMPOSITE: _report(run, blessing, infra)}
-        pushed[target] = push(run.folder.servables(), models, _verdict(blessing, infra), keep, assets)
+        assets = {COMPOSITE: _report(run, approval, infra)}
+        pushed[target] = push(run.folder.servables(), models, _verdict(approval, infra), keep, assets)
         run.folder.add_to_manifest(pushed=pushed)
     return pushed[target]
 
 
-def _judge(run: Run, models: Path, force: bool) -> tuple[Blessing, LoadCheck]:
-    """Return both blessings, of which the first may be refused where it is forced.
+def _judge(run: Run, models: Path, force: bool) -> tuple[Approval, LoadCheck]:
+    """Return both approvals, of which the first may be refused where it is forced.
 
     Raises:
-        NotBlessedError: As for `export_run`.
+        NotApprovedError: As for `export_run`.
     """
-    blessing = bless_run(run, models)
+    approval = approve_run(run, models)
     show = run.progress("load and ask the models in fresh processes")
     infra = check_loads(run.folder.servables(), run.config.export.load_check)
     infra.write(run.folder.path("evaluation"))
     show("done", 1.0)
     if not infra.passed:
-        raise NotBlessedError(f"{run.folder.root} was not pushed, nor can it be forced: {'; '.join(infra.reasons)}")
-    if not blessing.blessed and not force:
-        remedy = "train a better model, change [evaluation.blessing], or push it all the same with --force"
-        raise NotBlessedError(f"{run.folder.root} was not pushed: {'; '.join(blessing.reasons)}; {remedy}")
-    return blessing, infra
+        raise NotApprovedError(f"{run.folder.root} was not pushed, nor can it be forced: {'; '.join(infra.reasons)}")
+    if not approval.blessed and not force:
+        remedy = "train a better model, change [evaluation.approval], or push it all the same with --force"
+        raise NotApprovedError(f"{run.folder.root} was not pushed: {'; '.join(approval.reasons)}; {remedy}")
+    return approval, infra
 
 
-def _verdict(blessing: Blessing, infra: LoadCheck) -> dict[str, object]:
-    """Return what the version's manifest says of its blessings."""
+def _verdict(approval: Approval, infra: LoadCheck) -> dict[str, object]:
+    """Return what the version's manifest says of its approvals."""
     return {
-        "blessing": {"blessed": blessing.blessed, "reasons": blessing.reasons},
+        "blessing": {"blessed": approval.blessed, "reasons": approval.reasons},
         "infra_blessing": {"blessed": infra.passed, "reasons": infra.reasons},
-        "forced": not blessing.blessed,
+        "forced": not approval.blessed,
     }
 
 
-def _report(run: Run, blessing: Blessing, infra: LoadCheck) -> dict[str, str]:
+def _report(run: Run, approval: Approval, infra: LoadCheck) -> dict[str, str]:
     """Return the files from which `serving.report` tells how good the version is."""
     evaluation = evaluate_run(run)
     return {
         METRICS: evaluation.model_dump_json(indent=2) + "\n",
-        CARD: model_card(run, evaluation, blessing, infra),
+        CARD: model_card(run, evaluation, approval, infra),
     }
 
 
 BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
-"""The file in RUN/evaluation that holds the verdict; there is one of them at most, and none is no blessing."""
+"""The file in RUN/evaluation that holds the verdict; there is one of them at most, and none is no approval."""
 
 
-def bless_run(run: Run, models: Path | None) -> Blessing:
-    """Judge a run by [evaluation.blessing] and write the verdict, which replaces an older one.
+def approve_run(run: Run, models: Path | None) -> Approval:
+    """Judge a run by [evaluation.approval] and write the verdict, which replaces an older one.
 
-    It is judged again each time, since another version may have been blessed meanwhile.
+    It is judged again each time, since another version may have been approved meanwhile.
 
     Args:
         run: The run, which is measured first where it was not.
-        models: Where versions were pushed to. The newest that was blessed is the one to compare with; without a folder
+        models: Where versions were pushed to. The newest that was approved is the one to compare with; without a folder
             or without such a version the change threshold is left out, as TFX does.
 
     Raises:
         InputError: The run is not trained to the end, or there is nothing to measure it by.
     """
-    evaluation, config = evaluate_run(run), run.config.evaluation.blessing
+    evaluation, config = evaluate_run(run), run.config.evaluation.approval
     change, compared_with = _change(run, models)
     checks = [*value_checks(evaluation, config), *pair_checks(evaluation, config), change]
-    blessing = Blessing.of(checks, compared_with)
-    _write(run, blessing)
-    return blessing
+    approval = Approval.from_checks(checks, compared_with)
+    _write(run, approval)
+    return approval
 
 
-def _write(run: Run, blessing: Blessing) -> None:
-    name, other = (BLESSED, NOT_BLESSED) if blessing.blessed else (NOT_BLESSED, BLESSED)
+def _write(run: Run, approval: Approval) -> None:
+    name, other = (BLESSED, NOT_BLESSED) if approval.blessed else (NOT_BLESSED, BLESSED)
     folder = run.folder.path("evaluation")
-    write_instead(folder / other, folder / name, blessing.model_dump_json(indent=2) + "\n")
+    write_instead(folder / other, folder / name, approval.model_dump_json(indent=2) + "\n")
 
 
-def _last_blessed(recommenders: Path) -> tuple[int, dict[str, Any]] | None:
-    """Return the newest blessed version with its manifest."""
+def _last_approved(recommenders: Path) -> tuple[int, dict[str, Any]] | None:
+    """Return the newest approved version with its manifest."""
     for version in reversed(versions(recommenders)):
         try:
             manifest = read_manifest(recommenders / str(version))
@@ -139,16 +139,16 @@ def _last_blessed(recommenders: Path) -> tuple[int, dict[str, Any]] | None:
 def _change(run: Run, models: Path | None) -> tuple[Check, int | None]:
     """Check the change threshold; also return the version that the run was compared with."""
     config = run.config.evaluation
-    metric = config.blessing.max_drop_metric or config.main_metric
+    metric = config.approval.max_drop_metric or config.main_metric
     name, what = f"max_drop {metric}", f"ranking {metric} was not compared with"
     if not run.windows.measured:
-        text = f"{what} a last blessed version, since nothing that came after {run.windows.test.dates[0]} is known"
+        text = f"{what} a last approved version, since nothing that came after {run.windows.test.dates[0]} is known"
         return Check(name=name, passed=True, text=text), None
-    last = None if models is None else _last_blessed(models / "recommender")
+    last = None if models is None else _last_approved(models / "recommender")
     if models is None or last is None:
-        return Check(name=name, passed=True, text=f"{what} a last blessed version, since there is none"), None
+        return Check(name=name, passed=True, text=f"{what} a last approved version, since there is none"), None
     version, manifest = last
-    what = f"{what} version {version}, the last blessed:"
+    what = f"{what} version {version}, the last approved:"
     cutoff, known = run.windows.test.cutoff, int(manifest["as_of_day"])
     if known > cutoff:
         seen, begins = (EPOCH + timedelta(day) for day in (known, cutoff))
@@ -159,25 +159,25 @@ def _change(run: Run, models: Path | None) -> tuple[Check, int | None]:
     except _Incomparable as error:
         remedy = "prune that version, or push with --force"
         return Check(name=name, passed=False, text=f"{what} {error}; {remedy}"), None
-    return change_check(metric, found, version, config.blessing.max_drop), version
+    return change_check(metric, found, version, config.approval.max_drop), version
 
 
 class _Incomparable(Exception):
-    """The last blessed version cannot be measured on this run's test window. Says why."""
+    """The last approved version cannot be measured on this run's test window. Says why."""
 
 
 def _compare(run: Run, last: Path, metric: str) -> Difference:
     """Measure both versions on the same customers, masked alike, each asked for the same number of products."""
-    snapshot, _, holdout = hold_out(run)
+    snapshot, _, test_set = make_test_set(run)
     try:
         recommender = Recommender(last)
         _check_comparable(run.config.data, recommender, run.history.products.ids)
-        theirs = _ranked(run, recommender, snapshot, holdout, f"blessing: version {last.name}")
+        theirs = _ranked(run, recommender, snapshot, test_set, f"approval: version {last.name}")
     except Exception as error:  # whatever an older export or another hand's raises, it is a reason and not our end
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _Incomparable(reason) from error
-    ours = _ranked(run, Recommender(run.folder.path("recommender")), snapshot, holdout, "blessing: this run")
-    return paired_difference(ours, theirs, holdout.relevant, run.config.evaluation, metric)
+    ours = _ranked(run, Recommender(run.folder.path("recommender")), snapshot, test_set, "approval: this run")
+    return paired_difference(ours, theirs, test_set.relevant, run.config.evaluation, metric)
 
 
 def _check_comparable(config: DataConfig, last: Recommender, product_ids: Array) -> None:
@@ -194,10 +194,10 @@ def _check_comparable(config: DataConfig, last: Recommender, product_ids: Array)
         raise ValueError(" and ".join(problems))
 
 
-def _ranked(run: Run, recommender: Recommender, snapshot: Snapshot, holdout: Holdout, what: str) -> Array:
+def _ranked(run: Run, recommender: Recommender, snapshot: Snapshot, test_set: TestSet, what: str) -> Array:
     """Return a version's lists, int32, [n, max(ks)]."""
     config, products = run.config.evaluation, run.history.products
     requests = Requests(recommender, snapshot, products.ids)
     scorer = ExportedRecommender(recommender, requests, products, max(config.ks))
-    lists, _ = rank_all({what: scorer}, holdout, config, show_customers(run, what, len(holdout)))
+    lists, _ = rank_all({what: scorer}, test_set, config, show_customers(run, what, len(test_set)))
     return lists[what]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nextbest.data.config import ColumnConfig, PolicyConfig, Rule
-from nextbest.evaluation.approval import Blessing
+from nextbest.evaluation.approval import Approval
 from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Calibration, Evaluation, Slice
 from nextbest.pipeline.run import Run
@@ -33,13 +33,13 @@ _REFUSED_WHERE = {
 _SERVED = "ranking"
 
 
-def model_card(run: Run, evaluation: Evaluation, blessing: Blessing, infra: LoadCheck) -> str:
+def model_card(run: Run, evaluation: Evaluation, approval: Approval, infra: LoadCheck) -> str:
     """Return the card as Markdown.
 
     Args:
         run: The run whose models are pushed.
         evaluation: What was measured.
-        blessing: Whether that is good enough.
+        approval: Whether that is good enough.
         infra: Whether the models answer elsewhere.
     """
     manifest = run.folder.manifest()
@@ -53,7 +53,7 @@ def model_card(run: Run, evaluation: Evaluation, blessing: Blessing, infra: Load
         "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
         "What is never offered": _policy(run.config.data.policy),
         "Limits": _limits(run, evaluation),
-        "Verdict": _verdict(blessing, infra),
+        "Verdict": _verdict(approval, infra),
         "Made by": _versions(manifest),
     }
     parts = [f"# Model card: next best products, as of {run.windows.test.dates[0]}\n"]
@@ -237,10 +237,10 @@ def _weakest(column: str, groups: dict[str, Slice], metric: str) -> str:
     )
 
 
-def _verdict(blessing: Blessing, infra: LoadCheck) -> Iterator[str]:
-    good = "It is blessed: good enough to be served."
-    yield (good if blessing.blessed else "It is not blessed, and was pushed all the same (`--force`).") + "\n"
-    yield from _items(f"{'passed' if check.passed else 'failed'}: {_escaped(check.text)}" for check in blessing.checks)
+def _verdict(approval: Approval, infra: LoadCheck) -> Iterator[str]:
+    good = "It is approved: good enough to be served."
+    yield (good if approval.blessed else "It is not approved, and was pushed all the same (`--force`).") + "\n"
+    yield from _items(f"{'passed' if check.passed else 'failed'}: {_escaped(check.text)}" for check in approval.checks)
     records = sum(check.records for check in infra.models.values())
     answered = f"{len(infra.models)} models answered {records} recorded requests"
     yield f"- passed: {answered} in a fresh process without this program as they did when they were exported"

@@ -25,7 +25,7 @@ from nextbest.retrieval.training import RetrieverSettings
 __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 _JUDGES: dict[str, bool | dict[str, bool]] = {
-    "evaluation": {"blessing": True},
+    "evaluation": {"approval": True},
     "export": {"keep_versions": True, "load_check": True},
     "tune": True,
 }

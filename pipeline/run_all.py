@@ -8,7 +8,7 @@ from pathlib import Path
 from nextbest.evaluation.results import Evaluation
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.evaluate import evaluate_run
-from nextbest.pipeline.export import NotBlessedError, export_run
+from nextbest.pipeline.export import NotApprovedError, export_run
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.train import train
 
@@ -40,5 +40,5 @@ def run_all(run: Run, models: Path | None, force: bool = False) -> Outcome:
         return Outcome(evaluation)
     try:
         return Outcome(evaluation, version=export_run(run, models, force))
-    except NotBlessedError as error:
+    except NotApprovedError as error:
         return Outcome(evaluation, refusal=str(error))

@@ -17,7 +17,13 @@ from nextbest.modelling.training import make_deterministic
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.run_folder import ranker_checkpoints, retriever_checkpoints, save_encoders
 from nextbest.ranking.calibration import Calibration
-from nextbest.ranking.examples import CatalogueState, WindowExamples, catalogue_state, sample_customers, window_examples
+from nextbest.ranking.examples import (
+    CatalogueStatistics,
+    WindowExamples,
+    catalogue_statistics,
+    sample_customers,
+    window_examples,
+)
 from nextbest.ranking.export import RankingServable, save_ranking
 from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import select_ranker, train_ranker
@@ -153,15 +159,15 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
     run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
 
 
-def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueState:
+def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueStatistics:
     """Compute what the ranker that is served knows of the catalogue."""
     config = run.config
     snapshot = take_snapshot(run.history, run.windows.test.cutoff, config.data.windows)
-    return catalogue_state(run.history, snapshot, encoders, config.data, config.statistics)
+    return catalogue_statistics(run.history, snapshot, encoders, config.data, config.statistics)
 
 
 def write_ranking(
-    run: Run, model: RankingModel, encoders: Encoders, state: CatalogueState, calibration: Calibration
+    run: Run, model: RankingModel, encoders: Encoders, state: CatalogueStatistics, calibration: Calibration
 ) -> None:
     """Write the ranker that is served."""
     with run.folder.staged("ranking", "saved_model") as staging:

@@ -23,7 +23,12 @@ __all__ = ["Dimension", "Parameter", "Stage", "TuneConfig", "dimensions", "space
 
 Config = TypeVar("Config", bound=BaseModel)
 
-_SCORING = ("retrieval.validation_k", "ranking.validation_k", "ranking.customers_per_window", "ranking.silent_share")
+_SCORING = (
+    "retrieval.validation_k",
+    "ranking.validation_k",
+    "ranking.customers_per_window",
+    "ranking.negative_customers_ratio",
+)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ class RankingConfig(SettingsModel):
     """How many retrieved products are ranked, in training as in serving (at most the catalogue's size)."""
     customers_per_window: int = Field(40_000, ge=1)
     """Customers of a window whose candidates become examples at most."""
-    silent_share: float = Field(0.25, ge=0)
-    """Customers who acquired nothing, per one who did: only the probability learns from them, so few will do."""
+    negative_customers_ratio: float = Field(0.25, ge=0)
+    """Customers who acquired nothing in a window, per one who did: only the probability learns from them, so few will
+    do."""
     category_dim: int = Field(6, ge=1)
     """Dimension of the embedding of a category, of a word and of a categorical cross."""
     product_dim: int = Field(16, ge=0)

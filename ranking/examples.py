@@ -18,9 +18,9 @@ from nextbest.graph.query import encode_customers
 from nextbest.ranking.config import RankingConfig
 
 __all__ = [
-    "CatalogueState",
+    "CatalogueStatistics",
     "WindowExamples",
-    "catalogue_state",
+    "catalogue_statistics",
     "of_known_products",
     "sample_customers",
     "split_customers",
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class CatalogueState:
+class CatalogueStatistics:
     """What the ranker knows of the catalogue at a cutoff."""
 
     products: dict[str, Array]
@@ -60,7 +60,7 @@ class WindowExamples:
     """How many products the customer acquired in the window, candidates or not, int64 [num_examples]."""
     weight: Array
     """How many customers, of those known at the cutoff, an example stands for, float32 [num_examples]."""
-    state: CatalogueState
+    state: CatalogueStatistics
     """The catalogue at the window's cutoff."""
 
 
@@ -81,7 +81,7 @@ def sample_customers(taken: Interactions, eligible: Array, config: RankingConfig
     if len(active) >= limit:
         return np.sort(random.choice(active, limit, replace=False))
     silent = np.setdiff1d(np.flatnonzero(eligible), active)
-    wanted = max(int(config.silent_share * len(active)), 1)
+    wanted = max(int(config.negative_customers_ratio * len(active)), 1)
     drawn = random.choice(silent, min(wanted, limit - len(active), len(silent)), replace=False)
     return np.sort(np.concatenate([active, drawn]))
 
@@ -120,9 +120,9 @@ def of_known_products(examples: WindowExamples, earlier: Sequence[WindowExamples
     return replace(examples, candidates=candidates, labels=labels, num_relevant=examples.num_relevant - left_out)
 
 
-def catalogue_state(
+def catalogue_statistics(
     dataset: Dataset, snapshot: Snapshot, encoders: Encoders, data: DataConfig, statistics: StatisticsConfig
-) -> CatalogueState:
+) -> CatalogueStatistics:
     """Compute what is known of the catalogue at the snapshot's day."""
     encoder = encoders.query_encoder()
     everyone = encode_customers(snapshot, encoder, np.arange(len(dataset.customers)))
@@ -130,7 +130,7 @@ def catalogue_state(
     sizes = dict(zip(encoders.customers.categories, encoders.customers.category_sizes, strict=True))
     num_segments = sizes[data.segment] if data.segment else 1
     computed = product_statistics(dataset, snapshot, segment, num_segments, data.windows, statistics)
-    return CatalogueState(
+    return CatalogueStatistics(
         products=encode_products(snapshot, encoders.products, computed.popularity),
         segments=computed.segments,
         pairs=computed.pairs,
@@ -169,7 +169,7 @@ def window_examples(
     num_relevant = np.bincount(relevant // num_products, minlength=len(dataset.customers))
     active = num_relevant[customers] > 0
     num_active = int((num_relevant > 0).sum())
-    silent_weight = (int(eligible.sum()) - num_active) / max(int((~active).sum()), 1)
+    negative_weight = (int(eligible.sum()) - num_active) / max(int((~active).sum()), 1)
     active_weight = num_active / max(int(active.sum()), 1)
     return WindowExamples(
         queries=encode_customers(snapshot, encoders.query_encoder(), customers),
@@ -177,6 +177,6 @@ def window_examples(
         scores=candidates.scores,
         labels=labels.astype(np.float32),
         num_relevant=num_relevant[customers],
-        weight=np.where(active, active_weight, silent_weight).astype(np.float32),
-        state=catalogue_state(dataset, snapshot, encoders, data, statistics),
+        weight=np.where(active, active_weight, negative_weight).astype(np.float32),
+        state=catalogue_statistics(dataset, snapshot, encoders, data, statistics),
     )

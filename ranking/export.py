@@ -14,7 +14,7 @@ from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import encoded_spec
 from nextbest.graph.signatures import examples_signature, require, signature
 from nextbest.ranking.calibration import Calibration
-from nextbest.ranking.examples import CatalogueState
+from nextbest.ranking.examples import CatalogueStatistics
 from nextbest.ranking.model import RankingModel
 
 __all__ = ["RankingServable", "save_ranking"]
@@ -30,7 +30,7 @@ class RankingServable(tf.Module):
     """
 
     def __init__(
-        self, model: RankingModel, encoders: Encoders, state: CatalogueState, calibration: Calibration, day: int
+        self, model: RankingModel, encoders: Encoders, state: CatalogueStatistics, calibration: Calibration, day: int
     ) -> None:
         """Bind a ranker.
 

@@ -15,7 +15,7 @@ from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.encoders import EncoderState, NumberState
 from nextbest.ranking.config import RankingConfig
 
-__all__ = ["CategoryCrosses", "NumericCrosses", "gap_columns"]
+__all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]
 
 _LIFTS: tuple[PairStatistic, ...] = ("co_holding", "next_after")
 """Of these logarithms people understand the largest, of the other pair statistics the sum."""
@@ -40,7 +40,7 @@ def _logged(number: NumberState) -> bool:
     return number.transform == "log1p"
 
 
-class NumericCrosses(tf.keras.layers.Layer):
+class CrossFeatures(tf.keras.layers.Layer):
     """Numbers that describe a customer and a candidate together, [batch, num_candidates, num_features].
 
     In order (`names` says which): the retrieval score; for each pair statistic its sum over the holdings, its largest
@@ -102,7 +102,7 @@ class NumericCrosses(tf.keras.layers.Layer):
             query: Encoded queries, [batch, ...].
             candidates: Product positions, 0 or more, int32 [batch, num_candidates].
             scores: Retrieval's cosines, [batch, num_candidates].
-            state: The arrays of a `CatalogueState`.
+            state: The arrays of a `CatalogueStatistics`.
         """
         held, recent = query["held"], query["recent"]
         is_held = tf.cast(held != NO_PRODUCT, tf.float32)

@@ -18,7 +18,7 @@ from nextbest.graph.catalogue import Encoders
 from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples
-from nextbest.ranking.features import CategoryCrosses, NumericCrosses
+from nextbest.ranking.features import CategoryCrosses, CrossFeatures
 from nextbest.ranking.losses import listwise_softmax, probability_loss
 
 __all__ = ["RankingModel", "RankingNetwork"]
@@ -144,7 +144,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._product = FeatureEmbedding(encoders.products, config.category_dim, dropout, statistics.num_popularity)
         ids = len(encoders.product_ids), config.product_dim
         self._product_id = tf.keras.layers.Embedding(*ids) if config.product_dim else None
-        self.numeric = NumericCrosses(encoders.customers, encoders.products, data, statistics, config)
+        self.numeric = CrossFeatures(encoders.customers, encoders.products, data, statistics, config)
         self._normalise = tf.keras.layers.BatchNormalization(momentum=0.95)
         self._categorical = CategoryCrosses(encoders.customers, encoders.products, data, config)
         self._cross = [
@@ -181,7 +181,7 @@ class RankingNetwork(tf.keras.layers.Layer):
             query: Encoded queries, [batch, ...].
             candidates: Product positions, NO_PRODUCT is padding, int32 [batch, num_candidates].
             scores: Retrieval's cosines, [batch, num_candidates].
-            state: The arrays of a `CatalogueState`.
+            state: The arrays of a `CatalogueStatistics`.
             training: Whether dropout is on.
 
         Returns:

@@ -21,7 +21,7 @@ from nextbest.modelling.metrics import ndcg, top_k
 from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
 from nextbest.ranking.calibration import Calibration, fit_calibration
 from nextbest.ranking.config import RankingConfig
-from nextbest.ranking.examples import CatalogueState, WindowExamples, of_known_products, split_customers
+from nextbest.ranking.examples import CatalogueStatistics, WindowExamples, of_known_products, split_customers
 from nextbest.ranking.model import RankingModel
 
 __all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
@@ -39,7 +39,7 @@ class RankerSettings:
     seed: int
 
 
-def _build(encoders: Encoders, state: CatalogueState, settings: RankerSettings) -> RankingModel:
+def _build(encoders: Encoders, state: CatalogueStatistics, settings: RankerSettings) -> RankingModel:
     """Return a model whose variables exist; the state may be of any day."""
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = RankingModel(encoders, settings.statistics, settings.data, settings.ranking, settings.seed)
@@ -178,7 +178,7 @@ def train_ranker(
 
 
 def refresh_ranker(
-    trained: Encoders, encoders: Encoders, state: CatalogueState, settings: RankerSettings, checkpoints: Path
+    trained: Encoders, encoders: Encoders, state: CatalogueStatistics, settings: RankerSettings, checkpoints: Path
 ) -> RankingModel:
     """Bring a trained ranker to the positions of other products, without a training step.
 

@@ -17,11 +17,11 @@ from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot
 from nextbest.evaluation.baselines import Scorer, fit_baselines
 from nextbest.evaluation.config import BaselineName, EvaluationConfig
-from nextbest.evaluation.evaluate import Holdout, rank_all
+from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import load_config
-from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, hold_out
+from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, make_test_set
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
@@ -130,14 +130,14 @@ class Trial:
     """The split's tables and config."""
     snapshot: Snapshot
     """What is known at the time point."""
-    holdout: Holdout
+    test_set: TestSet
     """The protocol's customers, and what they bought."""
 
     @classmethod
     def of(cls, split: int, run: Run) -> Trial:
         """Read the tables and find out who is tested."""
-        snapshot, _, holdout = hold_out(run)
-        return cls(split, run, snapshot, holdout)
+        snapshot, _, test_set = make_test_set(run)
+        return cls(split, run, snapshot, test_set)
 
     @classmethod
     def untrained(cls, settings: Settings, split: int) -> Trial:
@@ -170,8 +170,8 @@ class Trial:
             fallbacks: Model that could not be trained -> why, and what stands in for it.
             revision: The revision of the code that trained them.
         """
-        lists, _ = rank_all(scorers, self.holdout, _LISTS)
-        found = {model: per_customer(ranked, self.holdout.relevant, _LISTS.ks) for model, ranked in lists.items()}
+        lists, _ = rank_all(scorers, self.test_set, _LISTS)
+        found = {model: per_customer(ranked, self.test_set.relevant, _LISTS.ks) for model, ranked in lists.items()}
         cutoff, until = self.run.windows.test.dates
         facts = Facts(
             split=self.split,
@@ -191,7 +191,7 @@ class Trial:
         Result(facts, self._ids(), metrics).save(task.result(self.split))
 
     def _ids(self) -> Array:
-        return self.run.history.customers.ids[self.holdout.customers]
+        return self.run.history.customers.ids[self.test_set.customers]
 
 
 def _ignore(what: str, share: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from nextbest.data.files import write_text
 from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.report import format_interval
-from nextbest.evaluation.results import Difference, Interval, Verdict
+from nextbest.evaluation.results import Comparison, Difference, Interval
 
 __all__ = ["Findings", "Peer", "markdown", "write_findings"]
 
@@ -44,7 +44,7 @@ class Findings(SettingsModel):
     """Our model -> its main metric for each seed."""
     paired: dict[str, dict[str, Difference]]
     """"A-B" -> metric -> A's value less B's, on the same people."""
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Comparison, ...]
     """One for each compared pair."""
     peers: dict[str, Peer]
     """What was chosen for each peer."""

@@ -24,12 +24,12 @@ from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import Snapshot
 from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import Holdout, rank_all
-from nextbest.evaluation.intervals import Sample
-from nextbest.evaluation.results import judge, stage_pairs
+from nextbest.evaluation.evaluate import TestSet, rank_all
+from nextbest.evaluation.intervals import BootstrappedMetrics
+from nextbest.evaluation.results import compare_models, stage_pairs
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
-from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, hold_out
+from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, make_test_set
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.serving.recommender import Recommender
@@ -62,9 +62,9 @@ def measure(
         prepare(source, data)
     runs = [_train(data, out, seed, progress) for seed in seeds]
     chosen = _choose_peers(runs[0], grid or PeerGrid(), progress)
-    snapshot, _, holdout = hold_out(runs[0])
-    ours = [_figures(_stages(run, snapshot), holdout, run) for run in runs]
-    findings = _findings(runs[0], seeds, chosen, _peers(runs[0], chosen, holdout), ours, holdout)
+    snapshot, _, test_set = make_test_set(runs[0])
+    ours = [_figures(_stages(run, snapshot), test_set, run) for run in runs]
+    findings = _findings(runs[0], seeds, chosen, _peers(runs[0], chosen, test_set), ours, test_set)
     write_findings(findings, out)
     return findings
 
@@ -90,19 +90,19 @@ def _choose_peers(run: Run, grid: PeerGrid, progress: Callable[[str], Progress])
     """Choose the peers' hyper-parameters on the film before the last."""
     validation = validation_of(run)
     history, day = validation.history, validation.windows.test.cutoff
-    _, _, holdout = hold_out(validation)
+    _, _, test_set = make_test_set(validation)
     chosen = {}
     fits, show = fits_of(grid, _PEER_SEED), progress("peers: hyper-parameters, on the film before the last")
     for number, (name, candidates) in enumerate(fits.items(), start=1):
-        chosen[name] = choose(candidates, history, day, holdout, run.config.evaluation)
+        chosen[name] = choose(candidates, history, day, test_set, run.config.evaluation)
         show(f"{name}: {len(candidates)} tried", number / len(fits))
     return chosen
 
 
-def _peers(run: Run, chosen: Mapping[str, Chosen], holdout: Holdout) -> Figures:
+def _peers(run: Run, chosen: Mapping[str, Chosen], test_set: TestSet) -> Figures:
     """Fit the peers on everything before the last film and measure them on it."""
     cutoff = run.windows.test.cutoff
-    return _figures({name: peer.fit(run.history, cutoff) for name, peer in chosen.items()}, holdout, run)
+    return _figures({name: peer.fit(run.history, cutoff) for name, peer in chosen.items()}, test_set, run)
 
 
 def _stages(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
@@ -117,11 +117,11 @@ def _stages(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
     }
 
 
-def _figures(scorers: Mapping[str, Scorer], holdout: Holdout, run: Run) -> Figures:
+def _figures(scorers: Mapping[str, Scorer], test_set: TestSet, run: Run) -> Figures:
     config = run.config.evaluation
     shown = [f"{measure}@{config.main_k}" for measure in ("ndcg", "recall", "mrr")]
-    lists, _ = rank_all(scorers, holdout, config)
-    found = {name: per_customer(ranked, holdout.relevant, config.ks) for name, ranked in lists.items()}
+    lists, _ = rank_all(scorers, test_set, config)
+    found = {name: per_customer(ranked, test_set.relevant, config.ks) for name, ranked in lists.items()}
     return {name: {metric: values[metric] for metric in shown} for name, values in found.items()}
 
 
@@ -131,7 +131,7 @@ def _findings(
     chosen: Mapping[str, Chosen],
     peers: Figures,
     ours: Sequence[Figures],
-    holdout: Holdout,
+    test_set: TestSet,
 ) -> Findings:
     config = run.config.evaluation
     main = config.main_metric
@@ -139,19 +139,19 @@ def _findings(
         name: {metric: np.mean([figures[name][metric] for figures in ours], axis=0) for metric in metrics}
         for name, metrics in ours[0].items()
     }
-    sample = Sample.of({**peers, **mean}, config)
+    sample = BootstrappedMetrics.from_values({**peers, **mean}, config)
     pairs = stage_pairs(sample.models)
     paired = {f"{model}-{other}": sample.differences(model, other) for model, other in pairs}
     return Findings(
-        people=len(holdout),
-        films=holdout.num_products,
+        people=len(test_set),
+        films=test_set.num_products,
         seeds=tuple(seeds),
         main_metric=main,
         level=config.level,
         models=sample.intervals(),
         by_seed={name: [float(figures[name][main].mean()) for figures in ours] for name in mean},
         paired=paired,
-        verdicts=judge(pairs, paired, main),
+        verdicts=compare_models(pairs, paired, main),
         peers={
             name: Peer(parameters=dict(peer.parameters), tried=peer.tried, validation=peer.validation)
             for name, peer in chosen.items()
@@ -221,7 +221,11 @@ def fits_of(grid: PeerGrid, seed: int) -> dict[str, list[tuple[dict[str, Any], F
 
 
 def choose(
-    candidates: list[tuple[dict[str, Any], Fit]], history: Dataset, day: int, holdout: Holdout, config: EvaluationConfig
+    candidates: list[tuple[dict[str, Any], Fit]],
+    history: Dataset,
+    day: int,
+    test_set: TestSet,
+    config: EvaluationConfig,
 ) -> Chosen:
     """Return what does best on the validation film; of equals the first.
 
@@ -229,12 +233,12 @@ def choose(
         candidates: Combinations of hyper-parameters and what fits them.
         history: What is known before the validation film.
         day: The history's last day, days since 1970-01-01.
-        holdout: The validation.
+        test_set: The validation.
         config: The main metric.
     """
     best: Chosen | None = None
     for parameters, fit in candidates:
-        value = main_metric(fit(history, day), holdout, config)
+        value = main_metric(fit(history, day), test_set, config)
         if best is None or value > best.validation:
             best = Chosen(fit, parameters, value, len(candidates))
     if best is None:
@@ -242,7 +246,7 @@ def choose(
     return best
 
 
-def main_metric(scorer: Scorer, holdout: Holdout, config: EvaluationConfig) -> float:
-    """Return a scorer's main metric, the mean over the holdout's customers."""
-    lists, _ = rank_all({"scorer": scorer}, holdout, config)
-    return float(per_customer(lists["scorer"], holdout.relevant, config.ks)[config.main_metric].mean())
+def main_metric(scorer: Scorer, test_set: TestSet, config: EvaluationConfig) -> float:
+    """Return a scorer's main metric, the mean over the test_set's customers."""
+    lists, _ = rank_all({"scorer": scorer}, test_set, config)
+    return float(per_customer(lists["scorer"], test_set.relevant, config.ks)[config.main_metric].mean())

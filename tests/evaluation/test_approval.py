@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nextbest.evaluation.approval import Blessing, Check, change_check, pair_checks, paired_difference, value_checks
+from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
 from nextbest.evaluation.baselines import fit_baselines
-from nextbest.evaluation.config import BaselinesConfig, BlessingConfig, EvaluationConfig
+from nextbest.evaluation.config import ApprovalConfig, BaselinesConfig, EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.results import Calibration, Difference, Evaluation, Interval, Verdict, Window
+from nextbest.evaluation.results import Calibration, Comparison, Difference, Evaluation, Interval, Window
 from tests.evaluation.worlds import Planted
 
 CALIBRATION = Calibration(pairs=10, base_rate=0.1, mean_probability=0.1, ece=0.02, brier=0.09, log_loss=0.3, bins=())
@@ -24,7 +24,7 @@ def measured(
     *,
     interval: Interval | None = None,
     calibration: Calibration | None = CALIBRATION,
-    verdicts: tuple[Verdict, ...] = (),
+    verdicts: tuple[Comparison, ...] = (),
     skipped: dict[str, str] | None = None,
 ) -> Evaluation:
     """What an evaluation found: ranking's ndcg@5, and its coverage, which has no interval."""
@@ -46,7 +46,7 @@ def measured(
 
 
 def value_check(evaluation: Evaluation, **bounds: dict[str, float]) -> Check:
-    (check,) = value_checks(evaluation, BlessingConfig.model_validate(bounds))
+    (check,) = value_checks(evaluation, ApprovalConfig.model_validate(bounds))
     return check
 
 
@@ -76,7 +76,7 @@ class TestValueThresholds:
         found = measured(interval=Interval(value=0.412, low=0.401, high=0.423))
         assert (
             value_check(found, lowest={"ranking/ndcg@5": 0.3}).text
-            == "ranking ndcg@5 is 0.412 [0.401, 0.423], at least 0.3 is asked"
+            == "ranking ndcg@5 is 0.412 [0.401, 0.423], at least 0.3 is required"
         )
         assert (
             value_check(found, highest={"calibration/ece": 0.0125}).text
@@ -96,20 +96,20 @@ class TestValueThresholds:
         assert "the test window is not as long as the horizon" in check.text
         check = value_check(found, lowest={"ease/ndcg@5": 0.0})
         assert not check.passed
-        assert check.text == "ease ndcg@5 was not measured (9 products are too many), at least 0 is asked"
+        assert check.text == "ease ndcg@5 was not measured (9 products are too many), at least 0 is required"
 
     def test_none_is_asked_by_default(self) -> None:
-        assert list(value_checks(measured(), BlessingConfig())) == []
+        assert list(value_checks(measured(), ApprovalConfig())) == []
 
 
 class TestPairs:
     VERDICTS = (
-        Verdict(model="ranking", other="popularity", beats=True, text="it does"),
-        Verdict(model="ranking", other="ease", beats=False, text="it does not"),
+        Comparison(model="ranking", other="popularity", beats=True, text="it does"),
+        Comparison(model="ranking", other="ease", beats=False, text="it does not"),
     )
 
     def test_the_verdict_of_the_paired_interval_counts(self) -> None:
-        config = BlessingConfig(must_beat=("ranking-popularity", "ranking-ease"))
+        config = ApprovalConfig(must_beat=("ranking-popularity", "ranking-ease"))
         assert list(pair_checks(measured(verdicts=self.VERDICTS), config)) == [
             Check(name="must_beat ranking-popularity", passed=True, text="it does"),
             Check(name="must_beat ranking-ease", passed=False, text="it does not"),
@@ -117,12 +117,12 @@ class TestPairs:
 
     def test_a_pair_that_was_not_compared_is_not_won(self) -> None:
         found = measured(verdicts=self.VERDICTS, skipped={"item_knn": "there was no time"})
-        (check,) = pair_checks(found, BlessingConfig(must_beat=("ranking-item_knn",)))
+        (check,) = pair_checks(found, ApprovalConfig(must_beat=("ranking-item_knn",)))
         assert not check.passed
         assert "was not compared (item_knn: there was no time)" in check.text
 
     def test_popularity_must_be_beaten_by_default(self) -> None:
-        (check,) = pair_checks(measured(verdicts=self.VERDICTS), BlessingConfig())
+        (check,) = pair_checks(measured(verdicts=self.VERDICTS), ApprovalConfig())
         assert check.name == "must_beat ranking-popularity"
 
 
@@ -132,7 +132,7 @@ CONFIG = EvaluationConfig(resamples=200)
 @pytest.fixture(scope="module")
 def lists(planted: Planted) -> dict[str, np.ndarray]:
     scorers = fit_baselines(planted.history, planted.cutoff_day, CONFIG).scorers
-    ranked, _ = rank_all({name: scorers[name] for name in ("ease", "popularity")}, planted.holdout, CONFIG)
+    ranked, _ = rank_all({name: scorers[name] for name in ("ease", "popularity")}, planted.test_set, CONFIG)
     return ranked
 
 
@@ -140,7 +140,7 @@ class TestChange:
     """In the planted bank EASE is far better than popularity."""
 
     def change(self, planted: Planted, ours: np.ndarray, theirs: np.ndarray) -> Difference:
-        return paired_difference(ours, theirs, planted.holdout.relevant, CONFIG, "ndcg@5")
+        return paired_difference(ours, theirs, planted.test_set.relevant, CONFIG, "ndcg@5")
 
     def test_a_better_model_passes(self, planted: Planted, lists: dict[str, np.ndarray]) -> None:
         found = self.change(planted, lists["ease"], lists["popularity"])
@@ -170,40 +170,40 @@ class TestChange:
         assert change_check("recall@3", found, 7, max_drop=0.005) == Check(
             name="max_drop recall@3",
             passed=False,
-            text="ranking recall@3 is -0.0012 [-0.0101, +0.0080] against version 7, the last blessed, a drop of at "
+            text="ranking recall@3 is -0.0012 [-0.0101, +0.0080] against version 7, the last approved, a drop of at "
             "most 0.005 is allowed",
         )
 
 
-class TestBlessing:
+class TestApproval:
     GOOD, BAD = (Check(name=name, passed=name == "good", text=f"it is {name}") for name in ("good", "bad"))
 
     def test_what_passes_every_check_is_blessed_by_all_of_them(self) -> None:
-        blessing = Blessing.of([self.GOOD, self.GOOD], compared_with=3)
-        assert blessing.blessed and blessing.reasons == ["it is good", "it is good"]
+        approval = Approval.from_checks([self.GOOD, self.GOOD], compared_with=3)
+        assert approval.blessed and approval.reasons == ["it is good", "it is good"]
 
     def test_one_failed_check_is_enough_and_is_the_reason(self) -> None:
-        blessing = Blessing.of([self.GOOD, self.BAD, self.GOOD], compared_with=None)
-        assert not blessing.blessed and blessing.reasons == ["it is bad"]
+        approval = Approval.from_checks([self.GOOD, self.BAD, self.GOOD], compared_with=None)
+        assert not approval.blessed and approval.reasons == ["it is bad"]
 
     def test_survives_being_written_and_read(self) -> None:
-        blessing = Blessing.of(iter([self.GOOD, self.BAD]), compared_with=3)
-        assert blessing.checks == (self.GOOD, self.BAD)
-        assert Blessing.model_validate_json(blessing.model_dump_json()) == blessing
+        approval = Approval.from_checks(iter([self.GOOD, self.BAD]), compared_with=3)
+        assert approval.checks == (self.GOOD, self.BAD)
+        assert Approval.model_validate_json(approval.model_dump_json()) == approval
 
 
 class TestConfig:
-    def refused(self, **blessing: object) -> str:
+    def refused(self, **approval: object) -> str:
         with pytest.raises(ValidationError) as caught:
-            EvaluationConfig.model_validate({"ks": (1, 5), "blessing": blessing})
+            EvaluationConfig.model_validate({"ks": (1, 5), "approval": approval})
         return str(caught.value)
 
     def test_what_is_measured_may_be_named(self) -> None:
         named = {"ranking/ndcg@5": 0.3, "retrieval/coverage@1": 0.5, "ease/mrr@1": 0.1, "oracle/recall@5": 0.9}
         errors = {"calibration/ece": 0.02, "calibration/brier": 0.1, "calibration/log_loss": 1.0}
-        blessing = {"lowest": named, "highest": errors, "must_beat": ("retrieval-ease",), "max_drop_metric": "mrr@1"}
-        config = EvaluationConfig.model_validate({"ks": (1, 5), "oracle": "oracle.parquet", "blessing": blessing})
-        assert config.blessing.lowest == named
+        approval = {"lowest": named, "highest": errors, "must_beat": ("retrieval-ease",), "max_drop_metric": "mrr@1"}
+        config = EvaluationConfig.model_validate({"ks": (1, 5), "oracle": "oracle.parquet", "approval": approval})
+        assert config.approval.lowest == named
 
     @pytest.mark.parametrize(
         ("name", "says"),
@@ -218,7 +218,7 @@ class TestConfig:
     )
     @pytest.mark.parametrize("key", ["lowest", "highest"])
     def test_what_is_not_measured_is_refused(self, key: str, name: str, says: str) -> None:
-        assert f"blessing.{key} names {name!r}: {says}" in self.refused(**{key: {name: 0.5}})
+        assert f"approval.{key} names {name!r}: {says}" in self.refused(**{key: {name: 0.5}})
 
     def test_pairs_that_are_not_compared_are_refused(self) -> None:
         message = self.refused(must_beat=("ease-popularity",))
@@ -230,7 +230,7 @@ class TestConfig:
             ValidationError, match=r"must_beat names 'ranking-popularity'.*choose from ranking-retrieval"
         ):
             EvaluationConfig(baselines=baselines)
-        EvaluationConfig(baselines=baselines, blessing=BlessingConfig(must_beat=("ranking-ease",)))
+        EvaluationConfig(baselines=baselines, approval=ApprovalConfig(must_beat=("ranking-ease",)))
 
     @pytest.mark.parametrize("metric", ["coverage@5", "ndcg@7"])
     def test_only_what_can_be_compared_may_drop(self, metric: str) -> None:

@@ -63,8 +63,8 @@ class OnPlanted(ScorerContract):
 
     def test_accuracy(self, scorer: Scorer, planted: Planted) -> None:
         config = EvaluationConfig()
-        ranked, _ = rank_all({"it": scorer}, planted.holdout, config)
-        ndcg = per_customer(ranked["it"], planted.holdout.relevant, config.ks)["ndcg@5"].mean()
+        ranked, _ = rank_all({"it": scorer}, planted.test_set, config)
+        ndcg = per_customer(ranked["it"], planted.test_set.relevant, config.ks)["ndcg@5"].mean()
         assert self.floor <= ndcg <= self.ceiling
 
 
@@ -189,11 +189,11 @@ class TestOracle(OnPlanted):
     @pytest.fixture
     def frame(self, planted: Planted) -> pd.DataFrame:
         """Certainty for what was taken, a little for one product and the customer who never bought."""
-        relevant = planted.holdout.relevant.tocoo()
+        relevant = planted.test_set.relevant.tocoo()
         ids = planted.history.customers.ids
         return pd.DataFrame(
             {
-                "customer_id": [*ids[planted.holdout.customers[relevant.row]], "newcomer", "stranger"],
+                "customer_id": [*ids[planted.test_set.customers[relevant.row]], "newcomer", "stranger"],
                 "product_id": [*planted.history.products.ids[relevant.col], "p03", "p03"],
                 "probability": [*np.ones(relevant.nnz), 0.25, 0.5],
             }

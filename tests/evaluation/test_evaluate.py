@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import fit_baselines
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import Holdout, evaluate, rank_all
+from nextbest.evaluation.evaluate import TestSet, evaluate, rank_all
 from nextbest.evaluation.results import Evaluation, stage_pairs
 from tests.evaluation.worlds import Planted
 
@@ -35,8 +35,8 @@ CONFIG = EvaluationConfig(ks=(1, 2), main_metric="ndcg@2", slices=("segment",), 
 
 
 @pytest.fixture
-def holdout() -> Holdout:
-    return Holdout(
+def test_set() -> TestSet:
+    return TestSet(
         customers=np.array([0, 1, 3]),
         relevant=sp.csr_matrix(WANTED),
         allowed=lambda rows: ALLOWED[rows],
@@ -47,8 +47,8 @@ def holdout() -> Holdout:
 
 
 @pytest.fixture
-def evaluation(holdout: Holdout) -> Evaluation:
-    return evaluate({"good": GOOD, "bad": BAD}, holdout, CONFIG, [("good", "bad"), ("bad", "good")])
+def evaluation(test_set: TestSet) -> Evaluation:
+    return evaluate({"good": GOOD, "bad": BAD}, test_set, CONFIG, [("good", "bad"), ("bad", "good")])
 
 
 def test_values_by_hand(evaluation: Evaluation) -> None:
@@ -92,30 +92,30 @@ def test_window(evaluation: Evaluation) -> None:
     assert (window.cutoff, window.until) == (date(2024, 1, 1), date(2024, 4, 1))
 
 
-def test_a_model_does_not_beat_itself(holdout: Holdout) -> None:
-    found = evaluate({"a": GOOD, "b": GOOD}, holdout, CONFIG, [("a", "b")])
+def test_a_model_does_not_beat_itself(test_set: TestSet) -> None:
+    found = evaluate({"a": GOOD, "b": GOOD}, test_set, CONFIG, [("a", "b")])
     assert not found.verdicts[0].beats
     assert "may be chance, +0.0000" in found.verdicts[0].text
 
 
-def test_share_of_the_oracle(holdout: Holdout) -> None:
-    found = evaluate({"bad": BAD, "oracle": GOOD}, holdout, CONFIG)
+def test_share_of_the_oracle(test_set: TestSet) -> None:
+    found = evaluate({"bad": BAD, "oracle": GOOD}, test_set, CONFIG)
     # The oracle's nDCG is 1, in every resample.
     assert found.share_of_oracle == {"bad": found.models["bad"]["ndcg@2"]}
-    assert evaluate({"bad": BAD}, holdout, CONFIG).share_of_oracle == {}
+    assert evaluate({"bad": BAD}, test_set, CONFIG).share_of_oracle == {}
 
 
 @pytest.mark.parametrize("limits", [{"batch": 1}, {"batch": 2}, {"batch_scores": 1}, {"batch_scores": 8}])
-def test_batches_change_nothing(holdout: Holdout, evaluation: Evaluation, limits: dict[str, int]) -> None:
+def test_batches_change_nothing(test_set: TestSet, evaluation: Evaluation, limits: dict[str, int]) -> None:
     counted: list[int] = []
     config = CONFIG.model_copy(update=limits)
-    found = evaluate({"good": GOOD, "bad": BAD}, holdout, config, advance=counted.append)
+    found = evaluate({"good": GOOD, "bad": BAD}, test_set, config, advance=counted.append)
     assert found.models == evaluation.models
     assert sum(counted) == 3
     assert len(counted) > 1
 
 
-def test_no_batch_holds_more_than_it_may(holdout: Holdout) -> None:
+def test_no_batch_holds_more_than_it_may(test_set: TestSet) -> None:
     sizes: list[int] = []
 
     class Watched:
@@ -123,19 +123,19 @@ def test_no_batch_holds_more_than_it_may(holdout: Holdout) -> None:
             sizes.append(len(customers))
             return GOOD.score(customers)
 
-    rank_all({"watched": Watched()}, holdout, CONFIG.model_copy(update={"batch_scores": 9}))
+    rank_all({"watched": Watched()}, test_set, CONFIG.model_copy(update={"batch_scores": 9}))
     assert sizes == [2, 1]  # 9 scores are two customers of four products
 
 
-def test_a_scorer_that_breaks_its_contract_is_named(holdout: Holdout) -> None:
+def test_a_scorer_that_breaks_its_contract_is_named(test_set: TestSet) -> None:
     with pytest.raises(ValueError, match=r"scorer 'short': scores have the shape \(3, 3\)"):
-        evaluate({"short": Fixed(GOOD.scores[:, :3])}, holdout, CONFIG)
+        evaluate({"short": Fixed(GOOD.scores[:, :3])}, test_set, CONFIG)
 
 
-def test_all_problems_are_told_at_once(holdout: Holdout) -> None:
+def test_all_problems_are_told_at_once(test_set: TestSet) -> None:
     config = CONFIG.model_copy(update={"slices": ("region",)})
     with pytest.raises(ValueError, match=r"no scorer.*pairs name \['a', 'b'\].*slices \['region'\]"):
-        evaluate({}, holdout, config, [("a", "b")])
+        evaluate({}, test_set, config, [("a", "b")])
 
 
 def test_survives_being_written_and_read(evaluation: Evaluation) -> None:
@@ -145,7 +145,7 @@ def test_survives_being_written_and_read(evaluation: Evaluation) -> None:
 def test_the_same_seed_finds_the_same(planted: Planted) -> None:
     config = EvaluationConfig(resamples=100)
     scorers = fit_baselines(planted.history, planted.cutoff_day, config, segment="segment").scorers
-    first, second = (evaluate(scorers, planted.holdout, config) for _ in range(2))
+    first, second = (evaluate(scorers, planted.test_set, config) for _ in range(2))
     assert first.models == second.models
 
 
@@ -153,7 +153,7 @@ def test_the_planted_order_is_found(planted: Planted) -> None:
     config = EvaluationConfig(resamples=300)
     scorers = fit_baselines(planted.history, planted.cutoff_day, config, segment="segment").scorers
     order = ["ease", "segment_popularity", "popularity", "random"]
-    found = evaluate(scorers, planted.holdout, config, list(pairwise(order)))
+    found = evaluate(scorers, planted.test_set, config, list(pairwise(order)))
     assert [verdict.beats for verdict in found.verdicts] == [True, True, True]
 
 

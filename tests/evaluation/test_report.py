@@ -28,7 +28,7 @@ def evaluation(planted: Planted) -> Evaluation:
     calibration = measure_calibration(probabilities, rng.random(500) < probabilities, bins=5, level=0.95)
     return evaluate(
         named,
-        planted.holdout,
+        planted.test_set,
         config,
         [("retrieval", "popularity"), ("ranking", "retrieval")],
         calibration=calibration,

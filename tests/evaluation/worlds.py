@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.snapshot import holdings_at, new_acquisitions
-from nextbest.evaluation.evaluate import Holdout
+from nextbest.evaluation.evaluate import TestSet
 
 
 def entities(ids: Sequence[str], columns: Features | None = None) -> EntityTable:
@@ -46,7 +46,7 @@ class Planted:
 
     history: Dataset
     cutoff_day: int
-    holdout: Holdout
+    test_set: TestSet
 
     @property
     def num_products(self) -> int:
@@ -72,7 +72,7 @@ def planted_world(num_customers: int = 800, seed: int = 3) -> Planted:
         entities([f"p{number:02d}" for number in range(24)] + ["p99"]),
         _by_day(np.repeat(np.arange(num_customers), 5), taken.ravel(), days.ravel()),
     )
-    return Planted(dataset.until(100), 100, planted_holdout(dataset, 100, 131))
+    return Planted(dataset.until(100), 100, planted_test_set(dataset, 100, 131))
 
 
 def _by_day(customer: Array, product: Array, day: Array) -> Interactions:
@@ -86,14 +86,14 @@ def _by_day(customer: Array, product: Array, day: Array) -> Interactions:
     )
 
 
-def planted_holdout(dataset: Dataset, after: int, until: int) -> Holdout:
+def planted_test_set(dataset: Dataset, after: int, until: int) -> TestSet:
     """What was newly acquired in the window; whatever is not held is allowed."""
     acquired = new_acquisitions(dataset, after, until)
     shape = (len(dataset.customers), len(dataset.products))
     relevant = sp.csr_matrix((np.ones(len(acquired), np.float32), (acquired.customer, acquired.product)), shape=shape)
     customers = np.unique(acquired.customer).astype(np.int64)
     held = holdings_at(dataset, after)
-    return Holdout(
+    return TestSet(
         customers=customers,
         relevant=relevant[customers],
         allowed=lambda rows: held[customers[rows]].toarray() == 0,

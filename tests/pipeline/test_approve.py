@@ -1,4 +1,4 @@
-"""A run is blessed by what it measured and by the last blessed version, on the same customers of the test window."""
+"""A run is approved by what it measured and by the last approved version, on the same customers of the test window."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from nextbest.data.config import ColumnConfig, WindowsConfig
 from nextbest.data.dataset import ACQUIRE, Array
 from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
-from nextbest.evaluation.approval import Blessing, Check
+from nextbest.evaluation.approval import Approval, Check
 from nextbest.pipeline.config import load_config
 from nextbest.pipeline.evaluate import ExportedRecommender, Requests
-from nextbest.pipeline.export import BLESSED, NOT_BLESSED, bless_run
+from nextbest.pipeline.export import BLESSED, NOT_BLESSED, approve_run
 from nextbest.pipeline.run import Run, open_run
 from nextbest.pipeline.run_folder import RunFolder
 from nextbest.serving.recommender import Recommendations, Recommender
@@ -46,10 +46,10 @@ def changed(run: Run, **fields: object) -> Run:
     return other
 
 
-def asking(run: Run, **blessing: object) -> Run:
+def asking(run: Run, **approval: object) -> Run:
     """Return the run with other thresholds."""
-    asked = run.config.evaluation.blessing.model_copy(update=blessing)
-    evaluation = run.config.evaluation.model_copy(update={"blessing": asked})
+    asked = run.config.evaluation.approval.model_copy(update=approval)
+    evaluation = run.config.evaluation.model_copy(update={"approval": asked})
     return changed(run, config=run.config.model_copy(update={"evaluation": evaluation}))
 
 
@@ -80,7 +80,7 @@ YES, NO = {"blessed": True, "reasons": []}, {"blessed": False, "reasons": ["it i
 
 @pytest.fixture
 def models(run: Run, tmp_path: Path) -> Path:
-    """Where the same recommender was pushed as version 1, and blessed."""
+    """Where the same recommender was pushed as version 1, and approved."""
     push_copy(run, tmp_path / "models", blessing=YES)
     return tmp_path / "models"
 
@@ -91,8 +91,8 @@ def verdicts(run: Run) -> dict[str, Any]:
     return {path.name: json.loads(path.read_text()) for path in paths if path.exists()}
 
 
-def change(blessing: Blessing) -> Check:
-    (check,) = (check for check in blessing.checks if check.name.startswith("max_drop"))
+def change(approval: Approval) -> Check:
+    (check,) = (check for check in approval.checks if check.name.startswith("max_drop"))
     return check
 
 
@@ -141,39 +141,39 @@ def planted(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> Callab
 class TestValues:
     def test_a_run_without_a_version_to_compare_with(self, run: Run, tmp_path: Path) -> None:
         for models in (None, tmp_path / "nothing"):
-            blessing = bless_run(run, models)
-            assert (blessing.blessed, blessing.compared_with) == (True, None)
-            assert [check.name for check in blessing.checks] == ["must_beat ranking-popularity", "max_drop ndcg@5"]
-            assert change(blessing).text.endswith("a last blessed version, since there is none")
-            assert verdicts(run) == {"BLESSED": blessing.model_dump(mode="json")}
+            approval = approve_run(run, models)
+            assert (approval.blessed, approval.compared_with) == (True, None)
+            assert [check.name for check in approval.checks] == ["must_beat ranking-popularity", "max_drop ndcg@5"]
+            assert change(approval).text.endswith("a last approved version, since there is none")
+            assert verdicts(run) == {"BLESSED": approval.model_dump(mode="json")}
 
     def test_the_thresholds_are_those_of_the_metrics(self, run: Run) -> None:
         ndcg = json.loads(run.folder.path("evaluation", "metrics.json").read_text())["models"]["ranking"]["ndcg@5"]
-        assert bless_run(asking(run, lowest={"ranking/ndcg@5": ndcg["low"]}), None).blessed
-        blessing = bless_run(asking(run, lowest={"ranking/ndcg@5": ndcg["value"]}), None)
-        assert not blessing.blessed
-        (reason,) = blessing.reasons
+        assert approve_run(asking(run, lowest={"ranking/ndcg@5": ndcg["low"]}), None).blessed
+        approval = approve_run(asking(run, lowest={"ranking/ndcg@5": ndcg["value"]}), None)
+        assert not approval.blessed
+        (reason,) = approval.reasons
         assert reason.startswith("ranking ndcg@5 is ")
-        assert verdicts(run) == {"NOT_BLESSED": blessing.model_dump(mode="json")}
+        assert verdicts(run) == {"NOT_BLESSED": approval.model_dump(mode="json")}
 
     def test_a_pair_that_is_lost(self, run: Run) -> None:
-        blessing = bless_run(asking(run, must_beat=("ranking-popularity", "retrieval-ease")), None)
-        assert {check.name: check.passed for check in blessing.checks[:2]} == {
+        approval = approve_run(asking(run, must_beat=("ranking-popularity", "retrieval-ease")), None)
+        assert {check.name: check.passed for check in approval.checks[:2]} == {
             "must_beat ranking-popularity": True,
             "must_beat retrieval-ease": False,
         }
-        assert not blessing.blessed
+        assert not approval.blessed
 
 
 class TestVerdict:
     def test_the_older_verdict_is_replaced(self, run: Run) -> None:
         never = asking(run, lowest={"ranking/ndcg@5": 1.0})
         for judged, name in ((run, "BLESSED"), (never, "NOT_BLESSED"), (never, "NOT_BLESSED"), (run, "BLESSED")):
-            bless_run(judged, None)
+            approve_run(judged, None)
             assert list(verdicts(run)) == [name]
 
     def test_a_kill_in_between_leaves_no_verdict(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        bless_run(run, None)
+        approve_run(run, None)
 
         def killed(*_: object) -> None:
             assert verdicts(run) == {}
@@ -183,48 +183,48 @@ class TestVerdict:
             patch.setattr(nextbest.data.files, "write_text", killed)
             patch.setattr(RunFolder, "add_to_manifest", lambda *_, **entries: None)
             with pytest.raises(KeyboardInterrupt):
-                bless_run(asking(run, lowest={"ranking/ndcg@5": 1.0}), None)
+                approve_run(asking(run, lowest={"ranking/ndcg@5": 1.0}), None)
         assert verdicts(run) == {}
-        bless_run(run, None)
+        approve_run(run, None)
         assert list(verdicts(run)) == ["BLESSED"]
 
 
 class TestChange:
     def test_a_model_is_as_good_as_itself(self, run: Run, models: Path) -> None:
-        blessing = bless_run(asking(run, max_drop=0.0), models)
-        assert change(blessing) == Check(
+        approval = approve_run(asking(run, max_drop=0.0), models)
+        assert change(approval) == Check(
             name="max_drop ndcg@5",
             passed=True,
-            text="ranking ndcg@5 is +0.0000 [+0.0000, +0.0000] against version 1, the last blessed, "
+            text="ranking ndcg@5 is +0.0000 [+0.0000, +0.0000] against version 1, the last approved, "
             "a drop of at most 0 is allowed",
         )
-        assert (blessing.blessed, blessing.compared_with) == (True, 1)
+        assert (approval.blessed, approval.compared_with) == (True, 1)
 
     def test_a_worse_model_is_not_blessed(self, run: Run, models: Path, planted: Callable[..., None]) -> None:
         planted(ours=least_likely_first)
-        blessing = bless_run(run, models)
-        assert (blessing.blessed, blessing.compared_with) == (False, 1)
-        assert change(blessing).text.startswith("ranking ndcg@5 is -0.")
-        assert blessing.reasons == [change(blessing).text]
+        approval = approve_run(run, models)
+        assert (approval.blessed, approval.compared_with) == (False, 1)
+        assert change(approval).text.startswith("ranking ndcg@5 is -0.")
+        assert approval.reasons == [change(approval).text]
 
     def test_a_better_model_is_blessed(self, run: Run, models: Path, planted: Callable[..., None]) -> None:
         planted(theirs=least_likely_first)
-        blessing = bless_run(asking(run, max_drop=0.0, max_drop_metric="recall@3"), models)
-        assert blessing.blessed
-        assert change(blessing).text.startswith("ranking recall@3 is +0.")
+        approval = approve_run(asking(run, max_drop=0.0, max_drop_metric="recall@3"), models)
+        assert approval.blessed
+        assert change(approval).text.startswith("ranking recall@3 is +0.")
 
     def test_both_are_masked_alike(self, run: Run, models: Path, planted: Callable[..., None]) -> None:
         planted(theirs=held_first)
-        assert "is +0.0000 [+0.0000, +0.0000]" in change(bless_run(run, models)).text
+        assert "is +0.0000 [+0.0000, +0.0000]" in change(approve_run(run, models)).text
 
     def test_the_newest_blessed_version_counts(self, run: Run, models: Path, planted: Callable[..., None]) -> None:
         planted()
         push_copy(run, models, 9, blessing=YES)
         push_copy(run, models, 10, blessing=YES)
         push_copy(run, models, 11, blessing=NO)
-        push_copy(run, models, 12)  # pushed before there were blessings
+        push_copy(run, models, 12)  # pushed before there were approvals
         (models / "recommender" / "13").mkdir()  # another hand's
-        assert bless_run(run, models).compared_with == 10
+        assert approve_run(run, models).compared_with == 10
 
     def test_a_version_that_has_seen_the_window_is_no_measure(
         self, run: Run, tmp_path: Path, planted: Callable[..., None]
@@ -232,15 +232,15 @@ class TestChange:
         planted()
         cutoff = run.windows.test.cutoff
         push_copy(run, tmp_path / "seen", blessing=YES, as_of_day=cutoff + 1)
-        blessing = bless_run(run, tmp_path / "seen")
-        assert (blessing.blessed, blessing.compared_with) == (True, None)
-        assert change(blessing).text == (
-            "ranking ndcg@5 was not compared with version 1, the last blessed: it knew everything until 2024-09-28 and "
-            "so has seen the test window, which begins after 2024-09-27"
+        approval = approve_run(run, tmp_path / "seen")
+        assert (approval.blessed, approval.compared_with) == (True, None)
+        assert change(approval).text == (
+            "ranking ndcg@5 was not compared with version 1, the last approved: it knew everything until "
+            "2024-09-28 and so has seen the test window, which begins after 2024-09-27"
         )
-        assert change(blessing).text in blessing.reasons
+        assert change(approval).text in approval.reasons
         push_copy(run, tmp_path / "fair", blessing=YES, as_of_day=cutoff)
-        assert bless_run(run, tmp_path / "fair").compared_with == 1
+        assert approve_run(run, tmp_path / "fair").compared_with == 1
 
     def test_a_column_that_the_tables_lack_is_missing(self, run: Run, models: Path) -> None:
         assert "branch" in Recommender(models / "recommender" / "1").customer_columns
@@ -248,13 +248,13 @@ class TestChange:
         without, table = with_columns(run, columns), run.dataset.customers
         fewer = dataclasses.replace(table, columns={name: table.columns[name] for name in columns})
         without.__dict__["dataset"] = dataclasses.replace(run.dataset, customers=fewer)
-        assert bless_run(without, models).compared_with == 1
+        assert approve_run(without, models).compared_with == 1
 
     def refused(self, run: Run, models: Path) -> str:
-        blessing = bless_run(run, models)
-        assert (blessing.blessed, blessing.compared_with) == (False, None)
-        text = change(blessing).text
-        assert text.startswith("ranking ndcg@5 was not compared with version 1, the last blessed: ")
+        approval = approve_run(run, models)
+        assert (approval.blessed, approval.compared_with) == (False, None)
+        text = change(approval).text
+        assert text.startswith("ranking ndcg@5 was not compared with version 1, the last approved: ")
         assert text.endswith("; prune that version, or push with --force")
         assert "\n" not in text
         return text
@@ -287,7 +287,7 @@ class TestChange:
     ) -> None:
         planted(ours=broken)
         with pytest.raises(RuntimeError, match="it is broken"):
-            bless_run(run, models)
+            approve_run(run, models)
         assert verdicts(run) == {}
 
 
@@ -332,19 +332,19 @@ class TestAnotherBanksRecommender:
 
 
 class TestConfig:
-    def with_blessing(self, trained: Trained, folder: Path, lines: str) -> Path:
+    def with_approval(self, trained: Trained, folder: Path, lines: str) -> Path:
         path = folder / "asked.toml"
-        path.write_text(trained.config.read_text() + f"\n[evaluation.blessing]\n{lines}\n")
+        path.write_text(trained.config.read_text() + f"\n[evaluation.approval]\n{lines}\n")
         return path
 
     def test_thresholds_are_read(self, trained: Trained, tmp_path: Path) -> None:
         lines = 'lowest = {"ranking/ndcg@5" = 0.3}\nhighest = {"calibration/ece" = 0.02}\nmax_drop = 0.01'
-        blessing = load_config(self.with_blessing(trained, tmp_path, lines)).evaluation.blessing
-        assert (blessing.lowest, blessing.highest) == ({"ranking/ndcg@5": 0.3}, {"calibration/ece": 0.02})
-        assert blessing.max_drop == 0.01
+        approval = load_config(self.with_approval(trained, tmp_path, lines)).evaluation.approval
+        assert (approval.lowest, approval.highest) == ({"ranking/ndcg@5": 0.3}, {"calibration/ece": 0.02})
+        assert approval.max_drop == 0.01
 
     def test_an_unknown_metric_is_bad_input(self, trained: Trained, tmp_path: Path) -> None:
-        path = self.with_blessing(trained, tmp_path, 'lowest = {"ranking/ndcg@7" = 0.3}')
+        path = self.with_approval(trained, tmp_path, 'lowest = {"ranking/ndcg@7" = 0.3}')
         with pytest.raises(InputError, match=r"asked\.toml.*'ndcg@7' is not measured of ranking; choose from ndcg@1"):
             load_config(path)
         outcome = run_nextbest("train", "--config", path, "--out", tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What is pushed: blessed models, or forced ones; never what does not load elsewhere."""
+"""What is pushed: approved models, or forced ones; never what does not load elsewhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from unittest import mock
 import pytest
 
 import nextbest.pipeline.export
-from nextbest.pipeline.export import NotBlessedError, export_run
+from nextbest.pipeline.export import NotApprovedError, export_run
 from nextbest.pipeline.run import Run, open_run
 from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.store.versions import list_versions, versions
 from tests.commands import run_nextbest
 from tests.trained import Trained
 
-ASKED = '[evaluation.blessing]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
+ASKED = '[evaluation.approval]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
 WORKING = LoadCheck({"recommender": ModelCheck("")})
 BROKEN = LoadCheck({"ranking": ModelCheck("it hangs")})
 
@@ -77,7 +77,7 @@ def test_what_is_not_good_enough_is_not_pushed(demanding: Path, tmp_path: Path) 
     models = tmp_path / "models"
     with (
         infra_says(WORKING),
-        pytest.raises(NotBlessedError, match=r"ndcg@5 is 0\.\d+ .*at least 0.99 is asked.*--force"),
+        pytest.raises(NotApprovedError, match=r"ndcg@5 is 0\.\d+ .*at least 0.99 is required.*--force"),
     ):
         export_run(reopened(demanding), models)
     assert not models.exists()
@@ -90,11 +90,11 @@ def test_force_pushes_it_and_the_manifest_says_so(demanding: Path, tmp_path: Pat
         assert export_run(reopened(demanding), models, force=True) == 1
     said = manifest(models, 1)
     assert said["forced"] is True and said["blessing"]["blessed"] is False
-    assert "at least 0.99 is asked" in said["blessing"]["reasons"][0]
+    assert "at least 0.99 is required" in said["blessing"]["reasons"][0]
 
 
 def test_what_does_not_load_elsewhere_cannot_be_forced(run: Path, tmp_path: Path) -> None:
-    with infra_says(BROKEN), pytest.raises(NotBlessedError, match="nor can it be forced: ranking: it hangs"):
+    with infra_says(BROKEN), pytest.raises(NotApprovedError, match="nor can it be forced: ranking: it hangs"):
         export_run(reopened(run), tmp_path / "models", force=True)
     assert not (tmp_path / "models").exists()
     assert (run / "evaluation" / "INFRA_NOT_BLESSED").exists()
@@ -114,10 +114,10 @@ def test_only_so_many_versions_are_kept_as_the_config_says(run: Path, trained: T
 
 
 class TestCommand:
-    def test_an_unblessed_run_ends_with_1_after_its_metrics(self, demanding: Path, tmp_path: Path) -> None:
+    def test_a_run_that_is_not_approved_ends_with_1_after_its_metrics(self, demanding: Path, tmp_path: Path) -> None:
         with infra_says(WORKING):
             refused = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models")
-            assert (refused.code, "at least 0.99 is asked" in refused.err) == (1, True)
+            assert (refused.code, "at least 0.99 is required" in refused.err) == (1, True)
             forced = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models", "--force", "--json")
         assert (forced.code, json.loads(forced.out)) == (0, {"pushed": 1})
 
@@ -129,7 +129,7 @@ class TestCommand:
         with infra_says(WORKING):
             refused = run_nextbest("run", "--config", config, "--out", demanding, "--models", tmp_path / "m", "--json")
         config.unlink()
-        assert refused.code == 1 and "at least 0.99 is asked" in refused.err
+        assert refused.code == 1 and "at least 0.99 is required" in refused.err
         assert json.loads(refused.out)["models"]["ranking"]["ndcg@5"]["value"] < 0.99
 
     def test_list_rollback_and_prune(self, trained: Trained, tmp_path: Path) -> None:

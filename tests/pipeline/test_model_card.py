@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nextbest.data.config import PolicyConfig, Rule
-from nextbest.evaluation.approval import Blessing, Check
+from nextbest.evaluation.approval import Approval, Check
 from nextbest.evaluation.results import Evaluation, Interval, Slice
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run, open_run
@@ -17,10 +17,10 @@ from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.insights.version_report import CARD
 from tests.trained import Trained
 
-BLESSED = Blessing(
+BLESSED = Approval(
     blessed=True, checks=(Check(name="must_beat", passed=True, text="a beats b: yes"),), compared_with=None
 )
-REFUSED = Blessing(blessed=False, checks=(Check(name="lowest", passed=False, text="a is 0.1"),), compared_with=None)
+REFUSED = Approval(blessed=False, checks=(Check(name="lowest", passed=False, text="a is 0.1"),), compared_with=None)
 INFRA = LoadCheck({"recommender": ModelCheck("", records=14)})
 
 
@@ -57,13 +57,13 @@ def test_the_pushed_card_tells_the_measured_figures(trained: Trained, evaluation
     groups = rows(section(card, "NDCG@5 by group"))
     assert {row[0] for row in groups[2:]} == set(evaluation.slices["segment"])
     assert "1,000" not in section(card, "Intended use") and "40 products" in section(card, "Intended use")
-    assert section(card, "Verdict").startswith("It is blessed")
+    assert section(card, "Verdict").startswith("It is approved")
     assert "income" in section(card, "Data") and str(evaluation.window.cutoff) in card.splitlines()[0]
 
 
 def test_a_forced_version_says_that_it_is_not_blessed(run: Run, evaluation: Evaluation) -> None:
     verdict = section(model_card(run, evaluation, REFUSED, INFRA), "Verdict")
-    assert "not blessed, and was pushed all the same (`--force`)" in verdict and "- failed: a is 0.1" in verdict
+    assert "not approved, and was pushed all the same (`--force`)" in verdict and "- failed: a is 0.1" in verdict
     assert "- passed: 1 models answered 14 recorded requests" in verdict
 
 

@@ -179,7 +179,7 @@ class TestNewestDay:
         card = (assets / CARD).read_text(encoding="utf-8")
         assert "trained as of 2024-09-27" in card
         assert "the figures below are those of the run whose weights it has" in card
-        assert "was not compared with a last blessed version, since nothing that came after" in card
+        assert "was not compared with a last approved version, since nothing that came after" in card
         shown = read_report(Recommender(newest / "recommender" / "2"))
         assert shown is not None and shown.approved
         assert "27 Sep 2024 to 27 Dec 2024" in report_view(shown)

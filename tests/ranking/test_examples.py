@@ -101,7 +101,7 @@ def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, 
 def test_weights_sum_to_the_number_of_customers(limit: int, bank: Dataset, encoders: Encoders) -> None:
     window = WINDOWS[1]
     taken = new_acquisitions(bank, window.cutoff, window.until)
-    config = small_config(customers_per_window=limit, silent_share=0.1)
+    config = small_config(customers_per_window=limit, negative_customers_ratio=0.1)
     rows = sample_customers(taken, np.ones(len(bank.customers), bool), config, seed=1)
     active = np.isin(rows, taken.customer)
     candidates = shuffled_candidates(bank, window, rows)
@@ -125,7 +125,7 @@ def test_customers_with_too_few_holdings_are_no_examples(bank: Dataset, encoders
     taken = new_acquisitions(bank, window.cutoff, window.until)
     eligible = take_snapshot(bank, window.cutoff, data.windows).num_held >= 2
     assert 0 < eligible.sum() < len(eligible)
-    rows = sample_customers(taken, eligible, small_config(silent_share=100.0), seed=1)
+    rows = sample_customers(taken, eligible, small_config(negative_customers_ratio=100.0), seed=1)
     assert eligible[rows].all()
     examples = window_examples(
         bank, window, shuffled_candidates(bank, window, rows), taken, encoders, data, StatisticsConfig()
@@ -142,20 +142,20 @@ class TestSampleCustomers:
         return sample_customers(taken, np.ones(customers, bool), small_config(**config), seed)
 
     def test_whoever_acquired_something_comes_and_a_share_of_the_others(self) -> None:
-        rows = self.sample(20, silent_share=0.5)
+        rows = self.sample(20, negative_customers_ratio=0.5)
         assert rows[:20].tolist() == list(range(20))
         assert len(rows) == 30
         assert (np.diff(rows) > 0).all()
         assert rows[-1] < 100
 
     def test_the_limit_takes_the_silent_first(self) -> None:
-        assert len(self.sample(20, silent_share=2.0, customers_per_window=25)) == 25
-        rows = self.sample(20, silent_share=2.0, customers_per_window=15)
+        assert len(self.sample(20, negative_customers_ratio=2.0, customers_per_window=25)) == 25
+        rows = self.sample(20, negative_customers_ratio=2.0, customers_per_window=15)
         assert len(np.unique(rows)) == 15
         assert rows.max() < 20
 
     def test_there_may_be_fewer_others_than_wanted(self) -> None:
-        assert self.sample(20, customers=22, silent_share=5.0).tolist() == list(range(22))
+        assert self.sample(20, customers=22, negative_customers_ratio=5.0).tolist() == list(range(22))
         assert self.sample(20, customers=20).tolist() == list(range(20))
 
     def test_the_seed_decides(self) -> None:

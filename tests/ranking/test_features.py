@@ -18,7 +18,7 @@ from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.encoders import EncoderState, NumberState
-from nextbest.ranking.features import CategoryCrosses, NumericCrosses, gap_columns
+from nextbest.ranking.features import CategoryCrosses, CrossFeatures, gap_columns
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import small_config
 
@@ -70,7 +70,7 @@ def crosses(
     products: EncoderState = PRODUCTS,
 ) -> dict[str, Array]:
     """Return every cross by name, [batch, num_candidates]."""
-    layer = NumericCrosses(customers, products, data, StatisticsConfig(), small_config(recency_days=60.0))
+    layer = CrossFeatures(customers, products, data, StatisticsConfig(), small_config(recency_days=60.0))
     features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, {**STATE, **(state or {})}).numpy()
     assert features.shape[2] == len(layer.names) == len(set(layer.names))
     return {name: features[:, :, place] for place, name in enumerate(layer.names)}

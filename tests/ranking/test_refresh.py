@@ -10,7 +10,7 @@ import pytest
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import take_snapshot
 from nextbest.graph.catalogue import Encoders
-from nextbest.ranking.examples import CatalogueState, WindowExamples, catalogue_state
+from nextbest.ranking.examples import CatalogueStatistics, WindowExamples, catalogue_statistics
 from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import RankerSettings, refresh_ranker, train_ranker
 from tests.modelling.catalogues import with_new_products, without_first_product
@@ -30,8 +30,10 @@ def trained(windows: list[WindowExamples], encoders: Encoders, checkpoints: Path
     return train_ranker(windows[:2], encoders, 1, settings(), checkpoints, lambda what, share: None)
 
 
-def state_of(dataset: Dataset, encoders: Encoders) -> CatalogueState:
-    return catalogue_state(dataset, take_snapshot(dataset, DAY, BANK.windows), encoders, BANK, settings().statistics)
+def state_of(dataset: Dataset, encoders: Encoders) -> CatalogueStatistics:
+    return catalogue_statistics(
+        dataset, take_snapshot(dataset, DAY, BANK.windows), encoders, BANK, settings().statistics
+    )
 
 
 def refreshed(

@@ -22,7 +22,7 @@ from nextbest.evaluation.baselines import Popularity
 from nextbest.evaluation.evaluate import rank_all
 from nextbest.modelling.metrics import per_customer
 from nextbest.pipeline.config import RunConfig, load_config
-from nextbest.pipeline.evaluate import build_holdout
+from nextbest.pipeline.evaluate import select_test_customers
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.run_folder import RunFolder
 from tests.benchmarks.fartrans.miniature import BUYS, CUSTOMERS, SPLITS, TESTS, command, write
@@ -99,13 +99,13 @@ def test_the_config_describes_the_tables_and_the_window(miniature: Path, tmp_pat
 def test_only_what_is_offered_and_not_held_may_be_recommended(miniature: Path, tmp_path: Path) -> None:
     run = run_of(prepare(miniature, 7, tmp_path / "out").toml)
     snapshot = take_snapshot(run.history, run.windows.test.cutoff, run.config.data.windows)
-    holdout = build_holdout(run, snapshot, labels(run.dataset, run.history, run.windows.test))
+    test_set = select_test_customers(run, snapshot, labels(run.dataset, run.history, run.windows.test))
     assert list(run.history.products.ids) == ["FUND", "GONE", "NEW", "STOCK"]
-    assert list(run.history.customers.ids[holdout.customers]) == ["ann", "bob"]
+    assert list(run.history.customers.ids[test_set.customers]) == ["ann", "bob"]
     # ann holds STOCK and NEW; bob holds STOCK and GONE; GONE is not offered.
-    assert holdout.allowed(np.arange(2)).tolist() == [[True, False, False, False], [True, False, True, False]]
+    assert test_set.allowed(np.arange(2)).tolist() == [[True, False, False, False], [True, False, True, False]]
     # TAKEN was unknown at the time point, so nothing could have predicted it.
-    assert holdout.relevant.toarray().tolist() == [[False, True, False, False], [True, False, False, False]]
+    assert test_set.relevant.toarray().tolist() == [[False, True, False, False], [True, False, False, False]]
 
 
 def test_what_comes_after_the_time_point_changes_only_the_tests(miniature: Path, tmp_path: Path) -> None:
@@ -281,11 +281,11 @@ def test_the_prepared_tables_reproduce_the_protocol(fartrans: Path, tmp_path: Pa
     run = run_of(prepare(fartrans, 30, tmp_path / "out").toml)
     cutoff = run.windows.test.cutoff
     snapshot = take_snapshot(run.history, cutoff, run.config.data.windows)
-    holdout = build_holdout(run, snapshot, labels(run.dataset, run.history, run.windows.test))
-    lists, _ = rank_all({"popularity": Popularity.fit(run.history, cutoff)}, holdout, run.config.evaluation)
-    found = per_customer(lists["popularity"], holdout.relevant, (10,))
+    test_set = select_test_customers(run, snapshot, labels(run.dataset, run.history, run.windows.test))
+    lists, _ = rank_all({"popularity": Popularity.fit(run.history, cutoff)}, test_set, run.config.evaluation)
+    found = per_customer(lists["popularity"], test_set.relevant, (10,))
     expected = popularity_by_the_book(fartrans, 30)
-    assert len(holdout) == expected.pop("customers")
+    assert len(test_set) == expected.pop("customers")
     assert {name: found[name].mean() for name in expected} == pytest.approx(expected, abs=1e-9)
     # The reference of splits 0 to 34 together is 0.322 / 0.517 / 0.319, and this one lies close to it.
     assert expected == pytest.approx({"ndcg@10": 0.322, "recall@10": 0.517, "mrr@10": 0.319}, abs=0.005)

@@ -14,7 +14,7 @@ from nextbest.data.snapshot import Snapshot
 from nextbest.evaluation.baselines import Popularity, Random, Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.pipeline.config import load_config
-from nextbest.pipeline.evaluate import hold_out
+from nextbest.pipeline.evaluate import make_test_set
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.run_folder import RunFolder
 from tests.evaluation.worlds import Planted, planted_world
@@ -38,10 +38,10 @@ def test_the_test_is_everyone_s_last_film_and_the_validation_the_one_before(recb
     ratings = pd.read_csv(recbole / "ml-100k.inter", sep="\t", dtype={"user_id:token": str, "item_id:token": str})
     ratings = ratings.sort_values("timestamp:float", kind="stable")
     for place, tested in ((1, run), (2, validation_of(run))):
-        _, _, holdout = hold_out(tested)
+        _, _, test_set = make_test_set(tested)
         history = tested.history
-        people, films = holdout.relevant.nonzero()
-        found = dict(zip(history.customers.ids[holdout.customers[people]], history.products.ids[films], strict=True))
+        people, films = test_set.relevant.nonzero()
+        found = dict(zip(history.customers.ids[test_set.customers[people]], history.products.ids[films], strict=True))
         assert (
             found
             == ratings.groupby("user_id:token")["item_id:token"]
@@ -51,7 +51,7 @@ def test_the_test_is_everyone_s_last_film_and_the_validation_the_one_before(recb
         )
         assert (len(history.customers), len(history.products)) == (943, 1682)
         assert len(history.interactions) == 100_000 - 943 * place
-        assert holdout.allowed(np.arange(943)).sum() == 943 * 1682 - len(history.interactions)
+        assert test_set.allowed(np.arange(943)).sum() == 943 * 1682 - len(history.interactions)
 
 
 def test_the_report_compares_ours_with_the_peers(
@@ -139,7 +139,7 @@ def test_the_best_on_the_validation_is_chosen(planted: Planted) -> None:
         ({"name": "popularity again"}, Popularity.fit),
         ({"name": "old popularity"}, backwards),
     ]
-    chosen = choose(fits, planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())
+    chosen = choose(fits, planted.history, planted.cutoff_day, planted.test_set, EvaluationConfig())
     assert chosen.parameters == {"name": "popularity"}
     assert chosen.tried == 4
     # Places are random within a block, and the largest block has 40 % of the customers.
@@ -148,4 +148,4 @@ def test_the_best_on_the_validation_is_chosen(planted: Planted) -> None:
 
 def test_nothing_to_choose_from_is_refused(planted: Planted) -> None:
     with pytest.raises(ValueError, match="give the grid at least one value"):
-        choose([], planted.history, planted.cutoff_day, planted.holdout, EvaluationConfig())
+        choose([], planted.history, planted.cutoff_day, planted.test_set, EvaluationConfig())

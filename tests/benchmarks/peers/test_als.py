@@ -36,8 +36,8 @@ class TestIALS(ScorerContract):
         # Four factors for four blocks. Two of the three products of a block of six that a customer does not hold are
         # wanted: if each stands among the first three with equal chance, the DCG is 2/3 (1 + 0.631 + 0.5) = 1.42 on
         # average, of 1.63: 0.87.
-        ranked, _ = rank_all({"it": scorer}, planted.holdout, EvaluationConfig())
-        assert per_customer(ranked["it"], planted.holdout.relevant, (5,))["ndcg@5"].mean() > 0.85
+        ranked, _ = rank_all({"it": scorer}, planted.test_set, EvaluationConfig())
+        assert per_customer(ranked["it"], planted.test_set.relevant, (5,))["ndcg@5"].mean() > 0.85
 
     def test_is_a_function_of_the_seed(self, scorer: Scorer, planted: Planted, customers: Array) -> None:
         again = IALS.fit(planted.history, planted.cutoff_day, CONFIG, seed=0)
