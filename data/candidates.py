@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Dataset
+from nextbest.data.files import new_file
 from nextbest.data.snapshot import NO_PRODUCT
 
 __all__ = ["Candidates"]
@@ -33,16 +33,15 @@ class Candidates:
         return dataset.customers.positions(self.customer_ids), moved[self.products].astype(np.int32)
 
     def save(self, path: Path) -> None:
-        """Write a compressed file as a whole."""
-        staging = path.with_suffix(".tmp.npz")
-        np.savez_compressed(
-            staging,
-            customer_ids=self.customer_ids.astype(str),
-            product_ids=self.product_ids.astype(str),
-            products=self.products,
-            scores=self.scores,
-        )
-        os.replace(staging, path)
+        """Write a compressed file, complete or not at all."""
+        with new_file(path) as staging, staging.open("wb") as file:
+            np.savez_compressed(
+                file,
+                customer_ids=self.customer_ids.astype(str),
+                product_ids=self.product_ids.astype(str),
+                products=self.products,
+                scores=self.scores,
+            )
 
     @classmethod
     def load(cls, path: Path) -> Candidates:

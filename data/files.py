@@ -1,29 +1,23 @@
-"""Write files and folders that are whole or not there."""
+"""Files and folders that are complete or not there: each is written beside its place and renamed.
+
+Everything that the project writes for later readers is written by one of these functions.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["new_folder", "write_instead", "write_text"]
-
-_OPEN_TO_ALL = 0o755  # mkdtemp makes folders that only their owner may read
+__all__ = ["new_file", "new_folder", "replace_folder", "surviving_folder", "write_instead", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file beside its place and rename it, so that no one ever reads a half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    """Write a UTF-8 text file; its folder is made if it is missing."""
+    with new_file(path) as staging:
         staging.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(staging, path)
-    except BaseException:
-        staging.unlink(missing_ok=True)
-        raise
 
 
 def write_instead(other: Path, path: Path, text: str) -> None:
@@ -33,18 +27,74 @@ def write_instead(other: Path, path: Path, text: str) -> None:
 
 
 @contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write a file to, which becomes `path` when the block ends well and is removed when it does not.
+
+    Args:
+        path: The file; an older one is replaced. Its folder is made if it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = _beside(path, str(os.getpid()))
+    try:
+        yield staging
+        os.replace(staging, path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to write into, which becomes `path` when the block ends well and goes when it does not.
+    """Yield a folder to write into, which becomes `path` when the block ends well and is removed when it does not.
 
     Args:
         path: The folder to make; it may exist if it is empty.
+
+    Raises:
+        OSError: There is something at `path` by then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    with _staging_folder(path, str(os.getpid())) as staging:
+        yield staging
+        os.replace(staging, path)
+
+
+@contextmanager
+def replace_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder to write into, which replaces `path` when the block ends well and is removed when it does not.
+
+    A process that is killed between the two renames leaves the older folder under another name, where
+    `surviving_folder` finds it. Two processes must not replace the same folder at once.
+
+    Args:
+        path: The folder to make or to replace.
+    """
+    old = _beside(path, "old")
+    with _staging_folder(path, "staging") as staging:
+        yield staging
+        if path.exists():  # otherwise a crash may have left `old` as the only one, which must outlive this block
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(path, old)
+        os.replace(staging, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def surviving_folder(path: Path) -> Path | None:
+    """Return the folder that `replace_folder` made: `path`, or the older one that a crash left, or None."""
+    return next((folder for folder in (path, _beside(path, "old")) if folder.exists()), None)
+
+
+@contextmanager
+def _staging_folder(path: Path, mark: str) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, which is removed if the block fails."""
+    staging = _beside(path, mark)
+    shutil.rmtree(staging, ignore_errors=True)  # what a killed process left
+    staging.mkdir(parents=True)
     try:
         yield staging
-        staging.chmod(_OPEN_TO_ALL)
-        staging.replace(path)
     except BaseException:
-        shutil.rmtree(staging)
+        shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _beside(path: Path, mark: str) -> Path:
+    return path.with_name(f".{path.name}.{mark}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from nextbest.data.dataset import Array, positions_of
+from nextbest.data.files import replace_folder, surviving_folder
 from nextbest.graph.catalogue import Encoders
 
 __all__ = [
@@ -74,36 +73,22 @@ class _Checkpoints:
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
 
     def save(self, name: str, training: Training) -> None:
-        staging, target = self._folder / f"{name}.tmp", self._folder / name
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        self._checkpoint.write(str(staging / "variables"))
-        (staging / "training.json").write_text(json.dumps(vars(training)))
-        old = self._folder / f"{name}.old"
-        if target.exists():  # without it a crash has left `old` as the only one, which must outlive this save
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(target, old)
-        os.replace(staging, target)
-        shutil.rmtree(old, ignore_errors=True)
+        with replace_folder(self._folder / name) as staging:
+            self._checkpoint.write(str(staging / "variables"))
+            (staging / "training.json").write_text(json.dumps(vars(training)))
 
     def load(self, name: str) -> Training | None:
         """Read a checkpoint, or return None."""
-        folder = _saved(self._folder, name)
+        folder = surviving_folder(self._folder / name)
         if folder is None:
             return None
         self._checkpoint.read(str(folder / "variables")).assert_existing_objects_matched()
         return Training(**json.loads((folder / "training.json").read_text()))
 
 
-def _saved(checkpoints: Path, name: str) -> Path | None:
-    """Return where a checkpoint is. A crash between two renames leaves the older one."""
-    folders = (checkpoints / name, checkpoints / f"{name}.old")
-    return next((folder for folder in folders if (folder / "training.json").exists()), None)
-
-
 def training_so_far(checkpoints: Path) -> Training:
     """Return what a training has come to, by the checkpoints in its folder; before its first epoch nothing."""
-    folder = _saved(checkpoints, "last")
+    folder = surviving_folder(checkpoints / "last")
     return Training() if folder is None else Training(**json.loads((folder / "training.json").read_text()))
 
 
@@ -117,7 +102,7 @@ def restore(model: Any, checkpoints: Path) -> None:
     Raises:
         FileNotFoundError: There is no checkpoint.
     """
-    folder = _saved(checkpoints, "last")
+    folder = surviving_folder(checkpoints / "last")
     if folder is None:
         raise FileNotFoundError(f"{checkpoints} holds no checkpoint; train again")
     status = tf.train.Checkpoint(model=model).read(str(folder / "variables"))

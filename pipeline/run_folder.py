@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from nextbest.data.config import WindowsConfig
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.files import write_text
+from nextbest.data.files import replace_folder, write_text
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
 
@@ -136,16 +135,9 @@ class RunFolder:
         path = self.path(*parts)
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    @contextmanager
-    def staged(self, *parts: str) -> Iterator[Path]:
-        """Yield a folder to write into, which takes its place (and the older one's) when the block ends well."""
-        target = self.path(*parts)
-        staging = target.with_name(f".{target.name}.staging")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        yield staging
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(staging, target)
+    def staged(self, *parts: str) -> AbstractContextManager[Path]:
+        """Return a context that gives a folder to write into, which replaces an older one when the block ends well."""
+        return replace_folder(self.path(*parts))
 
 
 _LEARNT = (

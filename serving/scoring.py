@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.files import new_file
 from nextbest.serving.insights.explanations import Explainer, why_sentences
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
@@ -134,21 +134,16 @@ def score(
         InputError: The output cannot be written in that format or place.
     """
     check_output(out)
-    staging = out.with_name(f".{out.name}.{os.getpid()}")
     chunk = SCORING_CHUNK if explainer is None else EXPLAINED_CHUNK
     written = 0
-    try:
-        with _WRITERS[out.suffix](staging, explainer is not None) as write:
-            for first in range(0, max(len(ids), 1), chunk):
-                rows = slice(first, first + chunk)
-                chunk_requests = take(requests, rows)
-                found = recommender.recommend(chunk_requests, top, filters)
-                why = None if explainer is None else why_sentences(explainer, chunk_requests, found.product_id)
-                table = recommendation_table(ids[rows], found, why)
-                write(table)
-                written += table.num_rows
-                advance(len(ids[rows]))
-        os.replace(staging, out)
-    finally:
-        staging.unlink(missing_ok=True)
+    with new_file(out) as staging, _WRITERS[out.suffix](staging, explainer is not None) as write:
+        for first in range(0, max(len(ids), 1), chunk):
+            rows = slice(first, first + chunk)
+            chunk_requests = take(requests, rows)
+            found = recommender.recommend(chunk_requests, top, filters)
+            why = None if explainer is None else why_sentences(explainer, chunk_requests, found.product_id)
+            table = recommendation_table(ids[rows], found, why)
+            write(table)
+            written += table.num_rows
+            advance(len(ids[rows]))
     return written

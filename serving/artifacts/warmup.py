@@ -6,7 +6,6 @@ TensorFlow Serving reads the requests and ignores the answers; the load check (`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
+from nextbest.data.files import new_file
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
@@ -73,17 +73,10 @@ def write_warmup(
     model = tf.saved_model.load(str(folder))
     packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
     asked = _Asked(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
-    path = folder / WARMUP
-    path.parent.mkdir(exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with tf.io.TFRecordWriter(str(staging)) as writer:
-            for signature in sorted(model.signatures):
-                for log in asked.logs(signature, max_batch, max_answer_bytes):
-                    writer.write(log.SerializeToString())
-        os.replace(staging, path)
-    finally:
-        staging.unlink(missing_ok=True)
+    with new_file(folder / WARMUP) as staging, tf.io.TFRecordWriter(str(staging)) as writer:
+        for signature in sorted(model.signatures):
+            for log in asked.logs(signature, max_batch, max_answer_bytes):
+                writer.write(log.SerializeToString())
 
 
 @dataclass(frozen=True)

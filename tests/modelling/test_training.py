@@ -189,32 +189,32 @@ class TestCheckpoints:
         assert [path.name for path in folder.iterdir()] == ["last"]
 
     def test_a_crash_between_the_renames(self, folder: Path, undisturbed: tuple[list[Any], Training]) -> None:
-        (folder / "last").rename(folder / "last.old")
+        (folder / "last").rename(folder / ".last.old")
         self.finish(folder, undisturbed)
 
     def test_a_crash_before_the_old_one_is_removed(self, folder: Path, undisturbed: tuple[list[Any], Training]) -> None:
-        shutil.copytree(folder / "last", folder / "last.old")
-        (folder / "last.old" / "training.json").write_text('{"losses": [9.0, 9.0], "scores": []}')
+        shutil.copytree(folder / "last", folder / ".last.old")
+        (folder / ".last.old" / "training.json").write_text('{"losses": [9.0, 9.0], "scores": []}')
         self.finish(folder, undisturbed)
 
     def test_a_crash_while_writing(self, folder: Path, undisturbed: tuple[list[Any], Training]) -> None:
-        (folder / "last.tmp").mkdir()
-        (folder / "last.tmp" / "variables.index").write_bytes(b"half")
+        (folder / ".last.staging").mkdir()
+        (folder / ".last.staging" / "variables.index").write_bytes(b"half")
         self.finish(folder, undisturbed)
 
     def test_the_only_checkpoint_outlives_the_next_save(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: tuple[list[Any], Training]
     ) -> None:
         # Two crashes in a row, each just before the new checkpoint takes its place.
-        (folder / "last").rename(folder / "last.old")
+        (folder / "last").rename(folder / ".last.old")
 
         def killed(source: Path, target: Path) -> None:
             raise Killed
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr("nextbest.modelling.training.os.replace", killed)
+            patch.setattr("nextbest.data.files.os.replace", killed)
             train(fresh_model(), batches, EPOCHS, folder)
-        assert (folder / "last.old" / "training.json").exists()
+        assert (folder / ".last.old" / "training.json").exists()
         self.finish(folder, undisturbed)
 
     def test_a_checkpoint_of_another_model_is_refused(self, folder: Path) -> None:
@@ -223,7 +223,7 @@ class TestCheckpoints:
 
 
 class TestRestore:
-    @pytest.mark.parametrize("name", ["last", "last.old"])  # a crash between two renames leaves the older one
+    @pytest.mark.parametrize("name", ["last", ".last.old"])  # a crash between two renames leaves the older one
     def test_a_model_that_will_not_train_gets_the_variables(
         self, name: str, tmp_path: Path, undisturbed: tuple[list[Any], Training]
     ) -> None:
