@@ -19,6 +19,7 @@ RENAMED: Mapping[str, str] = {
     "export.infra": "export.load_check",
     "evaluation.blessing": "evaluation.approval",
     "ranking.silent_share": "ranking.negative_customers_ratio",
+    "most_products": "max_products",  # of the page
 }
 """Dotted key of an earlier version (a setting's or a section's) -> its dotted key now."""
 

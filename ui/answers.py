@@ -1,4 +1,7 @@
-"""Recommendations as people and machines read them."""
+"""Recommendations and versions as JSON for machines and as tables for people.
+
+`recommendations_as_json` recommends, `print_recommendations` prints its result, `print_versions` lists versions.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +18,13 @@ from nextbest.serving.recommender import Filters, Recommender, product_names
 from nextbest.serving.store.versions import Version
 from nextbest.ui.console import open_console
 
-__all__ = ["answers", "print_answers", "print_versions"]
+__all__ = ["print_recommendations", "print_versions", "recommendations_as_json"]
+
+_NUM_IDS = 5
+"""How many excluded products of a reason are printed by id."""
 
 
-def _plain(value: Any) -> Any:
-    """Return a cell as JSON knows it; None is missing."""
-    if isinstance(value, str):
-        return value or None
-    number = float(value)
-    return None if np.isnan(number) else round(number, 6)
-
-
-def _why(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON knows it."""
-    return {
-        "sentence": explanation.sentence,
-        "base": round(explanation.base, 6),
-        "score": round(explanation.score, 6),
-        "contributions": [
-            asdict(one) | {"contribution": round(one.contribution, 6)} for one in explanation.contributions
-        ],
-    }
-
-
-def answers(
+def recommendations_as_json(
     recommender: Recommender,
     ids: Array,
     request: Features,
@@ -55,15 +41,18 @@ def answers(
         request: Their raw requests, [num_customers, ...].
         top: How many products.
         filters: Narrow the result.
-        explain: Whether the refused products and the reasons are told too.
-        explainer: Tells why each product is recommended.
+        explain: Whether the excluded products are listed too, with the reasons.
+        explainer: Explains why each product is recommended.
+
+    Returns:
+        An answer per customer, as JSON knows it.
     """
     found = recommender.recommend(request, top, filters)
     why = None if explainer is None else explain_recommendations(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
     names = product_names(recommender)
-    refused = recommender.exclusions(request, filters) if explain else None
-    told = []
+    exclusions = recommender.exclusions(request, filters) if explain else None
+    answers = []
     for customer, customer_id in enumerate(ids):
         products = [
             {
@@ -74,40 +63,55 @@ def answers(
                 "similarity": round(float(found.similarity[customer, place]), 6),
                 "retrieval_rank": int(found.retrieval_rank[customer, place]),
                 "product": {
-                    name: _plain(values[rows[customer, place]]) for name, values in recommender.products.columns.items()
+                    name: _cell_as_json(values[rows[customer, place]])
+                    for name, values in recommender.products.columns.items()
                 },
             }
-            | ({} if why is None else {"why": _why(why[customer, place])})
+            | ({} if why is None else {"why": _explanation_as_json(why[customer, place])})
             for place in range(found.count[customer])
         ]
         answer: dict[str, Any] = {"customer_id": customer_id, "products": products}
-        if refused is not None:
-            reasons = refused[customer]
-            pairs = zip(recommender.products.ids, reasons, strict=True)
-            answer["refused"] = {product: reason for product, reason in pairs if reason}
-        told.append(answer)
-    return told
+        if exclusions is not None:
+            reasons = zip(recommender.products.ids, exclusions[customer], strict=True)
+            answer["excluded"] = {product: reason for product, reason in reasons if reason}
+        answers.append(answer)
+    return answers
 
 
-def _cell(value: Any, column: Mapping[str, Any]) -> str:
-    return MISSING if value is None else shown_value(value, column)
+def _cell_as_json(value: Any) -> Any:
+    """Return a cell; None is missing."""
+    if isinstance(value, str):
+        return value or None
+    number = float(value)
+    return None if np.isnan(number) else round(number, 6)
 
 
-def print_answers(told: list[dict[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table per customer, and below it why each product is recommended, and which are not shown.
+def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "sentence": explanation.sentence,
+        "base": round(explanation.base, 6),
+        "score": round(explanation.score, 6),
+        "contributions": [
+            asdict(one) | {"contribution": round(one.contribution, 6)} for one in explanation.contributions
+        ],
+    }
+
+
+def print_recommendations(answers: list[dict[str, Any]], columns: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print a table per customer, and below it why each product is recommended, and which are excluded.
 
     Args:
-        told: See `answers`.
-        about: The products' attributes that stand beside each: column -> what the manifest says of it.
+        answers: See `recommendations_as_json`.
+        columns: The products' attributes to print beside each: column -> what the manifest says of it.
     """
     from rich.table import Table
 
     console = open_console()
-    for answer in told:
+    for answer in answers:
         table = Table(title=f"customer {answer['customer_id']}")
         for heading in ("#", "product", "name", "probability", "similarity", "before ranking"):
             table.add_column(heading, justify="left" if heading in ("product", "name") else "right")
-        for name in about:
+        for name in columns:
             table.add_column(shown_name(name))
         for product in answer["products"]:
             table.add_row(
@@ -117,35 +121,48 @@ def print_answers(told: list[dict[str, Any]], about: Mapping[str, Mapping[str, A
                 shown_probability(product["probability"]),
                 shown_similarity(product["similarity"]),
                 str(product["retrieval_rank"]),
-                *(_cell(product["product"][name], column) for name, column in about.items()),
+                *(_shown_cell(product["product"][name], column) for name, column in columns.items()),
             )
         console.print(table)
         for product in answer["products"]:
             if "why" in product:
                 console.print(f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}")
-        for reason in sorted(set(answer.get("refused", {}).values())):
-            ids = [product for product, why in answer["refused"].items() if why == reason]
-            console.print(f"{reason}: {len(ids)} products ({', '.join(ids[:5])}{', …' if len(ids) > 5 else ''})")
+        for line in _excluded_lines(answer.get("excluded", {})):
+            console.print(line)
 
 
-_WORDS = {True: "yes", False: "no", None: "-"}
+def _shown_cell(value: Any, column: Mapping[str, Any]) -> str:
+    return MISSING if value is None else shown_value(value, column)
 
 
-def print_versions(found: Sequence[Version]) -> None:
+def _excluded_lines(excluded: Mapping[str, str]) -> list[str]:
+    """Return a line per reason, from product id -> reason."""
+    lines = []
+    for reason in sorted(set(excluded.values())):
+        ids = [product for product, why in excluded.items() if why == reason]
+        more = ", …" if len(ids) > _NUM_IDS else ""
+        lines.append(f"{reason}: {len(ids)} products ({', '.join(ids[:_NUM_IDS])}{more})")
+    return lines
+
+
+_YES_NO = {True: "yes", False: "no", None: "-"}
+
+
+def print_versions(versions: Sequence[Version]) -> None:
     """Print a table, the newest last."""
     from rich.table import Table
 
     table = Table()
-    for heading in ("version", "pushed (UTC)", "blessed", "loads elsewhere", "forced", "rollback of", "models"):
+    for heading in ("version", "pushed (UTC)", "approved", "loads elsewhere", "forced", "rollback of", "models"):
         table.add_column(heading)
-    for version in found:
+    for version in versions:
         models = ", ".join(version.models) + ("" if version.complete else " (incomplete)")
         table.add_row(
             str(version.number),
             f"{version.pushed_at:%Y-%m-%d %H:%M}",
-            _WORDS[version.approved],
-            _WORDS[version.loads],
-            _WORDS[version.forced],
+            _YES_NO[version.approved],
+            _YES_NO[version.loads],
+            _YES_NO[version.forced],
             str(version.rolled_back_to or "-"),
             models,
         )

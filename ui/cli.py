@@ -292,7 +292,7 @@ def recommend(
     import numpy as np
 
     from nextbest.serving.requests import requests_for_ids, requests_from_file
-    from nextbest.ui.answers import answers, print_answers
+    from nextbest.ui.answers import print_recommendations, recommendations_as_json
 
     with _recommender(models, backend, client) as recommender:
         filters = _filters(recommender, max_risk, category, exclude)
@@ -301,12 +301,12 @@ def recommend(
         else:
             ids = np.array([customer], object)
             request = requests_for_ids(recommender, ids)
-        found = answers(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
+        found = recommendations_as_json(recommender, ids, request, top, filters, explain, _explainer(recommender, why))
     described = recommender.manifest["products"]["columns"]
     foremost = recommender.manifest["policy"]["category_column"]
     words = [name for name, column in described.items() if column["role"] == "category"]
     about = sorted(words, key=lambda name: name != foremost)[:_ABOUT]
-    _print_json(found) if as_json else print_answers(found, {name: described[name] for name in about})
+    _print_json(found) if as_json else print_recommendations(found, {name: described[name] for name in about})
 
 
 @app.command()

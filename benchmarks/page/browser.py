@@ -28,10 +28,11 @@ _ARGUMENTS = (
 
 _CHOOSE = """
 async ([customer, limit]) => {
-  document.querySelectorAll('#offers > *, #offers table').forEach(old => old.setAttribute('data-old', ''));
+  document.querySelectorAll('#recommendations > *, #recommendations table')
+    .forEach(old => old.setAttribute('data-old', ''));
   const input = document.querySelector('#customer-input');
   const shown = () => document.querySelector('#customer-card h2')?.textContent === customer
-    && document.querySelector('#offers table:not([data-old])');
+    && document.querySelector('#recommendations table:not([data-old])');
   input.value = customer;
   const began = performance.now();
   input.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true}));

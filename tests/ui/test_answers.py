@@ -17,7 +17,7 @@ from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_for_ids, requests_from_file, take
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
-from nextbest.ui.answers import print_answers
+from nextbest.ui.answers import print_recommendations
 from tests.commands import Outcome, run_nextbest
 from tests.trained import Trained
 from tests.ui.tables import BAD_FILES, BadFile, known_customers
@@ -87,10 +87,10 @@ class TestRecommend:
     def test_explain_tells_of_every_product(self, trained: Trained, recommender: Recommender) -> None:
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--top", "40", "--explain").out)
         shown = {product["product_id"] for product in answer["products"]}
-        assert shown and answer["refused"]
-        assert shown | answer["refused"].keys() == set(recommender.products.ids)
-        assert not shown & answer["refused"].keys()
-        assert "already held" in answer["refused"].values()
+        assert shown and answer["excluded"]
+        assert shown | answer["excluded"].keys() == set(recommender.products.ids)
+        assert not shown & answer["excluded"].keys()
+        assert "already held" in answer["excluded"].values()
 
     def test_for_people(self, trained: Trained) -> None:
         told = recommend(trained.models, "C000017", "--explain", "--top", "3")
@@ -357,7 +357,7 @@ def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[st
         {"customer_id": "C1", "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}]},
         {"customer_id": "C2", "products": [product | {"product": {"min_income": None, "tier": None}}]},
     ]
-    print_answers(told, about)
+    print_recommendations(told, about)
     first, second = (line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "P1" in line)
     assert first == ["1", "P1", "Saver", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
     assert second[-2:] == ["-", "-"]

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.formatting import column_title, sentence_case
-from nextbest.ui.page.html import Column, definitions, empty, folded, join, meter, notice, problem_table, table
-from nextbest.ui.page.tab import readable
+from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, problem_table, table
+from nextbest.ui.page.tab import error_text
 
 EVIL = '<script>alert("1")</script>&\'"'
 
@@ -42,22 +42,22 @@ def read(markup: str) -> Reader:
 @given(st.text())
 def test_text_of_data_never_becomes_a_tag(text: str) -> None:
     pieces = [
-        table(text, [Column(text, "word", text), Column(text)], [(text, text)]),
+        table(text, [Column(text, "text", text), Column(text)], [(text, text)]),
         definitions([(text, text)]),
-        meter(0.5, text),
-        folded(text, text),
-        notice("error", text, text),
-        empty(text, text),
+        bar(0.5, text),
+        details(text, text),
+        alert("error", text, text),
+        empty_state(text, text),
         problem_table([Problem(text, text, 3, text, text)]),
         join([text, text], "<br>"),
     ]
     plain = [
-        table("a", [Column("a", "word", "a"), Column("a")], [("a", "a")]),
+        table("a", [Column("a", "text", "a"), Column("a")], [("a", "a")]),
         definitions([("a", "a")]),
-        meter(0.5, "a"),
-        folded("a", "a"),
-        notice("error", "a", "a"),
-        empty("a", "a"),
+        bar(0.5, "a"),
+        details("a", "a"),
+        alert("error", "a", "a"),
+        empty_state("a", "a"),
         problem_table([Problem("a", "a", 3, "a", "a")]),
         join(["a", "a"], "<br>"),
     ]
@@ -81,20 +81,27 @@ def test_a_row_with_too_few_cells_is_a_mistake() -> None:
         table("t", [Column("a"), Column("b")], [("only one",)])
 
 
-def test_a_bar_stays_within_its_ground() -> None:
-    assert "width:100.0%" in meter(7.0, "7") and "width:0.0%" in meter(-1.0, "-1")
-    assert "width:25.0%" in meter(0.25, "a quarter")
+def test_a_bar_stays_within_its_width() -> None:
+    assert "width:100.0%" in bar(7.0, "7") and "width:0.0%" in bar(-1.0, "-1")
+    assert "width:25.0%" in bar(0.25, "a quarter")
 
 
-def test_problems_are_told_with_their_place_but_not_with_that_of_the_file() -> None:
+def test_problems_name_their_place_but_not_that_of_the_file() -> None:
     problems = [
-        Problem("/tmp/upload/people.csv", "income", 7, "'a lot' is not a number", "write a number"),
-        Problem("/tmp/upload/people.csv", None, None, "the file is empty", "write a header"),
+        Problem("/tmp/upload/customers.csv", "income", 7, "'a lot' is not a number", "write a number"),
+        Problem("/tmp/upload/customers.csv", None, None, "the file is empty", "write a header"),
     ]
     text = " ".join(read(problem_table(problems)).text)
-    for part in ("2 problems", "line 7", "income", "'a lot' is not a number", "write a number", "the file is empty"):
+    for part in (
+        "2 problems",
+        "line 7",
+        "income",
+        "'a lot' is not a number",
+        "write a number",
+        "the file is empty",
+    ):
         assert part in text
-    assert "/tmp" not in text and "/tmp" not in readable(InputError(problems))
+    assert "/tmp" not in text and "/tmp" not in error_text(InputError(problems))
     assert "1 problem" in problem_table(problems[:1]) and "1 problems" not in problem_table(problems[:1])
 
 

@@ -70,7 +70,7 @@ class TestEndpoints:
         request = requests_for_ids(recommender, np.array(["C000017"], object))
         expected = recommender.recommend(request, 3)
         assert [product["product_id"] for product in answer["products"]] == expected.product_id[0].tolist()
-        assert "already held" in answer["refused"].values()
+        assert "already held" in answer["excluded"].values()
 
     def test_recommend_by_name_with_filters(self, client: Client) -> None:
         found = client.predict(customer_id="C000017", top=20, max_risk=2, categories=["fund"], api_name="/recommend")
@@ -91,9 +91,9 @@ class TestEndpoints:
         if stage == "retrieval":
             assert answer["score"] == pytest.approx(product["similarity"], abs=1e-4)
 
-    @pytest.mark.parametrize(("words", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
-    def test_score(self, client: Client, people: Path, words: str, read: Any) -> None:
-        table = read(ask(client, handle_file(str(people)), 2, words, name="/score"))
+    @pytest.mark.parametrize(("file_format", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+    def test_score(self, client: Client, people: Path, file_format: str, read: Any) -> None:
+        table = read(ask(client, handle_file(str(people)), 2, file_format, name="/score"))
         first = ask(client, "C000001", 2, None, None, None, name="/recommend")
         mine = table[table["customer_id"] == "C000001"]
         assert mine["product_id"].tolist() == [product["product_id"] for product in first["products"]]
@@ -102,23 +102,23 @@ class TestEndpoints:
     @pytest.mark.parametrize(
         ("name", "given", "says"),
         [
-            ("/recommend", ("nobody", 5, None, None, None), "there is no customer 'nobody'"),
-            ("/recommend", ("C000017", 0, None, None, None), "0 products cannot be asked for"),
+            ("/recommend", ("no-one", 5, None, None, None), "there is no customer 'no-one'"),
+            ("/recommend", ("C000017", 0, None, None, None), "0 products cannot be recommended"),
             ("/recommend", ("C000017", 5, None, ["yachts"], None), "there is no category 'yachts'"),
-            ("/profile", ("nobody",), "there is no customer 'nobody'"),
+            ("/profile", ("no-one",), "there is no customer 'no-one'"),
             ("/explain", ("C000017", "P9", "ranking"), "there is no product 'P9'"),
-            ("/explain", ("C000017", "P0001", "guessing"), "ask for ranking or retrieval"),
+            ("/explain", ("C000017", "P0001", "guessing"), "give ranking or retrieval"),
         ],
     )
-    def test_what_cannot_be_answered_is_told(
+    def test_what_cannot_be_answered_is_an_error(
         self, client: Client, name: str, given: tuple[Any, ...], says: str, capfd: pytest.CaptureFixture[str]
     ) -> None:
         with pytest.raises(AppError, match=says):
             ask(client, *given, name=name)
-        told = capfd.readouterr()
-        assert "nobody" not in told.out + told.err  # who was asked for is nobody's business but the asker's
+        logged = capfd.readouterr()
+        assert "no-one" not in logged.out + logged.err  # which customer was asked for is not logged
 
-    def test_all_problems_of_a_file_are_told(self, client: Client, people: Path) -> None:
+    def test_all_problems_of_a_file_are_listed(self, client: Client, people: Path) -> None:
         rows = pd.read_csv(people, dtype=str)
         rows.assign(income=["a lot", *rows["income"][1:]], joined=["2023-02-30", *rows["joined"][1:]]).to_csv(
             people, index=False
@@ -154,11 +154,11 @@ class TestSecurity:
     def test_no_endpoint_reads_a_file_that_was_not_uploaded(self, address: str, path: str) -> None:
         named = {"path": path, "meta": {"_type": "gradio.FileData"}}
         begun = httpx.post(f"{address}gradio_api/call/score", json={"data": [named, 2, "CSV"]})
-        told = begun.text
+        answer = begun.text
         if begun.status_code == 200:
             event = begun.json()["event_id"]
-            told = httpx.get(f"{address}gradio_api/call/score/{event}").text
-        assert "event: complete" not in told and "root:" not in told
+            answer = httpx.get(f"{address}gradio_api/call/score/{event}").text
+        assert "event: complete" not in answer and "root:" not in answer
 
     def test_the_server_fetches_nothing_for_others(self, address: str) -> None:
         answer = httpx.get(f"{address}gradio_api/file=https://example.com/x")

@@ -21,152 +21,174 @@ from nextbest.serving.insights.profiles import Attribute, Holding, Profile
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_for_ids
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.controls import filters_of, highest_risks
-from nextbest.ui.page.customer import card, people_of, template_link
+from nextbest.ui.page.controls import highest_risks, read_filters
+from nextbest.ui.page.customer import card, read_customers, template_link
 from nextbest.ui.page.tabs.models import report_view
-from nextbest.ui.page.tabs.neighbourhood import map_figure, nearby_view
-from nextbest.ui.page.tabs.products import details, offers_table, refused_list
+from nextbest.ui.page.tabs.neighbourhood import map_figure, neighbours_view
+from nextbest.ui.page.tabs.products import excluded_list, product_details, recommendations_table
 from nextbest.ui.page.tabs.profile import holdings_view, profile_view
 from nextbest.ui.page.tabs.what_if import changed_columns, comparison, form_value, raw_value
 from nextbest.ui.page.tabs.why import beeswarm, waterfall
-from nextbest.ui.page.version_data import Desk, Offer, Person, chosen_of, offers_of, refusals
+from nextbest.ui.page.version_data import (
+    Recommendation,
+    SelectedCustomer,
+    VersionData,
+    excluded_products,
+    recommend_products,
+    selected_product,
+)
 from tests.trained import Trained
 from tests.ui.tables import known_customers
 
 
 @pytest.fixture(scope="module")
-def desk(recommender: Recommender) -> Desk:
-    return Desk(recommender)
+def data(recommender: Recommender) -> VersionData:
+    return VersionData(recommender)
 
 
 @pytest.fixture
-def person(desk: Desk) -> Person:
-    return Person(str(desk.customers.ids[16]))
+def customer(data: VersionData) -> SelectedCustomer:
+    return SelectedCustomer(str(data.customers.ids[16]))
 
 
-class TestDesk:
-    def test_an_id_is_found_by_any_part_of_it(self, desk: Desk) -> None:
-        assert desk.find("c00001", 3) == ["C000010", "C000011", "C000012"]
-        assert desk.find("99", 100) == ["C000099", "C000199", "C000299", "C000399"]
-        assert desk.find("  C000007 ", 8) == ["C000007"]
-        assert desk.find("nobody", 8) == []
-        assert len(desk.find("", 8)) == 8
+class TestVersionData:
+    def test_an_id_is_found_by_any_part_of_it(self, data: VersionData) -> None:
+        assert data.find_customers("c00001", 3) == ["C000010", "C000011", "C000012"]
+        assert data.find_customers("99", 100) == ["C000099", "C000199", "C000299", "C000399"]
+        assert data.find_customers("  C000007 ", 8) == ["C000007"]
+        assert data.find_customers("no-one", 8) == []
+        assert len(data.find_customers("", 8)) == 8
 
-    def test_a_known_customer_is_asked_as_by_id(self, desk: Desk, person: Person) -> None:
-        expected = requests_for_ids(desk.recommender, np.array([person.id], object))
-        for name, values in desk.request(person).items():
+    def test_the_request_of_a_known_customer_is_that_of_the_id(
+        self, data: VersionData, customer: SelectedCustomer
+    ) -> None:
+        expected = requests_for_ids(data.recommender, np.array([customer.id], object))
+        for name, values in data.request(customer).items():
             np.testing.assert_array_equal(values, expected[name])
 
-    def test_what_is_edited_comes_before_what_is_uploaded_and_that_before_what_is_known(self, desk: Desk) -> None:
-        known = str(desk.customers.ids[0])
-        person = Person(known, {"income": 1.0, "age": 2.0}, {"age": 3.0})
-        request = desk.request(person)
+    def test_what_is_edited_comes_before_what_is_uploaded_and_that_before_what_is_known(
+        self, data: VersionData
+    ) -> None:
+        known = str(data.customers.ids[0])
+        customer = SelectedCustomer(known, {"income": 1.0, "age": 2.0}, {"age": 3.0})
+        request = data.request(customer)
         assert (request["income"][0], request["age"][0]) == (1.0, 3.0)
-        assert request["savings"][0] == desk.customers.columns["savings"][0]
+        assert request["savings"][0] == data.customers.columns["savings"][0]
         assert request["age"].dtype == np.float32
 
-    def test_a_stranger_must_be_uploaded(self, desk: Desk) -> None:
-        with pytest.raises(InputError, match="there is no customer 'nobody'"):
-            desk.request(Person("nobody"))
-        request = desk.request(Person("nobody", {"age": 40.0}))
+    def test_a_stranger_must_be_uploaded(self, data: VersionData) -> None:
+        with pytest.raises(InputError, match="there is no customer 'no-one'"):
+            data.request(SelectedCustomer("no-one"))
+        request = data.request(SelectedCustomer("no-one", {"age": 40.0}))
         assert request["age"].tolist() == [40.0] and not any(request["held_products"][0])
         assert np.isnan(request["income"][0])
 
-    def test_a_column_of_another_version_is_left_out(self, desk: Desk, person: Person) -> None:
-        other = Person(person.id, {}, {"shoe_size": 44.0})
-        assert "shoe_size" not in desk.request(other)
+    def test_a_column_of_another_version_is_left_out(self, data: VersionData, customer: SelectedCustomer) -> None:
+        other = SelectedCustomer(customer.id, {}, {"shoe_size": 44.0})
+        assert "shoe_size" not in data.request(other)
 
 
 class TestProducts:
-    def test_the_table_shows_what_is_recommended(self, desk: Desk, person: Person) -> None:
-        request = desk.request(person)
-        found = desk.recommender.recommend(request, 5)
-        offers = offers_of(desk, request, 5, Filters())
-        assert [offer.product_id for offer in offers] == found.product_id[0, : found.count[0]].tolist()
-        assert [offer.rank for offer in offers] == list(range(1, len(offers) + 1))
-        shown = offers_table(desk, offers, offers[1].product_id)
+    def test_the_table_shows_what_is_recommended(self, data: VersionData, customer: SelectedCustomer) -> None:
+        request = data.request(customer)
+        found = data.recommender.recommend(request, 5)
+        recommendations = recommend_products(data, request, 5, Filters())
+        assert [one.product_id for one in recommendations] == found.product_id[0, : found.count[0]].tolist()
+        assert [one.rank for one in recommendations] == list(range(1, len(recommendations) + 1))
+        shown = recommendations_table(data, recommendations, recommendations[1].product_id)
         assert shown.count('aria-pressed="true"') == 1
-        assert f'data-product="{offers[1].product_id}" aria-pressed="true"' in shown
-        for offer in offers:
-            assert offer.name in shown and f"{offer.probability:.1%}" in shown
+        assert f'data-product="{recommendations[1].product_id}" aria-pressed="true"' in shown
+        for one in recommendations:
+            assert one.name in shown and f"{one.probability:.1%}" in shown
 
-    def test_nothing_left_says_what_to_do(self, desk: Desk) -> None:
-        assert "No product is left" in offers_table(desk, [], "")
+    def test_nothing_left_says_what_to_do(self, data: VersionData) -> None:
+        assert "No product is left" in recommendations_table(data, [], "")
 
-    def test_every_product_is_either_offered_or_refused(self, desk: Desk, person: Person) -> None:
-        request = desk.request(person)
-        offers = offers_of(desk, request, 40, Filters(max_risk=2))
-        refused = refusals(desk, request, Filters(max_risk=2))
-        rows = [row for rows in refused.values() for row in rows]
-        assert sorted([*rows, *(offer.row for offer in offers)]) == list(range(40))
-        counts = [len(rows) for rows in refused.values()]
+    def test_every_product_is_either_recommended_or_excluded(
+        self, data: VersionData, customer: SelectedCustomer
+    ) -> None:
+        request = data.request(customer)
+        recommendations = recommend_products(data, request, 40, Filters(max_risk=2))
+        excluded = excluded_products(data, request, Filters(max_risk=2))
+        rows = [row for _, rows in excluded for row in rows]
+        assert sorted([*rows, *(one.row for one in recommendations)]) == list(range(40))
+        counts = [len(rows) for _, rows in excluded]
         assert counts == sorted(counts, reverse=True)
-        shown = refused_list(desk, refused)
+        shown = excluded_list(data, excluded)
         assert f"{len(rows)} of 40 products" in shown
-        for reason in refused:
+        for reason, _ in excluded:
             assert reason[1:] in shown
 
-    def test_a_product_that_is_not_offered_any_more_is_not_chosen(self) -> None:
-        offers = [Offer("P1", 0, "one", 1, 1, 0.1, 0.1), Offer("P2", 1, "two", 2, 2, 0.1, 0.1)]
-        assert (chosen_of(offers, "P2"), chosen_of(offers, "P9"), chosen_of([], "P1")) == ("P2", "P1", "")
+    def test_a_product_that_is_not_recommended_any_more_is_not_selected(self) -> None:
+        recommendations = [
+            Recommendation("P1", 0, "one", 1, 1, 0.1, 0.1),
+            Recommendation("P2", 1, "two", 2, 2, 0.1, 0.1),
+        ]
+        assert (
+            selected_product(recommendations, "P2"),
+            selected_product(recommendations, "P9"),
+            selected_product([], "P1"),
+        ) == ("P2", "P1", "")
 
-    def test_details_tell_all_columns(self, desk: Desk) -> None:
-        product = desk.recommender.products.ids[0]
-        shown = details(desk, product)
-        columns = desk.recommender.manifest["products"]["columns"]
+    def test_details_have_all_columns(self, data: VersionData) -> None:
+        product = data.recommender.products.ids[0]
+        shown = product_details(data, product)
+        columns = data.recommender.manifest["products"]["columns"]
         assert shown.count("<dt>") == 1 + sum(column["role"] not in ("id", "text") for column in columns.values())
-        assert details(desk, "<b>") == ""
+        assert product_details(data, "<b>") == ""
 
-    def test_appetites_are_shares_of_the_catalogues_risk(self, desk: Desk) -> None:
-        assert desk.risks.tolist() == [1.0, 2.0, 3.0, 4.0]  # of the small bank's products
+    def test_appetites_are_shares_of_the_catalogues_risk(self, data: VersionData) -> None:
+        assert data.risks.tolist() == [1.0, 2.0, 3.0, 4.0]  # of the small bank's products
         config = PageConfig(cautious_risk=0.4, balanced_risk=0.7)  # of the way from 1 to 4: 2.2 and 3.1
-        assert highest_risks(desk, config) == {"Cautious": 2.0, "Balanced": 3.0, "Risk-tolerant": None}
-        filters = filters_of(desk, config, "Cautious", ["fund"], [])
+        assert highest_risks(data, config) == {"Cautious": 2.0, "Balanced": 3.0, "Risk-tolerant": None}
+        filters = read_filters(data, config, "Cautious", ["fund"], [])
         assert (filters.max_risk, filters.categories) == (2.0, ("fund",))
         with pytest.raises(InputError, match="there is no category 'yachts'"):
-            filters_of(desk, PageConfig(), None, ["yachts"], [])
+            read_filters(data, PageConfig(), None, ["yachts"], [])
 
 
 class TestCustomer:
-    def test_the_card_tells_what_the_policy_looks_at(self, desk: Desk, person: Person) -> None:
-        shown = card(desk, person)
-        for words in (person.id, "Risk tolerance", "Income", "EUR/year", "Age", "Savings", "Segment", "Holds"):
-            assert words in shown
-        edited = card(desk, Person(person.id, {}, {"income": np.float32(1)}))
+    def test_the_card_shows_what_the_policy_looks_at(self, data: VersionData, customer: SelectedCustomer) -> None:
+        shown = card(data, customer)
+        for text in (customer.id, "Risk tolerance", "Income", "EUR/year", "Age", "Savings", "Segment", "Holds"):
+            assert text in shown
+        edited = card(data, SelectedCustomer(customer.id, {}, {"income": np.float32(1)}))
         assert "edited: income" in edited and "edited" not in shown
-        assert "No customer is chosen" in card(desk, Person())
+        assert "No customer is chosen" in card(data, SelectedCustomer())
 
-    def test_the_template_can_be_uploaded_again(self, desk: Desk, tmp_path: Path) -> None:
-        (link,) = [part for part in template_link(desk).split('"') if part.startswith("data:")]
+    def test_the_template_can_be_uploaded_again(self, data: VersionData, tmp_path: Path) -> None:
+        (link,) = [part for part in template_link(data).split('"') if part.startswith("data:")]
         text = base64.b64decode(link.partition("base64,")[2]).decode()
         header, example = csv.reader(io.StringIO(text))
         assert header[0] == "customer_id" and len(example) == len(header)
         file = tmp_path / "template.csv"
         file.write_text(text)
-        people = people_of(desk, file, 10)
-        assert list(people) == ["new-customer"]
-        assert offers_of(desk, desk.request(people["new-customer"]), 5, Filters())
+        customers = read_customers(data, file, 10)
+        assert list(customers) == ["new-customer"]
+        assert recommend_products(data, data.request(customers["new-customer"]), 5, Filters())
 
-    def test_an_uploaded_customer_is_answered_as_by_id(self, desk: Desk, trained: Trained, tmp_path: Path) -> None:
+    def test_an_uploaded_customer_is_answered_as_by_id(
+        self, data: VersionData, trained: Trained, tmp_path: Path
+    ) -> None:
         rows = known_customers(trained.config.parent).head(3)
-        rows.to_csv(tmp_path / "people.csv", index=False)
-        people = people_of(desk, tmp_path / "people.csv", 10)
-        assert list(people) == rows["customer_id"].tolist()
-        for customer, uploaded in people.items():
-            expected = offers_of(desk, desk.request(Person(customer)), 5, Filters())
-            assert offers_of(desk, desk.request(uploaded), 5, Filters()) == expected
+        rows.to_csv(tmp_path / "customers.csv", index=False)
+        customers = read_customers(data, tmp_path / "customers.csv", 10)
+        assert list(customers) == rows["customer_id"].tolist()
+        for customer, uploaded in customers.items():
+            expected = recommend_products(data, data.request(SelectedCustomer(customer)), 5, Filters())
+            assert recommend_products(data, data.request(uploaded), 5, Filters()) == expected
 
-    def test_too_many_customers_belong_into_a_batch(self, desk: Desk, trained: Trained, tmp_path: Path) -> None:
-        known_customers(trained.config.parent).head(3).to_csv(tmp_path / "people.csv", index=False)
+    def test_too_many_customers_belong_into_a_batch(self, data: VersionData, trained: Trained, tmp_path: Path) -> None:
+        known_customers(trained.config.parent).head(3).to_csv(tmp_path / "customers.csv", index=False)
         with pytest.raises(InputError, match="at most 2") as refused:
-            people_of(desk, tmp_path / "people.csv", 2)
+            read_customers(data, tmp_path / "customers.csv", 2)
         assert "Batch" in str(refused.value) and str(tmp_path) not in str(refused.value)
 
 
 class TestProfile:
-    def test_every_attribute_is_shown_once(self, desk: Desk, person: Person) -> None:
-        shown = profile_view(desk.profiles.profile(desk.request(person)))
-        assert shown.count('scope="row"') == len(desk.recommender.customer_columns)
+    def test_every_attribute_is_shown_once(self, data: VersionData, customer: SelectedCustomer) -> None:
+        shown = profile_view(data.profiles.profile(data.request(customer)))
+        assert shown.count('scope="row"') == len(data.recommender.customer_columns)
 
     def test_a_unit_is_said_once_and_a_few_are_not_none(self) -> None:
         income = Attribute(
@@ -178,7 +200,7 @@ class TestProfile:
         assert "1 to 9 EUR" in shown
         assert "under 1% of the segment" in shown and ">0% of the segment" in shown
 
-    def test_holdings_stand_on_a_time_line(self) -> None:
+    def test_holdings_are_on_a_time_line(self) -> None:
         holdings = [
             Holding("P2", "Two <b>", "card", date(2024, 7, 1)),
             Holding("P1", "One", "", date(2024, 1, 1)),
@@ -204,10 +226,10 @@ class TestWhatIf:
         "region": np.array(["North"], object),
     }
 
-    def test_an_untouched_form_changes_nothing(self, desk: Desk) -> None:
-        fields = [field for field in desk.fields.values() if field.role != "id"]
-        for customer in desk.customers.ids[:40]:
-            request = desk.request(Person(str(customer)))
+    def test_an_untouched_form_changes_nothing(self, data: VersionData) -> None:
+        fields = [field for field in data.form_fields.values() if field.role != "id"]
+        for customer in data.customers.ids[:40]:
+            request = data.request(SelectedCustomer(str(customer)))
             shown = [form_value(field, request[field.name][0]) for field in fields]
             assert changed_columns(fields, request, shown) == {}
 
@@ -220,17 +242,17 @@ class TestWhatIf:
         assert np.isnan(changed.pop("income"))
         assert changed == {"joined": 19001.0, "owner": 1.0, "region": "South"}
 
-    def test_a_day_that_does_not_exist_is_told(self) -> None:
-        with pytest.raises(InputError, match="'2023-02-30' is no day"):
+    def test_a_day_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(InputError, match="'2023-02-30' is not a day"):
             changed_columns(self.FIELDS, self.ORIGINAL, [0.67, "2023-02-30", None, "North"])
 
     def test_a_form_that_is_empty_means_missing(self) -> None:
-        number, day, yes, word = (raw_value(field, "") for field in self.FIELDS)
-        assert np.isnan([number, day, yes]).all() and word == ""
+        number, day, yes, text = (raw_value(field, "") for field in self.FIELDS)
+        assert np.isnan([number, day, yes]).all() and text == ""
 
     def test_both_answers_stand_side_by_side(self) -> None:
-        before = [Offer("P1", 0, "One", 1, 1, 0.20, 0.1), Offer("P2", 1, "Two", 2, 2, 0.10, 0.1)]
-        after = [Offer("P3", 2, "Three", 1, 1, 0.30, 0.1), Offer("P1", 0, "One", 2, 1, 0.15, 0.1)]
+        before = [Recommendation("P1", 0, "One", 1, 1, 0.20, 0.1), Recommendation("P2", 1, "Two", 2, 2, 0.10, 0.1)]
+        after = [Recommendation("P3", 2, "Three", 1, 1, 0.30, 0.1), Recommendation("P1", 0, "One", 2, 1, 0.15, 0.1)]
         shown = comparison(before, after, ["Income: 1 → 2"], ["Three <i>"], [])
         assert "gone" in shown and "new" in shown and "▼ 1" in shown and "\N{MINUS SIGN}5.0 points" in shown
         assert "1 product now suitable" in shown and "Three &lt;i&gt;" in shown and "no longer" not in shown
@@ -255,7 +277,7 @@ class TestWhy:
         # From -2 up by 2 to 0, down by 0.4 to -0.4 and by 0.1 to -0.5; the drawing is wider by 4% of 2 on either side.
         assert "left:3.70%;width:92.59%" in shown and 'class="more"' in shown
         assert "left:77.78%;width:18.52%" in shown and 'class="less"' in shown
-        for words in (
+        for text in (
             "A typical score: 11.9%",
             "This score: 37.8%",
             "+2.00",
@@ -263,10 +285,10 @@ class TestWhy:
             "1 other features",
             "&lt;b&gt;",
         ):
-            assert words in shown
+            assert text in shown
         assert shown.count('class="kind"') == 2
 
-    def test_a_similarity_is_no_probability(self) -> None:
+    def test_a_similarity_is_not_a_probability(self) -> None:
         shown = waterfall(Explanation("retrieval", "P1", 0.1, 0.4, (), "so"), "Name", 3)
         assert "This score" in shown and "This score:" not in shown and "cosine" in shown
 
@@ -284,42 +306,44 @@ class TestWhy:
 
 
 class TestNeighbourhood:
-    def test_the_map_has_every_product_once_and_the_customer(self, desk: Desk, person: Person) -> None:
-        request = desk.request(person)
-        top = [offer.product_id for offer in offers_of(desk, request, 5, Filters())]
-        around = desk.neighbourhood.view(request, top, person.id)
-        figure = map_figure(around)
+    def test_the_map_has_every_product_once_and_the_customer(
+        self, data: VersionData, customer: SelectedCustomer
+    ) -> None:
+        request = data.request(customer)
+        top = [one.product_id for one in recommend_products(data, request, 5, Filters())]
+        view = data.neighbourhood.view(request, top, customer.id)
+        figure = map_figure(view)
         assert sum(len(trace.x) for trace in figure.data) == 40 + 1
         numbers = sorted(text for trace in figure.data for text in trace.text or ())
         assert numbers == [str(place) for place in range(1, len(top) + 1)]
-        shown = nearby_view(around)
-        assert f"{around.neighbours} most similar customers" in shown
-        assert not any(customer in shown for customer in desk.customers.ids)
+        shown = neighbours_view(view)
+        assert f"{view.num_neighbours} most similar customers" in shown
+        assert not any(customer in shown for customer in data.customers.ids)
 
 
-def test_the_report_tells_of_the_version_and_all_models(desk: Desk) -> None:
-    assert desk.report is not None
-    shown = report_view(desk.report)
-    for words in ("Version 1 is", "How good it is", "Item-kNN", "EASE", "served", "by segment", "exact"):
-        assert words in shown
+def test_the_report_shows_the_version_and_all_models(data: VersionData) -> None:
+    assert data.report is not None
+    shown = report_view(data.report)
+    for text in ("Version 1 is", "How good it is", "Item-kNN", "EASE", "served", "by segment", "exact"):
+        assert text in shown
 
 
-def test_a_batch_is_shown_as_it_was_written(desk: Desk, trained: Trained, tmp_path: Path) -> None:
+def test_a_batch_is_shown_as_it_was_written(data: VersionData, trained: Trained, tmp_path: Path) -> None:
     from nextbest.ui.page.tabs.batch import preview, score_file
 
     rows = known_customers(trained.config.parent).head(5)
-    rows.to_csv(tmp_path / "people.csv", index=False)
+    rows.to_csv(tmp_path / "customers.csv", index=False)
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
         for ending, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
             out, customers, written = score_file(
-                desk, tmp_path / "people.csv", 3, ending, lambda *told: seen.append(told)
+                data, tmp_path / "customers.csv", 3, ending, lambda *progress: seen.append(progress)
             )
             table = read(out)
             assert (customers, written, out.suffix) == (5, len(table), ending)
             assert out.is_relative_to(tmp_path)
-            shown = preview(desk, out, 4)
+            shown = preview(data, out, 4)
             assert shown.count('scope="row"') == min(4, written)
             assert str(table["customer_id"][0]) in shown
     assert seen == [(5, 5)] * 2

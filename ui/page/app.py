@@ -1,4 +1,7 @@
-"""The page: a customer and the controls on the left, and tabs that are computed when they are looked at."""
+"""The page put together: a customer and the controls on the left, and tabs that are computed when they are looked at.
+
+`build_page` lays out the components and connects their events; `ui.page.server` opens it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
 from nextbest.ui.page.customer import CustomerPanel, card, template_link
-from nextbest.ui.page.html import html, notice, problem_table
-from nextbest.ui.page.tab import Shared, Shown, Tab, listen, readable
+from nextbest.ui.page.html import alert, html, problem_table
+from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
 from nextbest.ui.page.tabs.models import ModelsTab
 from nextbest.ui.page.tabs.neighbourhood import NeighbourhoodTab
@@ -26,24 +29,24 @@ from nextbest.ui.page.tabs.profile import ProfileTab
 from nextbest.ui.page.tabs.service import ServiceTab, add_endpoints
 from nextbest.ui.page.tabs.what_if import WhatIfTab
 from nextbest.ui.page.tabs.why import WhyTab
-from nextbest.ui.page.version_data import Desk, Desks, Person
+from nextbest.ui.page.version_data import CurrentVersion, SelectedCustomer, VersionData
 
 __all__ = ["build_page", "heading"]
 
 
-def heading(desk: Desk, version: int) -> Markup:
+def heading(data: VersionData, version: int) -> Markup:
     """Return the page's title: which version answers, and as of which day."""
-    day = EPOCH + timedelta(days=int(desk.recommender.manifest["as_of_day"]))
-    text = '<header><h1>nextbest</h1><p class="quiet">Next best products · version {} · as of {}</p></header>'
+    day = EPOCH + timedelta(days=int(data.recommender.manifest["as_of_day"]))
+    text = '<header><h1>nextbest</h1><p class="muted">Next best products · version {} · as of {}</p></header>'
     return Markup(text).format(version, f"{day:%d %b %Y}")
 
 
 def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Blocks:
-    """Return the page over the newest version that works; `ui.page.server.open_page` opens it."""
+    """Return the page for the newest version that works; `ui.page.server.open_page` opens it."""
     config = config or PageConfig()
-    kept = config.keep_files_seconds
-    with gr.Blocks(title="nextbest", analytics_enabled=False, fill_width=True, delete_cache=(kept, kept)) as page:
-        _Page(Desks(live), config).connect(page)
+    seconds = config.keep_files_seconds
+    with gr.Blocks(title="nextbest", analytics_enabled=False, fill_width=True, delete_cache=(seconds, seconds)) as page:
+        _Page(CurrentVersion(live), config).connect(page)
     page.queue(max_size=config.queue_size, api_open=False, default_concurrency_limit=config.concurrency)
     return page
 
@@ -51,27 +54,35 @@ def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Bl
 class _Page:
     """The parts of the page, laid out, and what happens when they are used."""
 
-    def __init__(self, desks: Desks, config: PageConfig) -> None:
-        self.desks, self.config = desks, config
+    def __init__(self, current: CurrentVersion, config: PageConfig) -> None:
+        self.current, self.config = current, config
         self.title = html("", elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=2, min_width=280, elem_id="side"):
-                self.panel = CustomerPanel(self._find, config)
+                self.panel = CustomerPanel(self._find_customers, config)
                 self.templates = [self.panel.template]
-                controls = desks.ask(lambda desk: Controls(desk, config))
+                controls = current.ask(lambda data: Controls(data, config))
             with gr.Column(scale=7, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
                 self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
-        visible, person, chosen = gr.State(ProductsTab.id), gr.State(Person()), gr.State("")
-        self.version = gr.State(desks.version)
-        self.shared = Shared(desks, config, controls, tabs, self.panel.card, visible, person, chosen)
-        add_endpoints(desks, config)
+        self.version = gr.State(current.number)
+        self.shared = SharedComponents(
+            current=current,
+            config=config,
+            controls=controls,
+            tabs=tabs,
+            card=self.panel.card,
+            visible_tab=gr.State(ProductsTab.id),
+            customer=gr.State(SelectedCustomer()),
+            product_id=gr.State(""),
+        )
+        add_endpoints(current, config)
 
     def _lay_out(self) -> Iterator[Tab]:
         yield ProductsTab()
         yield ProfileTab()
         yield WhyTab(self.config)
         yield NeighbourhoodTab()
-        yield self.desks.ask(WhatIfTab)
+        yield self.current.ask(WhatIfTab)
         yield ModelsTab()
         batch = BatchTab(self.config)
         self.templates.append(batch.template)
@@ -81,84 +92,88 @@ class _Page:
     def connect(self, page: gr.Blocks) -> None:
         """Say what happens when something is used."""
         shared, panel = self.shared, self.panel
-        inputs = [shared.visible, *shared.inputs]
-        everywhere = [component for tab in self.tabs.values() for component in tab.outputs]
-        about = [shared.person, panel.card, *everywhere]
+        inputs = [shared.visible_tab, *shared.inputs]
+        tab_outputs = [component for tab in self.tabs.values() for component in tab.outputs]
+        customer_outputs = [shared.customer, panel.card, *tab_outputs]
         for tab in self.tabs.values():
-            listen(tab.tab.select, partial(self._look, tab.id), inputs, [shared.visible, *everywhere])
+            listen(tab.tab.select, partial(self._show_tab, tab.id), inputs, [shared.visible_tab, *tab_outputs])
             tab.connect(shared)
         controls: list[Any] = shared.controls.inputs
-        changed = [control.change for control in controls]
-        listen(changed, self._renew, inputs, everywhere, trigger_mode="always_last")
-        listen(panel.search.select, self._search, inputs, about)
-        listen(panel.file.change, self._upload, [panel.file, *inputs], [*panel.outputs, *about])
-        listen(panel.row.input, self._choose_row, [panel.row, panel.uploaded, *inputs], about)
+        changes = [control.change for control in controls]
+        listen(changes, self._apply_controls, inputs, tab_outputs, trigger_mode="always_last")
+        listen(panel.search.select, self._select_customer, inputs, customer_outputs)
+        listen(panel.file.change, self._read_upload, [panel.file, *inputs], [*panel.outputs, *customer_outputs])
+        listen(panel.row.input, self._select_row, [panel.row, panel.uploaded, *inputs], customer_outputs)
         listen(page.load, self._open, [], [self.title, *self.templates], show_progress="hidden")
         listen(
             gr.Timer(self.config.refresh_seconds).tick,
-            self._follow,
+            self._change_version,
             [self.version, *inputs],
-            [self.version, self.title, *shared.controls.inputs, *about],
+            [self.version, self.title, *shared.controls.inputs, *customer_outputs],
             show_progress="hidden",
         )
 
     def _heading(self) -> Markup:
-        return self.desks.ask(lambda desk: heading(desk, self.desks.version))
+        return self.current.ask(lambda data: heading(data, self.current.number))
 
-    def _find(self, typed: str) -> list[str]:
-        return self.desks.ask(lambda desk: desk.find(str(typed), self.config.matches))
+    def _find_customers(self, text: str) -> list[str]:
+        return self.current.ask(lambda data: data.find_customers(str(text), self.config.matches))
 
-    def _open(self) -> Shown:
-        """Show what the page begins with; read again whenever it is opened, since the version may be another one."""
-        link = self.desks.ask(template_link)
+    def _open(self) -> Updates:
+        """Fill what depends on the version; whenever the page is opened, since the version may have changed."""
+        link = self.current.ask(template_link)
         return {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
 
-    def _content(self, desk: Desk, visible: str, *given: Any) -> Shown:
-        return self.tabs[visible].content(desk, self.shared.asked(desk, *given))
+    def _content(self, data: VersionData, tab: str, *inputs: Any) -> Updates:
+        return self.tabs[tab].content(data, self.shared.selection(data, *inputs))
 
-    def _renew(self, visible: str, *given: Any) -> Shown | Any:
-        """Compute the tab that is looked at, if it depends on the controls."""
-        if not self.tabs[visible].follows:
+    def _apply_controls(self, visible_tab: str, *inputs: Any) -> Updates | Any:
+        """Compute the visible tab, if it depends on the controls."""
+        if not self.tabs[visible_tab].depends_on_controls:
             return gr.skip()
-        return self.desks.ask(lambda desk: self._content(desk, visible, *given))
+        return self.current.ask(lambda data: self._content(data, visible_tab, *inputs))
 
-    def _look(self, tab: str, _: str, *given: Any) -> Shown:
-        """Look at another tab."""
-        return {self.shared.visible: tab} | self.desks.ask(lambda desk: self._content(desk, tab, *given))
+    def _show_tab(self, tab: str, _: str, *inputs: Any) -> Updates:
+        return {self.shared.visible_tab: tab} | self.current.ask(lambda data: self._content(data, tab, *inputs))
 
-    def _about(self, person: Person, visible: str, _: Person, *given: Any) -> Shown:
-        """Make the page about a person, or say why it cannot be."""
+    def _select_customer(self, event: gr.EventData, visible_tab: str, *inputs: Any) -> Updates:
+        return self._show_customer(SelectedCustomer(str(event.value)), visible_tab, *inputs)
 
-        def question(desk: Desk) -> Shown:
-            try:
-                who, shown = person, card(desk, person)
-            except InputError as error:
-                who, shown = Person(), notice("error", readable(error))
-            return {self.shared.person: who, self.panel.card: shown} | self._content(desk, visible, who, *given)
-
-        return self.desks.ask(question)
-
-    def _search(self, event: gr.EventData, visible: str, *given: Any) -> Shown:
-        return self._about(Person(str(event.value)), visible, *given)
-
-    def _upload(self, path: str | None, visible: str, *given: Any) -> Shown:
-        """Read a file of customers, and make the page about the first of them."""
+    def _read_upload(self, path: str | None, visible_tab: str, *inputs: Any) -> Updates:
+        """Read a file of customers, and show the first of them."""
         try:
-            people, report = self.desks.ask(lambda desk: self.panel.read(desk, path, self.config))
+            customers, report = self.current.ask(lambda data: self.panel.read(data, path, self.config))
         except InputError as error:
-            return self.panel.shown({}, problem_table(error.problems))
-        shown = self.panel.shown(people, report)
-        first = next(iter(people.values()), None)
-        return shown if first is None else shown | self._about(first, visible, *given)
+            return self.panel.show({}, problem_table(error.problems))
+        updates = self.panel.show(customers, report)
+        first = next(iter(customers.values()), None)
+        return updates if first is None else updates | self._show_customer(first, visible_tab, *inputs)
 
-    def _choose_row(self, row: str, people: dict[str, Person], visible: str, *given: Any) -> Shown:
-        return self._about(people.get(row, Person()), visible, *given)
+    def _select_row(self, row: str, customers: dict[str, SelectedCustomer], visible_tab: str, *inputs: Any) -> Updates:
+        return self._show_customer(customers.get(row, SelectedCustomer()), visible_tab, *inputs)
 
-    def _follow(self, version: int, visible: str, person: Person, *given: Any) -> Shown | Any:
-        """Show what the version that is asked now says, if it is another one than is shown."""
-        now = self.desks.version
-        if now == version:
+    def _show_customer(
+        self, customer: SelectedCustomer, visible_tab: str, _: SelectedCustomer, *inputs: Any
+    ) -> Updates:
+        """Make the page about a customer, or say why that is not possible."""
+
+        def show(data: VersionData) -> Updates:
+            try:
+                selected, description = customer, card(data, customer)
+            except InputError as error:
+                selected, description = SelectedCustomer(), alert("error", error_text(error))
+            updates: Updates = {self.shared.customer: selected, self.panel.card: description}
+            return updates | self._content(data, visible_tab, selected, *inputs)
+
+        return self.current.ask(show)
+
+    def _change_version(
+        self, version: int, visible_tab: str, customer: SelectedCustomer, *inputs: Any
+    ) -> Updates | Any:
+        """Show the answers of the current version, if it is not the one that the page shows."""
+        current = self.current.number
+        if current == version:
             return gr.skip()
-        shown = self.desks.ask(self.shared.controls.renewed)
-        about = self._about(person, visible, person, *given)
-        return {self.version: now, self.title: self._heading()} | shown | about
+        controls = self.current.ask(self.shared.controls.update)
+        answers = self._show_customer(customer, visible_tab, customer, *inputs)
+        return {self.version: current, self.title: self._heading()} | controls | answers

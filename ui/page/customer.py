@@ -1,4 +1,7 @@
-"""Choosing a customer: by a search that sends a few ids to the browser, or from an uploaded file."""
+"""Choosing a customer: by a search that sends a few ids to the browser, or from an uploaded file.
+
+`CustomerPanel` has the components, `read_customers` reads the file, and `card` describes the chosen customer.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.serving.formatting import column_title, sentence_case, shown_name, shown_value
 from nextbest.serving.requests import requests_from_file
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import definitions, empty, html, join, notice
-from nextbest.ui.page.tab import Shown, upload_of
-from nextbest.ui.page.version_data import Desk, Person
+from nextbest.ui.page.html import alert, definitions, empty_state, html, join
+from nextbest.ui.page.tab import Updates, make_upload
+from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
-__all__ = ["CustomerPanel", "card", "people_of", "template_link"]
+__all__ = ["CustomerPanel", "card", "read_customers", "template_link"]
 
 _SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
 _COMBOBOX = """
@@ -32,28 +35,28 @@ _COMBOBOX = """
 <ul id="customer-list" role="listbox" aria-label="Customers found" hidden></ul>
 """
 _UPLOAD = "Upload a profile"
-_NO_ONE_YET = empty("No customer is chosen", "Search by id, or upload a profile below.")
+_NO_CUSTOMER_YET = empty_state("No customer is chosen", "Search by id, or upload a profile below.")
 
 
-def card(desk: Desk, person: Person) -> Markup:
-    """Return who a person is, in a few lines: the segment, and what the suitability rules look at."""
-    if not person:
-        return _NO_ONE_YET
-    request = desk.request(person)
-    described = desk.recommender.manifest["customers"]["columns"]
-    ruled = [rule["customer"] for rule in desk.recommender.manifest["policy"]["rules"] if rule["customer"]]
-    segment = desk.recommender.manifest.get("segment")
+def card(data: VersionData, customer: SelectedCustomer) -> Markup:
+    """Describe a customer in a few lines: the segment, and what the suitability rules look at."""
+    if not customer:
+        return _NO_CUSTOMER_YET
+    request = data.request(customer)
+    described = data.recommender.manifest["customers"]["columns"]
+    ruled = [rule["customer"] for rule in data.recommender.manifest["policy"]["rules"] if rule["customer"]]
+    segment = data.recommender.manifest.get("segment")
     names = dict.fromkeys([*([segment] if segment else []), *ruled])
     held = sum(1 for product in request["held_products"][0] if product)
     facts = [(column_title(name, described[name]["unit"]), _shown(request[name][0], described[name])) for name in names]
     chips = []
-    if person.uploaded:
+    if customer.uploaded:
         chips.append("uploaded")
-    if person.edited:
-        chips.append(f"edited: {', '.join(map(shown_name, person.edited))}")
+    if customer.edited:
+        chips.append(f"edited: {', '.join(map(shown_name, customer.edited))}")
     marks = join(Markup('<span class="chip">{}</span>').format(chip) for chip in chips)
     return Markup('<section class="card" aria-label="The chosen customer"><h2>{}</h2>{}{}</section>').format(
-        person.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
+        customer.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
     )
 
 
@@ -62,32 +65,33 @@ def _shown(raw: Any, column: Mapping[str, Any]) -> str:
     return sentence_case(text) if column["role"] == "category" else text
 
 
-def people_of(desk: Desk, path: Path, most: int) -> dict[str, Person]:
-    """Read an uploaded file of customers: id -> person.
+def read_customers(data: VersionData, path: Path, most: int) -> dict[str, SelectedCustomer]:
+    """Read an uploaded file of customers: id -> customer, at most so many.
 
     Raises:
         InputError: With all problems of the file, or it has too many rows.
     """
-    ids, features = requests_from_file(desk.recommender, path)
+    ids, features = requests_from_file(data.recommender, path)
     if len(ids) > most:
-        what = f"it has {len(ids):,} customers, and at most {most:,} can be looked at one by one"
+        what = f"it has {len(ids):,} customers, and the page shows at most {most:,} one by one"
         raise InputError([Problem(path.name, None, None, what, "score it on the tab Batch, or upload a part")])
-    columns = desk.recommender.customer_columns
+    columns = data.recommender.customer_columns
     rows = enumerate(ids)
     return {
-        str(customer): Person(str(customer), {name: features[name][row] for name in columns}) for row, customer in rows
+        str(customer): SelectedCustomer(str(customer), {name: features[name][row] for name in columns})
+        for row, customer in rows
     }
 
 
-def template_link(desk: Desk) -> Markup:
+def template_link(data: VersionData) -> Markup:
     """Return a link that saves a CSV with all columns and an example row; it needs no file and no request."""
-    described = desk.recommender.manifest["customers"]
+    described = data.recommender.manifest["customers"]
     columns = described["columns"]
-    names = dict.fromkeys([*desk.fields, *columns])  # in the order of the form
+    names = dict.fromkeys([*data.form_fields, *columns])  # in the order of the form
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([described["id"], *names])
-    rows.writerow(["new-customer", *(_example(desk, name, columns[name]) for name in names)])
+    rows.writerow(["new-customer", *(_example(data, name, columns[name]) for name in names)])
     content = base64.b64encode(text.getvalue().encode()).decode()
     return Markup(
         '<a class="download" download="customers.csv" href="data:text/csv;charset=utf-8;base64,{}">'
@@ -95,8 +99,8 @@ def template_link(desk: Desk) -> Markup:
     ).format(content)
 
 
-def _example(desk: Desk, name: str, column: dict[str, Any]) -> str:
-    typical = desk.fields[name].typical if name in desk.fields else None
+def _example(data: VersionData, name: str, column: dict[str, Any]) -> str:
+    typical = data.form_fields[name].typical if name in data.form_fields else None
     if typical is None:
         return ""
     if isinstance(typical, str):
@@ -109,18 +113,18 @@ def _example(desk: Desk, name: str, column: dict[str, Any]) -> str:
 
 
 class CustomerPanel:
-    """The controls that choose a customer; they stand beside all tabs."""
+    """The components that choose a customer; they are beside all tabs."""
 
     def __init__(self, search: Callable[[str], list[str]], config: PageConfig) -> None:
-        def find(typed: str) -> list[str]:  # gradio marks the function, and wants its name
-            return search(typed)
+        def find(text: str) -> list[str]:  # gradio marks the function, and wants its name
+            return search(text)
 
         self.search = html(
             "", html_template=_COMBOBOX, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
         )
-        self.card = html(_NO_ONE_YET, elem_id="customer-card")
+        self.card = html(_NO_CUSTOMER_YET, elem_id="customer-card")
         with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
-            self.file = upload_of(
+            self.file = make_upload(
                 label=f"CSV or Parquet, up to {config.upload_megabytes} MB",
                 file_types=[".csv", ".gz", ".parquet"],
                 height=120,
@@ -136,22 +140,24 @@ class CustomerPanel:
         """What an upload changes."""
         return [self.report, self.row, self.uploaded]
 
-    def read(self, desk: Desk, path: str | None, config: PageConfig) -> tuple[dict[str, Person], Markup]:
-        """Return the customers of an uploaded file, and what to tell of it.
+    def read(
+        self, data: VersionData, path: str | None, config: PageConfig
+    ) -> tuple[dict[str, SelectedCustomer], Markup]:
+        """Return the customers of an uploaded file, and a report on it.
 
         Raises:
-            InputError: See `people_of`.
+            InputError: See `read_customers`.
         """
         if path is None:
             return {}, Markup("")
-        people = people_of(desk, Path(path), config.max_profiles)
-        count = f"{len(people):,} customer{'s' if len(people) != 1 else ''} read."
-        unknown = desk.unknown(list(people))
-        note = f"{unknown:,} not known before: they hold nothing." if unknown else "What they hold is known."
-        return people, notice("good", count, note)
+        customers = read_customers(data, Path(path), config.max_profiles)
+        title = f"{len(customers):,} customer{'s' if len(customers) != 1 else ''} read."
+        unknown = data.count_unknown(list(customers))
+        text = f"{unknown:,} not known before: they hold nothing." if unknown else "What they hold is known."
+        return customers, alert("good", title, text)
 
-    def shown(self, people: Mapping[str, Person], report: Markup) -> Shown:
-        """Return what an upload changes: the report, and the choice among the file's customers."""
-        ids = list(people)
+    def show(self, customers: Mapping[str, SelectedCustomer], report: Markup) -> Updates:
+        """Show the report on an upload, and the choice among the file's customers."""
+        ids = list(customers)
         row = gr.Dropdown(ids, value=ids[0] if ids else None, visible=len(ids) > 1)
-        return {self.report: report, self.row: row, self.uploaded: dict(people)}
+        return {self.report: report, self.row: row, self.uploaded: dict(customers)}

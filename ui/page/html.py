@@ -1,4 +1,8 @@
-"""HTML as the page shows it. All that comes from data is escaped: `Markup.format` does so with whatever it is given."""
+"""The page's HTML in small pieces: tables, definitions, bars, alerts. Whatever comes from data is escaped.
+
+`Markup.format` and `Markup.join` escape every text that they insert and leave other `Markup` as it is. The classes are
+styled in `page.css`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ from nextbest.data.errors import Problem
 
 __all__ = [
     "Column",
+    "alert",
+    "bar",
     "definitions",
-    "empty",
-    "folded",
+    "details",
+    "empty_state",
     "html",
     "join",
-    "meter",
-    "notice",
     "problem_table",
     "table",
 ]
@@ -30,10 +34,10 @@ class Column:
     """A column of a table."""
 
     title: str
-    kind: Literal["word", "number", "chart"] = "word"
+    kind: Literal["text", "number", "chart"] = "text"
     """Numbers stand on the right, in digits of one width; a chart takes all of a narrow screen."""
     note: str = ""
-    """What the title means; told on hovering and to screen readers."""
+    """What the title means; shown on hovering, and read by screen readers."""
 
 
 def html(value: str | Callable[[], str], **settings: Any) -> gr.HTML:
@@ -55,7 +59,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
     """Return an accessible table; a row's first cell names it.
 
     Args:
-        caption: What the table tells; for screen readers, or for all with `hide_caption=False`.
+        caption: What the table is about; for screen readers, or for all with `hide_caption=False`.
         columns: The columns.
         rows: Cells, text or Markup, as many as columns.
         hide_caption: Whether the caption is for screen readers alone.
@@ -69,7 +73,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
     body = join(Markup("<tr>{}</tr>").format(_cells(columns, row)) for row in rows)
     text = '<div class="scroll" role="region" aria-label="{}" tabindex="0"><table><caption class="{}">{}</caption>'
     return Markup(text + "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>").format(
-        caption, "unseen" if hide_caption else "", caption, head, body
+        caption, "visually-hidden" if hide_caption else "", caption, head, body
     )
 
 
@@ -91,36 +95,41 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     )
 
 
-def meter(share: float, text: str, kind: str = "") -> Markup:
+def bar(share: float, text: str, kind: str = "") -> Markup:
     """Return a number with a bar of `share` (0 to 1) of the full width below it."""
     width = 100 * min(max(share, 0.0), 1.0)
-    bar = '<span class="meter {}" aria-hidden="true"><i style="width:{}%"></i></span>'
-    return Markup('<span class="measured">{}' + bar + "</span>").format(text, kind, f"{width:.1f}")
+    markup = '<span class="with-bar">{}<span class="bar {}" aria-hidden="true"><i style="width:{}%"></i></span></span>'
+    return Markup(markup).format(text, kind, f"{width:.1f}")
 
 
-def folded(summary: str, content: str) -> Markup:
-    """Return what is shown when it is unfolded."""
+def details(summary: str, content: str) -> Markup:
+    """Return a summary that unfolds its content."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)
 
 
-def notice(kind: Literal["info", "good", "warning", "error"], title: str, text: str = "") -> Markup:
-    """Return something to be noticed; errors are announced by screen readers."""
+def alert(kind: Literal["info", "good", "warning", "error"], title: str, text: str = "") -> Markup:
+    """Return a message in a box; screen readers announce errors."""
     role = "alert" if kind == "error" else "status"
-    return Markup('<div class="notice {}" role="{}"><strong>{}</strong> {}</div>').format(kind, role, title, text)
+    return Markup('<div class="alert {}" role="{}"><strong>{}</strong> {}</div>').format(kind, role, title, text)
 
 
-def empty(title: str, text: str) -> Markup:
-    """Return what stands where there is nothing to show yet, and what to do about it."""
-    return Markup('<div class="empty"><p class="what">{}</p><p>{}</p></div>').format(title, text)
+def empty_state(title: str, text: str) -> Markup:
+    """Return what is shown where there is nothing yet, and what to do about it."""
+    return Markup('<div class="empty-state"><p class="what">{}</p><p>{}</p></div>').format(title, text)
 
 
 def problem_table(problems: Sequence[Problem]) -> Markup:
-    """Return all that is wrong with a file, a row each; the file's place on this machine is not told."""
-    columns = [Column("Where", "word"), Column("Column"), Column("What is wrong"), Column("What to do")]
+    """Return all that is wrong with a file, a row each, without the file's place on this machine."""
+    columns = [Column("Where"), Column("Column"), Column("What is wrong"), Column("What to do")]
     rows = [
-        ("file" if found.row is None else f"{found.unit} {found.row}", found.column or "", found.what, found.remedy)
-        for found in problems
+        (
+            "file" if problem.row is None else f"{problem.unit} {problem.row}",
+            problem.column or "",
+            problem.what,
+            problem.remedy,
+        )
+        for problem in problems
     ]
     count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
     title = f"This file cannot be used: {count}"
-    return Markup("{}{}").format(notice("error", title), table("Problems of the file", columns, rows))
+    return Markup("{}{}").format(alert("error", title), table("Problems of the file", columns, rows))

@@ -1,4 +1,7 @@
-"""The page's web server: this machine alone, its own folder of uploads, and nothing that leaves."""
+"""The page's web server: for this machine alone, with its own folder of uploads, and nothing that leaves.
+
+`check_address` refuses an address before anything is loaded, and `open_page` serves the page until a block ends.
+"""
 
 from __future__ import annotations
 
@@ -10,67 +13,88 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nextbest.data.errors import InputError, Problem
 from nextbest.serving.live import LiveRecommender
-from nextbest.ui.page.config import PageConfig, accounts_of
+from nextbest.ui.page.config import PageConfig, read_accounts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from nextbest.data.errors import InputError, Problem
 
 __all__ = ["Shield", "check_address", "open_page"]
 
-_HEADERS = {
-    # Gradio's own scripts and styles are inline and are compiled in the browser; nothing comes from another server.
-    b"content-security-policy": b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    b"connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
-    b"form-action 'self'; frame-ancestors 'none'",
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-}
-
 _SPOKEN = {"common.complete": "Done"}
-"""What screen readers are told after an answer; gradio 6.31 has no words for it, and would have its key read aloud."""
+"""What screen readers say after an answer; gradio 6.31 lacks the text, and its key would be read aloud."""
 
 
-class Shield:
-    """Forbids the browser all other servers, and the server to fetch addresses for a client."""
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before anything is loaded.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Args:
+        host: A name or an address of this machine.
+        port: 0 is any free one.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS.items()]
-            await send(message)
-
-        # Gradio streams `file=https://...` from that server to the client.
-        if "=http:" in scope["path"] or "=https:" in scope["path"]:
-            await _refuse(with_headers)
-        else:
-            await self._app(scope, receive, with_headers)
+    Raises:
+        InputError: It is not an address of this machine, or the port is in use.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does: a port just closed is free
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            what = f"{host}:{port} cannot be listened on ({error.strerror})"
+            remedy = "name an address of this machine with --host and a free port with --port (0 takes one)"
+            raise InputError([Problem("the page", None, None, what, remedy)]) from None
 
 
-async def _refuse(send: Callable[[Message], Any]) -> None:
-    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"files of other servers are not fetched"})
+@contextmanager
+def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
+    """Serve the page until the block ends, and yield its address.
 
+    Args:
+        live: What the page recommends with.
+        config: The page's settings.
 
-def _checks(accounts: Sequence[tuple[str, str]]) -> Callable[[str, str], bool]:
-    """Return what checks a user and a password, in a time that does not tell how near they are."""
-    known = [f"{user}:{password}".encode() for user, password in accounts]
+    Raises:
+        InputError: The accounts cannot be read.
+        OSError: The port is in use.
+    """
+    accounts = read_accounts(config)
+    if not config.port:  # gradio would not tell which one it got
+        config = config.model_copy(update={"port": _free_port(config.host)})
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
+    import gradio as gr
+    from starlette.middleware import Middleware
 
-    def is_known(user: str, password: str) -> bool:
-        given = f"{user}:{password}".encode()
-        return any([hmac.compare_digest(given, account) for account in known])
+    from nextbest.ui.page.app import build_page
+    from nextbest.ui.page.theme import HEAD, make_theme
 
-    return is_known
+    with _own_folder():
+        page = build_page(live, config)
+        try:
+            _, address, _ = page.launch(
+                server_name=config.host,
+                server_port=config.port,
+                auth=_account_check(accounts) if accounts else None,
+                max_file_size=f"{config.upload_megabytes}mb",
+                allowed_paths=[],
+                blocked_paths=[],
+                share=False,
+                run_history=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                ssr_mode=False,
+                pwa=False,
+                footer_links=[],
+                theme=make_theme(),
+                head=HEAD,
+                i18n=gr.I18n(en=_SPOKEN),
+                app_kwargs={"middleware": [Middleware(Shield)]},
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+            yield address
+        finally:
+            page.close(verbose=False)
 
 
 @contextmanager
@@ -94,72 +118,52 @@ def _free_port(host: str) -> int:
         return int(found.getsockname()[1])
 
 
-@contextmanager
-def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
-    """Serve the page until the block ends, and yield its address.
+def _account_check(accounts: Sequence[tuple[str, str]]) -> Callable[[str, str], bool]:
+    """Return a check of user and password, whose duration does not reveal how similar they are."""
+    known = [f"{user}:{password}".encode() for user, password in accounts]
 
-    Args:
-        live: Whom the page asks.
-        config: Where and for whom.
+    def is_known(user: str, password: str) -> bool:
+        account = f"{user}:{password}".encode()
+        return any([hmac.compare_digest(account, one) for one in known])
 
-    Raises:
-        InputError: The accounts cannot be read.
-        OSError: The port is taken.
-    """
-    accounts = accounts_of(config)
-    if not config.port:  # gradio would not tell which one it got
-        config = config.model_copy(update={"port": _free_port(config.host)})
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
-    import gradio as gr
-    from starlette.middleware import Middleware
-
-    from nextbest.ui.page.app import build_page
-    from nextbest.ui.page.theme import HEAD, make_theme
-
-    with _own_folder():
-        page = build_page(live, config)
-        try:
-            _, address, _ = page.launch(
-                server_name=config.host,
-                server_port=config.port,
-                auth=_checks(accounts) if accounts else None,
-                max_file_size=f"{config.upload_megabytes}mb",
-                allowed_paths=[],
-                blocked_paths=[],
-                share=False,
-                run_history=False,
-                enable_monitoring=False,
-                mcp_server=False,
-                ssr_mode=False,
-                pwa=False,
-                footer_links=[],
-                theme=make_theme(),
-                head=HEAD,
-                i18n=gr.I18n(en=_SPOKEN),
-                app_kwargs={"middleware": [Middleware(Shield)]},
-                prevent_thread_lock=True,
-                quiet=True,
-            )
-            yield address
-        finally:
-            page.close(verbose=False)
+    return is_known
 
 
-def check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened on, before anything is loaded.
+_HEADERS = {
+    # Gradio's own scripts and styles are inline and are compiled in the browser; nothing comes from another server.
+    b"content-security-policy": b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    b"connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    b"form-action 'self'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+}
 
-    Args:
-        host: A name or an address of this machine.
-        port: 0 is any free one.
 
-    Raises:
-        InputError: It is none of this machine, or the port is taken.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does: a port just closed is free
-        try:
-            tried.bind((host, port))
-        except OSError as error:
-            what = f"{host}:{port} cannot be listened on ({error.strerror})"
-            remedy = "name an address of this machine with --host and a free port with --port (0 takes one)"
-            raise InputError([Problem("the page", None, None, what, remedy)]) from None
+class Shield:
+    """Forbids the browser all other servers, and the server to fetch addresses for a client."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        # Gradio streams `file=https://...` from that server to the client.
+        if "=http:" in scope["path"] or "=https:" in scope["path"]:
+            await _forbid(with_headers)
+        else:
+            await self._app(scope, receive, with_headers)
+
+
+async def _forbid(send: Callable[[Message], Any]) -> None:
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"files of other servers are not fetched"})

@@ -1,4 +1,8 @@
-"""What a tab of the page is: it is computed when it is looked at, and not before."""
+"""What all tabs of the page share: the `Tab` protocol, the page's selection, and how events report errors.
+
+A tab is computed when it is looked at, and not before. `SharedComponents.selection` reads the controls into a
+`Selection`; `listen` connects an event to a function, and `show_errors` turns what a user can fix into a message.
+"""
 
 from __future__ import annotations
 
@@ -15,59 +19,72 @@ from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.controls import Controls, filters_of
-from nextbest.ui.page.html import empty
-from nextbest.ui.page.version_data import Desk, Desks, Person
+from nextbest.ui.page.controls import Controls, read_filters
+from nextbest.ui.page.html import empty_state
+from nextbest.ui.page.version_data import CurrentVersion, SelectedCustomer, VersionData
 
-__all__ = ["NOBODY", "Asked", "Shared", "Shown", "Tab", "listen", "readable", "told", "upload_of"]
+__all__ = [
+    "NO_CUSTOMER",
+    "Selection",
+    "SharedComponents",
+    "Tab",
+    "Updates",
+    "error_text",
+    "listen",
+    "make_upload",
+    "show_errors",
+]
 
-NOBODY = empty("No customer is chosen", "Search a customer by id, or upload a profile.")
+NO_CUSTOMER = empty_state("No customer is chosen", "Search a customer by id, or upload a profile.")
 """What a tab about a customer shows without one."""
 
-Shown = dict[Component, Any]
+Updates = dict[Component, Any]
 """Component -> what it shows from now on."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the controls of the page say."""
+class Selection:
+    """What is selected on the page: a customer, the controls' values and a product."""
 
-    person: Person
+    customer: SelectedCustomer
     top: int
+    """How many products are recommended."""
     filters: Filters
-    chosen: str
-    """The id of the chosen product; '' or one that is not among the offers means the first of them."""
+    product_id: str
+    """The selected product; '' or one that is not recommended means the first recommended one."""
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What all tabs share."""
+class SharedComponents:
+    """The components that all tabs share."""
 
-    desks: Desks
+    current: CurrentVersion
     config: PageConfig
     controls: Controls
     tabs: gr.Tabs
     card: gr.HTML
-    """Who the customer is."""
-    visible: gr.State
+    """Says who the customer is."""
+    visible_tab: gr.State
     """The id of the tab that is looked at."""
-    person: gr.State
-    """A Person."""
-    chosen: gr.State
-    """The id of the chosen product."""
+    customer: gr.State
+    """A `SelectedCustomer`."""
+    product_id: gr.State
+    """The selected product."""
 
     @property
     def inputs(self) -> list[Component]:
-        """What `asked` is made of."""
-        return [self.person, self.chosen, *self.controls.inputs]
+        """The arguments of `selection` behind the version's data."""
+        return [self.customer, self.product_id, *self.controls.inputs]
 
-    def asked(self, desk: Desk, person: Person, chosen: str, top: float, *filters: Any) -> Asked:
-        """Return what the controls say.
+    def selection(
+        self, data: VersionData, customer: SelectedCustomer, product_id: str, top: float, *filters: Any
+    ) -> Selection:
+        """Return what the components select.
 
         Raises:
             InputError: They name what the version does not have.
         """
-        return Asked(person, int(top), filters_of(desk, self.config, *filters), chosen)
+        return Selection(customer, int(top), read_filters(data, self.config, *filters), product_id)
 
 
 class Tab(Protocol):
@@ -75,22 +92,26 @@ class Tab(Protocol):
 
     id: str
     tab: gr.Tab
-    follows: bool
+    depends_on_controls: bool
     """Whether what it shows depends on the controls, and not on the customer alone."""
 
     @property
     def outputs(self) -> Sequence[Component]:
         """The components that `content` fills."""
 
-    def content(self, desk: Desk, asked: Asked) -> Shown:
+    def content(self, data: VersionData, selection: Selection) -> Updates:
         """Compute what the tab shows.
 
         Raises:
-            InputError: What was asked cannot be answered.
+            InputError: There is no answer to the selection.
         """
 
-    def connect(self, shared: Shared) -> None:
+    def connect(self, shared: SharedComponents) -> None:
         """Say what happens when the tab's own controls are used."""
+
+
+Args = ParamSpec("Args")
+Answer = TypeVar("Answer")
 
 
 def listen(
@@ -98,37 +119,44 @@ def listen(
     function: Callable[..., Any],
     inputs: Sequence[Component],
     outputs: Sequence[Component | gr.Tabs],
-    **more: Any,
+    **settings: Any,
 ) -> None:
-    """Call a function when something is used; what the user can fix is told. It is no endpoint of the service."""
-    gr.on(triggers, told(function), inputs, outputs, **{"api_visibility": "private", "show_progress": "minimal"} | more)
+    """Call a function when a component is used, and show the errors that a user can fix.
+
+    The function does not become an endpoint of the service.
+
+    Args:
+        triggers: Events of components.
+        function: From the inputs' values to `Updates` of the outputs.
+        inputs: Components whose values it gets.
+        outputs: Components that it may change.
+        **settings: Of `gr.on`.
+    """
+    settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
+    gr.on(triggers, show_errors(function), inputs, outputs, **settings)
 
 
-Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
-
-
-def readable(error: InputError) -> str:
-    """Return an input's problems without the places of files on this machine."""
-    return "\n".join(f"{found.what}; {found.remedy}" for found in error.problems)
-
-
-def told(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
-    """Make what a user can fix a message on the page; anything else is a failure, and fails."""
+def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
+    """Show what a user can fix as a message on the page; any other error is a failure, and fails."""
 
     @wraps(function)
-    def asked(*given: Given.args, **named: Given.kwargs) -> Answer:
+    def checked(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
         try:
-            return function(*given, **named)
+            return function(*args, **kwargs)
         except InputError as error:
-            raise gr.Error(readable(error), print_exception=False) from None
+            raise gr.Error(error_text(error), print_exception=False) from None
         except (BackendError, FailedError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    return asked
+    return checked
 
 
-def upload_of(**settings: Any) -> gr.File:
+def error_text(error: InputError) -> str:
+    """Return an input's problems without the places of files on this machine."""
+    return "\n".join(f"{problem.what}; {problem.remedy}" for problem in error.problems)
+
+
+def make_upload(**settings: Any) -> gr.File:
     """Return a component for a file of the upload folder.
 
     Gradio's own would also fetch an address that a client names in place of a file. (A class of its own would make

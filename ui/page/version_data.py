@@ -1,4 +1,8 @@
-"""What the page asks of one version. Each part is made when it is first needed, and goes with its version."""
+"""What the page needs of one served version: its customers, products, profiles and explanations.
+
+`VersionData` makes each part when it is first needed; `CurrentVersion` hands out that of the newest version. The
+functions below recommend products to a `SelectedCustomer` in the form that the tabs show.
+"""
 
 from __future__ import annotations
 
@@ -23,30 +27,40 @@ from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
 from nextbest.serving.requests import take
 
-__all__ = ["Desk", "Desks", "Offer", "Person", "chosen_of", "offers_of", "refusals"]
+__all__ = [
+    "CurrentVersion",
+    "Recommendation",
+    "SelectedCustomer",
+    "VersionData",
+    "excluded_products",
+    "recommend_products",
+    "selected_product",
+]
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Person:
-    """Whom the page is about: a customer of the export, one of an uploaded file, or either with edited attributes."""
+class SelectedCustomer:
+    """The customer the page is about: one of the export, one of an uploaded file, or either with edited attributes."""
 
     id: str = ""
-    """'' is no one."""
+    """'' for none."""
     uploaded: Mapping[str, Any] = field(default_factory=dict)
     """The raw values of an uploaded row, which take the place of what the export knows."""
     edited: Mapping[str, Any] = field(default_factory=dict)
     """The raw values that were edited on the page, which take the place of both."""
 
     def __bool__(self) -> bool:
+        """Return whether a customer is selected."""
         return bool(self.id)
 
 
-class Desk:
-    """One version's recommender, and what is made from it for the page."""
+class VersionData:
+    """One version's recommender, and what the page derives from it."""
 
     def __init__(self, recommender: Recommender) -> None:
+        """Keep the recommender; everything else is made when it is first needed."""
         self.recommender = recommender
 
     @cached_property
@@ -75,18 +89,18 @@ class Desk:
 
     @cached_property
     def neighbourhood(self) -> Neighbourhood:
-        """Finds what is near."""
+        """Finds what is near a customer."""
         return Neighbourhood(self.recommender)
 
     @cached_property
     def report(self) -> Report | None:
-        """What the version tells of itself."""
+        """How good the version was measured to be, and its model card."""
         return read_report(self.recommender)
 
     @cached_property
-    def fields(self) -> dict[str, FormField]:
-        """Column -> what a form needs of it."""
-        return {found.name: found for found in self.profiles.form_fields()}
+    def form_fields(self) -> dict[str, FormField]:
+        """Column -> what a form offers for it."""
+        return {field.name: field for field in self.profiles.form_fields()}
 
     @cached_property
     def product_rows(self) -> dict[str, int]:
@@ -95,7 +109,7 @@ class Desk:
 
     @cached_property
     def product_names(self) -> Array:
-        """As people call the products, [num_products]."""
+        """As customers call the products, [num_products]."""
         return product_names(self.recommender)
 
     @cached_property
@@ -114,62 +128,63 @@ class Desk:
         return risks(self.recommender)
 
     @cached_property
-    def _searched(self) -> Array:
+    def _upper_case_ids(self) -> Array:
         return np.strings.upper(self.customers.ids.astype(str))
 
-    def unknown(self, ids: Sequence[str]) -> int:
-        """Return how many of some customers the export does not know."""
-        return int((self.customers.positions(np.array(ids, object)) < 0).sum())
-
-    def find(self, typed: str, most: int) -> list[str]:
-        """Return customers whose id has what was typed, first those that begin with it."""
-        places = np.strings.find(self._searched, typed.strip().upper())
+    def find_customers(self, text: str, most: int) -> list[str]:
+        """Return at most so many customers whose id contains a text; ids that begin with it come first."""
+        places = np.strings.find(self._upper_case_ids, text.strip().upper())
         found = np.flatnonzero(places >= 0)
         return self.customers.ids[found[np.argsort(places[found], kind="stable")[:most]]].tolist()
 
-    def request(self, person: Person) -> Features:
-        """Return a person's raw request, one row.
+    def count_unknown(self, ids: Sequence[str]) -> int:
+        """Return how many of some customers the export does not know."""
+        return int((self.customers.positions(np.array(ids, object)) < 0).sum())
+
+    def request(self, customer: SelectedCustomer) -> Features:
+        """Return a customer's raw request, one row.
 
         Raises:
             InputError: The export does not know the customer, and nothing was uploaded.
         """
-        (row,) = self.customers.positions(np.array([person.id], object))
-        if row < 0 and not person.uploaded:
+        (row,) = self.customers.positions(np.array([customer.id], object))
+        if row < 0 and not customer.uploaded:
             count = f"{len(self.customers.ids):,}"
             remedy = f"type a part of an id to search the {count} customers, or upload a profile"
-            raise InputError([Problem("customers", None, None, f"there is no customer {person.id!r}", remedy)])
+            raise InputError([Problem("customers", None, None, f"there is no customer {customer.id!r}", remedy)])
         known = take(self.customers.columns, slice(row, row + 1)) if row >= 0 else self.recommender.complete({}, 1)
-        given = {**person.uploaded, **person.edited}
+        given = {**customer.uploaded, **customer.edited}
         columns = {name: np.array([value], known[name].dtype) for name, value in given.items() if name in known}
         return {**known, **columns}
 
 
-class Desks:
-    """The desk of the version that is asked now; the one before goes when its last answer is given."""
+class CurrentVersion:
+    """The data of the version that answers now; that of the one before goes when its last answer is given."""
 
     def __init__(self, live: LiveRecommender) -> None:
+        """Keep the recommender that swaps versions."""
         self._live = live
-        self._making = threading.Lock()
-        self._desk: Desk | None = None
+        self._lock = threading.Lock()
+        self._data: VersionData | None = None
 
     @property
-    def version(self) -> int:
-        """The number of the version that is asked."""
+    def number(self) -> int:
+        """The number of the version that answers now."""
         return self._live.version
 
-    def ask(self, question: Callable[[Desk], Answer]) -> Answer:
-        """Ask the current version; see `LiveRecommender.ask`."""
-        return self._live.ask(lambda recommender: question(self._of(recommender)))
+    def ask(self, question: Callable[[VersionData], Answer]) -> Answer:
+        """Answer a question with the current version's data; see `LiveRecommender.ask`."""
+        return self._live.ask(lambda recommender: question(self._data_of(recommender)))
 
-    def _of(self, recommender: Recommender) -> Desk:
-        with self._making:
-            if self._desk is None or self._desk.recommender is not recommender:
-                self._desk = Desk(recommender)
-            return self._desk
+    def _data_of(self, recommender: Recommender) -> VersionData:
+        with self._lock:
+            if self._data is None or self._data.recommender is not recommender:
+                self._data = VersionData(recommender)
+            return self._data
 
 
 @dataclass(frozen=True)
-class Offer:
+class Recommendation:
     """One recommended product."""
 
     product_id: str
@@ -177,40 +192,41 @@ class Offer:
     """Its row in the catalogue."""
     name: str
     rank: int
-    before: int
-    """Its place before the second stage."""
+    """Its place among the recommendations, from 1."""
+    retrieval_rank: int
+    """Its place after the first stage."""
     probability: float
     similarity: float
 
 
-def offers_of(desk: Desk, request: Features, top: int, filters: Filters) -> list[Offer]:
+def recommend_products(data: VersionData, request: Features, top: int, filters: Filters) -> list[Recommendation]:
     """Recommend to one customer, best first."""
-    found = desk.recommender.recommend(request, top, filters)
-    offers = []
+    found = data.recommender.recommend(request, top, filters)
+    recommendations = []
     for place in range(int(found.count[0])):
-        row = desk.product_rows[found.product_id[0, place]]
-        offers.append(
-            Offer(
+        row = data.product_rows[found.product_id[0, place]]
+        recommendations.append(
+            Recommendation(
                 product_id=found.product_id[0, place],
                 row=row,
-                name=str(desk.product_names[row]),
+                name=str(data.product_names[row]),
                 rank=place + 1,
-                before=int(found.retrieval_rank[0, place]),
+                retrieval_rank=int(found.retrieval_rank[0, place]),
                 probability=float(found.probability[0, place]),
                 similarity=float(found.similarity[0, place]),
             )
         )
-    return offers
+    return recommendations
 
 
-def chosen_of(offers: Sequence[Offer], chosen: str) -> str:
-    """Return the chosen product if it is among the offers, else the first of them; '' where there is none."""
-    ids = [offer.product_id for offer in offers]
-    return chosen if chosen in ids else next(iter(ids), "")
+def selected_product(recommendations: Sequence[Recommendation], product_id: str) -> str:
+    """Return the product if it is recommended, else the first recommended one; '' where there is none."""
+    ids = [recommendation.product_id for recommendation in recommendations]
+    return product_id if product_id in ids else next(iter(ids), "")
 
 
-def refusals(desk: Desk, request: Features, filters: Filters) -> dict[str, list[int]]:
-    """Return why products are not shown to one customer: reason -> rows of the catalogue, most products first."""
-    (reasons,) = desk.recommender.exclusions(request, filters)
-    rows = {str(reason): np.flatnonzero(reasons == reason).tolist() for reason in set(reasons) - {""}}
-    return dict(sorted(rows.items(), key=lambda pair: (-len(pair[1]), pair[0])))
+def excluded_products(data: VersionData, request: Features, filters: Filters) -> list[tuple[str, list[int]]]:
+    """Return the products that one customer is not shown: pairs of a reason and rows, most products first."""
+    (reasons,) = data.recommender.exclusions(request, filters)
+    pairs = [(str(reason), np.flatnonzero(reasons == reason).tolist()) for reason in set(reasons) - {""}]
+    return sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0]))

@@ -88,7 +88,7 @@ class Watch:
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.complaints: list[str] = []
         self._address = address
-        context.on("console", lambda told: self._console(told.type, told.text))
+        context.on("console", lambda message: self._console(message.type, message.text))
         context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
         context.on("request", self._request)
         context.on("requestfailed", self._failed)

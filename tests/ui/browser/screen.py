@@ -24,8 +24,8 @@ TABS = {
 }
 """The tabs' ids -> what is written on them."""
 _READY = {
-    "products": "#offers table",
-    "profile": "#holdings :is(table, .empty)",
+    "products": "#recommendations table",
+    "profile": "#holdings :is(table, .empty-state)",
     "why": "#why-view .waterfall",
     "neighbourhood": "#map .main-svg >> nth=0",
     "whatif": "#compare",
@@ -86,15 +86,17 @@ class Screen:
         expect(self.at(".pending, .generating")).to_have_count(0)
         self.page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
 
-    def offered(self) -> list[str]:
+    def recommended(self) -> list[str]:
         """Return the ids of the products in the table."""
-        return [str(button.get_attribute("data-product")) for button in self.at("#offers [data-product]").all()]
+        return [
+            str(button.get_attribute("data-product")) for button in self.at("#recommendations [data-product]").all()
+        ]
 
-    def expect_offers(self, products: list[str]) -> None:
+    def expect_recommendations(self, products: list[str]) -> None:
         """Wait until the table shows these products."""
-        expect(self.at("#offers [data-product]")).to_have_count(len(products))
+        expect(self.at("#recommendations [data-product]")).to_have_count(len(products))
         for place, product in enumerate(products):
-            expect(self.at("#offers [data-product]").nth(place)).to_have_attribute("data-product", product)
+            expect(self.at("#recommendations [data-product]").nth(place)).to_have_attribute("data-product", product)
 
     def upload(self, field: str, path: Path) -> None:
         """Give a file to one of the fields for files."""

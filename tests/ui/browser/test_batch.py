@@ -52,22 +52,22 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return go_on
 
 
-@pytest.mark.parametrize(("words", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+@pytest.mark.parametrize(("file_format", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
 def test_the_file_is_that_of_the_command(
-    screen: Screen, people: Path, recommender: Recommender, words: str, read: Any, tmp_path: Path
+    screen: Screen, people: Path, recommender: Recommender, file_format: str, read: Any, tmp_path: Path
 ) -> None:
     screen.upload("#batch-file", people)
     number = screen.at("#batch-top").get_by_role("spinbutton")
     number.fill("3")
     number.press("Enter")
-    screen.page.get_by_role("radio", name=words).check()
+    screen.page.get_by_role("radio", name=file_format).check()
     screen.at("#batch-run").click()
     expect(screen.at("#batch-report .good")).to_contain_text("5 customers scored")
     with screen.page.expect_download() as saved:
         screen.at("#batch-download").click()
-    assert saved.value.suggested_filename == f"recommendations.{words.lower()}"
+    assert saved.value.suggested_filename == f"recommendations.{file_format.lower()}"
     saved.value.save_as(tmp_path / "saved")
-    expected = tmp_path / f"expected.{words.lower()}"
+    expected = tmp_path / f"expected.{file_format.lower()}"
     nextbest.serving.scoring.score(recommender, *requests_from_file(recommender, people), expected, 3)
     table = read(expected)
     pd.testing.assert_frame_equal(read(tmp_path / "saved"), table)
@@ -75,7 +75,7 @@ def test_the_file_is_that_of_the_command(
     assert [row[:2] for row in shown] == [[row.customer_id, str(row.rank)] for row in table.itertuples()]
 
 
-def test_it_tells_how_far_it_is(screen: Screen, people: Path, go_on: threading.Event) -> None:
+def test_it_shows_its_progress(screen: Screen, people: Path, go_on: threading.Event) -> None:
     screen.upload("#batch-file", people)
     screen.at("#batch-run").click()
     expect(screen.at("#batch-report")).to_contain_text("2/5")

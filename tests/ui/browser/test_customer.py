@@ -37,19 +37,19 @@ def test_a_part_of_an_id_finds_customers(screen: Screen) -> None:
     options.nth(2).click()
     expect(screen.card.get_by_role("heading")).to_have_text("C000299")
     expect(options).to_have_count(0)
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
 
 
-def test_an_unknown_id_is_told_and_forgotten(screen: Screen, recommender: Recommender) -> None:
+def test_an_unknown_id_is_an_error_and_forgotten(screen: Screen, recommender: Recommender) -> None:
     screen.choose(CUSTOMER)
-    screen.search.fill("nobody")
+    screen.search.fill("no-one")
     expect(screen.at("#customer-list")).to_have_text("No customer has this in the id")
     screen.search.press("Enter")
-    expect(screen.card.get_by_role("alert")).to_contain_text("there is no customer 'nobody'")
+    expect(screen.card.get_by_role("alert")).to_contain_text("there is no customer 'no-one'")
     expect(screen.card).to_contain_text(f"the {len(recommender.customers().ids)} customers")
-    expect(screen.at("#offers")).to_contain_text("No customer is chosen")
+    expect(screen.at("#recommendations")).to_contain_text("No customer is chosen")
     screen.choose("C000018")
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
 
 
 def test_a_profile_of_one_row(screen: Screen, people: pd.DataFrame, save: Callable[..., Path]) -> None:
@@ -58,7 +58,7 @@ def test_a_profile_of_one_row(screen: Screen, people: pd.DataFrame, save: Callab
     expect(screen.at("#upload-report")).to_contain_text("1 customer read. 1 not known before")
     expect(screen.card.get_by_role("heading")).to_have_text("<b>stranger</b>")
     expect(screen.card.locator(".chip")).to_have_text("uploaded")
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
     expect(screen.at("#profile-row")).not_to_be_visible()
 
 
@@ -70,7 +70,7 @@ def test_of_many_rows_one_is_looked_at(screen: Screen, people: pd.DataFrame, sav
     screen.at("#profile-row").get_by_role("combobox").click()
     screen.page.get_by_role("option", name=third).click()
     expect(screen.card.get_by_role("heading")).to_have_text(third)
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
 
 
 def test_the_template_can_be_uploaded(screen: Screen, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_template_can_be_uploaded(screen: Screen, tmp_path: Path) -> None:
     saved.value.save_as(tmp_path / "customers.csv")
     screen.upload("#profile-file", tmp_path / "customers.csv")
     expect(screen.at("#upload-report .good")).to_contain_text("1 customer read")
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
 
 
 def test_a_bad_profile_lists_what_is_wrong(screen: Screen, people: pd.DataFrame, save: Callable[..., Path]) -> None:
@@ -95,7 +95,7 @@ def test_a_bad_profile_lists_what_is_wrong(screen: Screen, people: pd.DataFrame,
     assert "'a lot' is not a number" in found["line 2", "income"]
     assert "'2023-02-30' does not exist" in found["line 4", "joined"]
     screen.choose(other)  # the page goes on
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
     screen.upload("#profile-file", save(people))
     expect(screen.at("#upload-report .good")).to_contain_text("3 customers read")
 

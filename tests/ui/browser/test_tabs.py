@@ -1,4 +1,4 @@
-"""The tabs that tell: profile, neighbourhood, models, service. None of them works before it is looked at."""
+"""The tabs that inform: profile, neighbourhood, models, service. None of them works before it is looked at."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.ui.browser.screen import CUSTOMER, TABS, Screen, cells
 def screen(screen: Screen) -> Screen:
     """Return the page about a customer."""
     screen.choose(CUSTOMER)
-    expect(screen.at("#offers table")).to_be_visible()
+    expect(screen.at("#recommendations table")).to_be_visible()
     return screen
 
 
@@ -33,7 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Return how often the server computes what."""
     calls: Counter[str] = Counter()
     for kind, name in (
-        (Neighbourhood, "around"),
+        (Neighbourhood, "view"),
         (Explainer, "explain"),
         (Profiles, "profile"),
         (Recommender, "recommend"),
@@ -62,8 +62,8 @@ def test_profile(screen: Screen, recommender: Recommender) -> None:
 
 
 def test_neighbourhood(screen: Screen, recommender: Recommender) -> None:
-    first = screen.at("#offers .pick").first.inner_text()
-    similarity = cells(screen.at("#offers table"))[0][2]
+    first = screen.at("#recommendations .pick").first.inner_text()
+    similarity = cells(screen.at("#recommendations table"))[0][2]
     screen.look("neighbourhood")
     points = screen.at("#map .scatterlayer .point")
     expect(points).to_have_count(len(recommender.products.ids) + 1)
@@ -74,13 +74,13 @@ def test_neighbourhood(screen: Screen, recommender: Recommender) -> None:
     )
     screen.at("#map .scatterlayer .textpoint").filter(has_text="1").hover(force=True)
     expect(screen.at("#map .hoverlayer")).to_contain_text(f"{first}similarity {similarity}")
-    expect(screen.at("#nearby table tbody tr").first).to_be_visible()
+    expect(screen.at("#neighbours table tbody tr").first).to_be_visible()
     assert not screen.page.get_by_role("link", name="plotly").count()  # nothing leads to another server
 
 
 def test_models(screen: Screen, trained: Trained) -> None:
     screen.look("models")
-    expect(screen.at("#model-report .notice")).to_contain_text("Version 1 is ")
+    expect(screen.at("#model-report .alert")).to_contain_text("Version 1 is ")
     metrics = json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))["models"]
     rows = {row[0].removesuffix(" served").lower(): row for row in cells(screen.at("#model-report table").first)}
     assert len(rows) == len(metrics)
@@ -101,7 +101,7 @@ def test_tabs_without_a_customer_say_what_to_do(opened: Callable[..., Screen], a
     for tab, text in (
         ("profile", "#profile-view"),
         ("why", "#why-view"),
-        ("neighbourhood", "#nearby"),
+        ("neighbourhood", "#neighbours"),
         ("whatif", "#whatif-hint"),
     ):
         screen.page.get_by_role("tab", name=TABS[tab], exact=True).click()
@@ -111,14 +111,14 @@ def test_tabs_without_a_customer_say_what_to_do(opened: Callable[..., Screen], a
 def test_nothing_is_computed_for_a_tab_that_is_not_looked_at(screen: Screen, calls: Counter[str]) -> None:
     screen.choose("C000018")
     screen.at("#top").get_by_role("slider").press("Home")
-    expect(screen.at("#offers [data-product]")).to_have_count(1)
+    expect(screen.at("#recommendations [data-product]")).to_have_count(1)
     assert calls.keys() == {"recommend"}
     screen.look("neighbourhood")
-    assert calls["around"] == 1
+    assert calls["view"] == 1
     screen.look("models")
     before = calls.copy()
     screen.choose("C000019")
-    assert calls == before  # the models are the same for everybody
+    assert calls == before  # the models are the same for all customers
     screen.look("why")
     assert calls - before == Counter(recommend=1, explain=1)
     screen.look("profile")

@@ -72,23 +72,23 @@ def test_changes_are_kept_and_taken_back(
     expect(screen.card.locator(".chip")).to_have_text("edited: income, risk tolerance")
     expect(screen.card).to_contain_text("88,000 EUR/year")
     screen.look("products")
-    screen.expect_offers(after)
+    screen.expect_recommendations(after)
     screen.look("whatif")
     expect(field(screen, "risk_tolerance")).to_have_value("5")
     screen.at("#reset").click()
     expect(screen.card.locator(".chip")).to_have_count(0)
     expect(field(screen, "risk_tolerance")).to_have_value("2")
     screen.look("products")
-    screen.expect_offers(before)
+    screen.expect_recommendations(before)
 
 
-def test_what_cannot_be_read_is_told(screen: Screen) -> None:
+def test_what_cannot_be_read_is_an_error(screen: Screen) -> None:
     screen.at("#compare").click()
     expect(screen.at("#comparison")).to_contain_text("Nothing was changed.")
     field(screen, "joined").fill("tomorrow")
     screen.at("#compare").click()
     expect(screen.at("#comparison").get_by_role("alert")).to_contain_text(
-        "'tomorrow' is no day; write it as 2024-01-31"
+        "'tomorrow' is not a day; write it as 2024-01-31"
     )
     field(screen, "joined").fill("")
     screen.at("#compare").click()

@@ -1,4 +1,7 @@
-"""The tab that scores a file of customers, as `nextbest score` does."""
+"""The tab that scores a file of customers, as `nextbest score` does.
+
+`score_file` writes the answer, which the service uses too, and `preview` shows its first rows.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +21,114 @@ from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import Column, empty, html, notice, problem_table, table
-from nextbest.ui.page.tab import Asked, Shared, Shown, listen, upload_of
-from nextbest.ui.page.version_data import Desk
+from nextbest.ui.page.html import Column, alert, empty_state, html, problem_table, table
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload
+from nextbest.ui.page.version_data import VersionData
 
 __all__ = ["BATCHES", "FORMATS", "BatchTab", "preview", "score_file"]
 
 BATCHES = "batch"
-"""Names the queue that the page's batches and the service's share."""
+"""The name of the queue that the page's batches and the service's share."""
 FORMATS = {"CSV": ".csv", "Parquet": ".parquet"}
 """The formats of the answer -> the endings of its file."""
 _PROGRESS = gr.Progress()
 _ABOUT = Markup(
-    '<p class="quiet">Scores every customer of a file, as <code>nextbest score</code> does. '
+    '<p class="muted">Scores every customer of a file, as <code>nextbest score</code> does. '
     "What known customers hold is taken from the export.</p>"
 )
-_NOTHING_YET = empty("No file is scored yet", "Upload customers, a row each; the columns are those of the template.")
+_NOTHING_YET = empty_state(
+    "No file is scored yet", "Upload customers, a row each; the columns are those of the template."
+)
+
+
+class BatchTab:
+    """Scores a file of customers."""
+
+    id = "batch"
+    depends_on_controls = False
+
+    def __init__(self, config: PageConfig) -> None:
+        with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
+            html(_ABOUT)
+            with gr.Row():
+                with gr.Column(min_width=280):
+                    self.file = make_upload(
+                        label=f"Customers, CSV or Parquet, up to {config.upload_megabytes} MB",
+                        file_types=[".csv", ".gz", ".parquet"],
+                        height=140,
+                        elem_id="batch-file",
+                    )
+                    self.template = html("", elem_id="batch-template")
+                with gr.Column(min_width=280):
+                    self.top = gr.Slider(
+                        1,
+                        config.max_products,
+                        value=config.default_products,
+                        step=1,
+                        label="Products per customer",
+                        elem_id="batch-top",
+                        buttons=[],
+                    )
+                    self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
+                    self.run = gr.Button("Score the file", variant="primary", elem_id="batch-run")
+            self.report = html(_NOTHING_YET, elem_id="batch-report")
+            self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """See `Tab`; a batch is scored when its button is used."""
+        return []
+
+    def content(self, data: VersionData, selection: Selection) -> Updates:
+        """See `Tab`."""
+        return {}
+
+    def connect(self, shared: SharedComponents) -> None:
+        """See `Tab`."""
+
+        def run(path: str | None, top: float, file_format: str, progress: gr.Progress = _PROGRESS) -> Updates:
+            if path is None:
+                return self._show(alert("warning", "No file yet.", "Upload customers first."))
+
+            def advance(done: int, total: int) -> None:
+                progress((done, total), desc="Scoring", unit="customers")
+
+            def score_and_show(data: VersionData) -> Updates:
+                out, customers, written = score_file(data, Path(path), int(top), FORMATS[file_format], advance)
+                count = alert("good", f"{customers:,} customers scored:", f"{written:,} recommendations.")
+                first_rows = preview(data, out, shared.config.preview_rows)
+                return self._show(Markup("{}{}").format(count, first_rows), str(out))
+
+            try:
+                return shared.current.ask(score_and_show)
+            except InputError as error:
+                return self._show(problem_table(error.problems))
+
+        listen(
+            self.run.click,
+            run,
+            [self.file, self.top, self.format],
+            [self.report, self.download],
+            concurrency_limit=shared.config.batch_concurrency,
+            concurrency_id=BATCHES,
+            show_progress="full",
+        )
+
+    def _show(self, report: Markup, file: str | None = None) -> Updates:
+        return {self.report: report, self.download: gr.DownloadButton(value=file, visible=file is not None)}
 
 
 def score_file(
-    desk: Desk, path: Path, top: int, ending: str, advance: Callable[[int, int], None] = lambda done, total: None
+    data: VersionData, path: Path, top: int, ending: str, advance: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[Path, int, int]:
     """Score a file into a new one of the upload folder.
 
     Args:
-        desk: The version that is asked.
+        data: The version that recommends.
         path: The customers.
         top: How many products per customer at most.
         ending: '.csv' or '.parquet'.
-        advance: Called with the number of customers that are done, and of all.
+        advance: Called with the number of scored customers, and of all.
 
     Returns:
         The file, how many customers were scored, and how many recommendations were written.
@@ -54,7 +136,7 @@ def score_file(
     Raises:
         InputError: With all problems of the file.
     """
-    ids, requests = requests_from_file(desk.recommender, path)
+    ids, requests = requests_from_file(data.recommender, path)
     done = 0
 
     def count(customers: int) -> None:
@@ -64,7 +146,7 @@ def score_file(
 
     # Gradio serves files of its temporary folder, which is the page's own (see `ui.page.server`).
     out = Path(tempfile.mkdtemp(dir=upload_folder())) / f"recommendations{ending}"
-    written = score(desk.recommender, ids, requests, out, top, Filters(), count)
+    written = score(data.recommender, ids, requests, out, top, Filters(), count)
     return out, len(ids), written
 
 
@@ -75,10 +157,10 @@ def upload_folder() -> str:
     return str(folder)
 
 
-def preview(desk: Desk, path: Path, rows: int) -> Markup:
+def preview(data: VersionData, path: Path, rows: int) -> Markup:
     """Return the first rows of a scored file."""
     if path.suffix == ".csv":
-        # Ids are words, also where they look like numbers.
+        # Ids are strings, also where they look like numbers.
         found = pd.read_csv(path, nrows=rows, dtype={"customer_id": str, "product_id": str}, keep_default_na=False)
     else:
         import pyarrow.parquet as pq
@@ -93,12 +175,12 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
         Column("Similarity", "number"),
         Column("Before", "number"),
     ]
-    scored: Any = found.itertuples(index=False)  # named tuples, whose names the types do not know
+    scored: Any = found.itertuples(index=False)  # named tuples, whose names the type checker does not know
     cells = [
         (
             str(row.customer_id),
             str(row.rank),
-            str(desk.product_names[desk.product_rows[row.product_id]]),
+            str(data.product_names[data.product_rows[row.product_id]]),
             shown_probability(row.probability),
             shown_similarity(row.similarity),
             str(row.retrieval_rank),
@@ -106,80 +188,3 @@ def preview(desk: Desk, path: Path, rows: int) -> Markup:
         for row in scored
     ]
     return table(f"The first {len(cells)} recommendations of the file", columns, cells, hide_caption=False)
-
-
-class BatchTab:
-    """Scores a file of customers."""
-
-    id = "batch"
-    follows = False
-
-    def __init__(self, config: PageConfig) -> None:
-        with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
-            html(_ABOUT)
-            with gr.Row():
-                with gr.Column(min_width=280):
-                    self.file = upload_of(
-                        label=f"Customers, CSV or Parquet, up to {config.upload_megabytes} MB",
-                        file_types=[".csv", ".gz", ".parquet"],
-                        height=140,
-                        elem_id="batch-file",
-                    )
-                    self.template = html("", elem_id="batch-template")
-                with gr.Column(min_width=280):
-                    self.top = gr.Slider(
-                        1,
-                        config.most_products,
-                        value=config.default_products,
-                        step=1,
-                        label="Products per customer",
-                        elem_id="batch-top",
-                        buttons=[],
-                    )
-                    self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
-                    self.run = gr.Button("Score the file", variant="primary", elem_id="batch-run")
-            self.report = html(_NOTHING_YET, elem_id="batch-report")
-            self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
-
-    @property
-    def outputs(self) -> Sequence[Component]:
-        """See `Tab`; a batch is scored when it is asked for, and nothing before."""
-        return []
-
-    def content(self, desk: Desk, asked: Asked) -> Shown:
-        """See `Tab`."""
-        return {}
-
-    def connect(self, shared: Shared) -> None:
-        """See `Tab`."""
-
-        def run(path: str | None, top: float, words: str, progress: gr.Progress = _PROGRESS) -> Shown:
-            if path is None:
-                return self._shown(notice("warning", "No file yet.", "Upload customers first."))
-
-            def advance(done: int, total: int) -> None:
-                progress((done, total), desc="Scoring", unit="customers")
-
-            def question(desk: Desk) -> Shown:
-                out, customers, written = score_file(desk, Path(path), int(top), FORMATS[words], advance)
-                count = notice("good", f"{customers:,} customers scored:", f"{written:,} recommendations.")
-                shown = preview(desk, out, shared.config.preview_rows)
-                return self._shown(Markup("{}{}").format(count, shown), str(out))
-
-            try:
-                return shared.desks.ask(question)
-            except InputError as error:
-                return self._shown(problem_table(error.problems))
-
-        listen(
-            self.run.click,
-            run,
-            [self.file, self.top, self.format],
-            [self.report, self.download],
-            concurrency_limit=shared.config.batch_concurrency,
-            concurrency_id=BATCHES,
-            show_progress="full",
-        )
-
-    def _shown(self, report: Markup, file: str | None = None) -> Shown:
-        return {self.report: report, self.download: gr.DownloadButton(value=file, visible=file is not None)}

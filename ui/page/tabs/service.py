@@ -1,4 +1,7 @@
-"""The tab that tells how programs ask the page."""
+"""The page as a service: the endpoints for other programs, and the tab that documents them.
+
+`add_endpoints` adds /recommend, /profile, /explain and /score.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
-from nextbest.ui.answers import answers
+from nextbest.ui.answers import recommendations_as_json
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import Column, html, table
-from nextbest.ui.page.tab import Asked, Shared, Shown, told, upload_of
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, make_upload, show_errors
 from nextbest.ui.page.tabs.batch import BATCHES, FORMATS, score_file
-from nextbest.ui.page.version_data import Desk, Desks, Person
+from nextbest.ui.page.version_data import CurrentVersion, SelectedCustomer, VersionData
 
 __all__ = ["ServiceTab", "add_endpoints"]
 
@@ -31,9 +34,9 @@ _ENDPOINTS = (
     (
         "/recommend",
         "customer_id, top, max_risk, categories, exclude",
-        "products with scores and attributes; what was refused, and why",
+        "products with scores and attributes; which products are excluded, and why",
     ),
-    ("/profile", "customer_id", "attributes against the segment, holdings"),
+    ("/profile", "customer_id", "attributes compared with the segment's, holdings"),
     (
         "/explain",
         "customer_id, product_id, stage (ranking or retrieval)",
@@ -44,7 +47,7 @@ _ENDPOINTS = (
 _CODE = """\
 from gradio_client import Client, handle_file
 
-client = Client("{address}")  # auth=("user", "password") where the page asks for it
+client = Client("{address}")  # auth=("user", "password") where the page has accounts
 customer = "..."  # an id that the export knows
 answer = client.predict(customer_id=customer, top=5, api_name="/recommend")
 best = answer["products"][0]["product_id"]
@@ -53,22 +56,15 @@ file = client.predict(customers=handle_file("customers.csv"), top=10, format="Pa
 """
 
 
-def _described() -> Markup:
-    columns = [Column("Endpoint"), Column("Arguments"), Column("Answer")]
-    rows = [(Markup("<code>{}</code>").format(name), given, answer) for name, given, answer in _ENDPOINTS]
-    about = '<p class="quiet">Other programs ask the same models, with <code>pip install gradio_client</code>.</p>{}'
-    return Markup(about).format(table("Endpoints of the service", columns, rows))
-
-
 class ServiceTab:
-    """How programs ask the page."""
+    """How programs use the page."""
 
     id = "service"
-    follows = False
+    depends_on_controls = False
 
     def __init__(self, host: str, port: int) -> None:
         with gr.Tab("As a service", id=self.id, elem_id="tab-service") as self.tab:
-            html(_described(), elem_id="endpoints")
+            html(_endpoint_table(), elem_id="endpoints")
             code = _CODE.format(address=f"http://{host}:{port}")
             html(Markup('<h3>An example</h3><pre tabindex="0"><code>{}</code></pre>').format(code), elem_id="example")
 
@@ -77,36 +73,25 @@ class ServiceTab:
         """See `Tab`."""
         return []
 
-    def content(self, desk: Desk, asked: Asked) -> Shown:
+    def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; it never changes."""
         return {}
 
-    def connect(self, shared: Shared) -> None:
-        """See `Tab`; nothing is asked here."""
+    def connect(self, shared: SharedComponents) -> None:
+        """See `Tab`; the tab has no controls of its own."""
 
 
-def _checked_top(top: int, most: int) -> int:
-    if not 1 <= top <= most:
-        raise InputError([Problem("top", None, None, f"{top} products cannot be asked for", f"ask for 1 to {most}")])
-    return top
+def _endpoint_table() -> Markup:
+    columns = [Column("Endpoint"), Column("Arguments"), Column("Answer")]
+    rows = [(Markup("<code>{}</code>").format(name), given, answer) for name, given, answer in _ENDPOINTS]
+    about = '<p class="muted">Other programs use the same models, with <code>pip install gradio_client</code>.</p>{}'
+    return Markup(about).format(table("Endpoints of the service", columns, rows))
 
 
-def _checked_stage(stage: str) -> Stage:
-    for known in STAGES:
-        if stage == known:
-            return known
-    raise InputError([Problem("stage", None, None, f"there is no stage {stage!r}", f"ask for {' or '.join(STAGES)}")])
-
-
-def _plain(content: Any) -> Any:
-    """Return a dataclass as JSON knows it; days are ISO dates."""
-    return json.loads(json.dumps(asdict(content), default=str))
-
-
-def add_endpoints(desks: Desks, config: PageConfig) -> None:
+def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     """Add /recommend, /profile, /explain and /score to the page that is being built."""
 
-    @told
+    @show_errors
     def recommend(
         customer_id: str,
         top: int = config.default_products,
@@ -116,41 +101,41 @@ def add_endpoints(desks: Desks, config: PageConfig) -> None:
     ) -> dict[str, Any]:
         """Recommend to a customer; the answer is that of `nextbest recommend --json --explain`."""
 
-        def question(desk: Desk) -> dict[str, Any]:
+        def answer(data: VersionData) -> dict[str, Any]:
             filters = Filters(max_risk, tuple(categories or ()), tuple(exclude or ()))
-            check_filters(desk.recommender, filters)
-            request = desk.request(Person(customer_id))
+            check_filters(data.recommender, filters)
+            request = data.request(SelectedCustomer(customer_id))
             ids = np.array([customer_id], object)
-            most = _checked_top(top, config.most_products)
-            (answer,) = answers(desk.recommender, ids, request, most, filters, explain=True)
-            return answer
+            most = _check_top(top, config.max_products)
+            (found,) = recommendations_as_json(data.recommender, ids, request, most, filters, explain=True)
+            return found
 
-        return desks.ask(question)
+        return current.ask(answer)
 
-    @told
+    @show_errors
     def profile(customer_id: str) -> dict[str, Any]:
-        """Describe a customer against the segment, with what is held."""
-        return desks.ask(lambda desk: _plain(desk.profiles.profile(desk.request(Person(customer_id)))))
+        """Describe a customer compared with the segment, with what is held."""
+        return current.ask(lambda data: _as_json(data.profiles.profile(data.request(SelectedCustomer(customer_id)))))
 
-    @told
+    @show_errors
     def explain(customer_id: str, product_id: str, stage: str = "ranking") -> dict[str, Any]:
-        """Tell what leads to a product's score ('ranking') or similarity ('retrieval') for a customer."""
+        """Explain a product's score ('ranking') or similarity ('retrieval') for a customer."""
 
-        def question(desk: Desk) -> dict[str, Any]:
-            request = desk.request(Person(customer_id))
-            return _plain(desk.explainer.explain(request, product_id, _checked_stage(stage)))
+        def answer(data: VersionData) -> dict[str, Any]:
+            request = data.request(SelectedCustomer(customer_id))
+            return _as_json(data.explainer.explain(request, product_id, _check_stage(stage)))
 
-        return desks.ask(question)
+        return current.ask(answer)
 
-    @told
+    @show_errors
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
-        most = _checked_top(int(top), config.most_products)
-        return desks.ask(lambda desk: str(score_file(desk, Path(customers), most, FORMATS[format])[0]))
+        most = _check_top(int(top), config.max_products)
+        return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format])[0]))
 
     for function in (recommend, profile, explain):
         api(function, api_name=function.__name__)
-    file = upload_of(visible=False, label="customers")
+    file = make_upload(visible=False, label="customers")
     number = gr.Number(config.default_products, precision=0, visible=False, label="top")
     ending = gr.Radio(list(FORMATS), value="CSV", visible=False, label="format")
     scored = gr.File(visible=False, label="recommendations")
@@ -162,3 +147,21 @@ def add_endpoints(desks: Desks, config: PageConfig) -> None:
         concurrency_limit=config.batch_concurrency,
         concurrency_id=BATCHES,
     )
+
+
+def _check_top(top: int, most: int) -> int:
+    if not 1 <= top <= most:
+        raise InputError([Problem("top", None, None, f"{top} products cannot be recommended", f"give 1 to {most}")])
+    return top
+
+
+def _check_stage(stage: str) -> Stage:
+    for known in STAGES:
+        if stage == known:
+            return known
+    raise InputError([Problem("stage", None, None, f"there is no stage {stage!r}", f"give {' or '.join(STAGES)}")])
+
+
+def _as_json(content: Any) -> Any:
+    """Return a dataclass as JSON knows it; days are ISO dates."""
+    return json.loads(json.dumps(asdict(content), default=str))

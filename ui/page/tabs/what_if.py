@@ -1,4 +1,7 @@
-"""The tab that tells what changes if a customer were otherwise: a form, and both answers side by side."""
+"""The tab of what-if: a form with the customer's attributes, and the answers before and after a change side by side.
+
+`form_value`, `raw_value` and `changed_columns` read and write the form; `comparison` is the view of both answers.
+"""
 
 from __future__ import annotations
 
@@ -25,43 +28,147 @@ from nextbest.serving.formatting import (
 )
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.ui.page.customer import card
-from nextbest.ui.page.html import Column, empty, folded, html, join, notice, table
-from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen, readable
-from nextbest.ui.page.version_data import Desk, Offer, Person, offers_of, refusals
+from nextbest.ui.page.html import Column, alert, details, empty_state, html, join, table
+from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, error_text, listen
+from nextbest.ui.page.version_data import (
+    Recommendation,
+    SelectedCustomer,
+    VersionData,
+    excluded_products,
+    recommend_products,
+)
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 
-_HINT = empty("Nothing is compared yet", "Change attributes above, then compare.")
+_NOT_COMPARED = empty_state("Nothing is compared yet", "Change attributes above, then compare.")
 _YES, _NO = "yes", "no"
 
 
-def _range(field: FormField) -> str | None:
-    if field.low is None or field.high is None:
-        return None
-    if field.role == "date":
-        return f"usually {_day(field.low)} to {_day(field.high)}"
-    return f"usually {shown_number(field.low)} to {shown_number(field.high)}"
+class WhatIfTab:
+    """A customer with other attributes."""
+
+    id = "whatif"
+    depends_on_controls = False
+
+    def __init__(self, data: VersionData) -> None:
+        self._fields = [field for field in data.form_fields.values() if field.role != "id"]
+        with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
+            self.hint = html(NO_CUSTOMER, elem_id="whatif-hint")
+            with gr.Column(visible=False, elem_id="whatif-form") as self.form:
+                with gr.Row(elem_classes="fields"):
+                    self.controls = [_make_control(field) for field in self._fields]
+                with gr.Row():
+                    self.compare = gr.Button("Compare", variant="primary", elem_id="compare")
+                    self.keep = gr.Button("Keep these changes", elem_id="keep")
+                    self.reset = gr.Button("Start again", elem_id="reset")
+                self.comparison = html(_NOT_COMPARED, elem_id="comparison")
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """See `Tab`."""
+        return [self.hint, self.form, self.comparison, *self.controls]
+
+    def content(self, data: VersionData, selection: Selection) -> Updates:
+        """See `Tab`."""
+        if not selection.customer:
+            return {self.hint: gr.HTML(NO_CUSTOMER, visible=True), self.form: gr.Column(visible=False)}
+        request = data.request(selection.customer)
+        pairs = zip(self.controls, self._fields, strict=True)
+        values = {control: form_value(field, request[field.name][0]) for control, field in pairs}
+        return {
+            self.hint: gr.HTML(visible=False),
+            self.form: gr.Column(visible=True),
+            self.comparison: _NOT_COMPARED,
+            **values,
+        }
+
+    def connect(self, shared: SharedComponents) -> None:
+        """See `Tab`."""
+        outputs = [shared.customer, shared.card, *self.outputs]
+        inputs = [*shared.inputs, *self.controls]
+        listen(self.compare.click, lambda *values: self._compare(shared, *values), inputs, [self.comparison])
+        listen(self.keep.click, lambda *values: self._keep(shared, *values), inputs, outputs)
+        listen(self.reset.click, lambda *values: self._reset(shared, *values), shared.inputs, outputs)
+
+    def _split(self, values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the values of the shared components, and those of the form."""
+        count = len(values) - len(self.controls)
+        return values[:count], values[count:]
+
+    def _compare(self, shared: SharedComponents, *values: Any) -> Updates:
+        selected, form = self._split(values)
+
+        def compare(data: VersionData) -> Markup:
+            selection = shared.selection(data, *selected)
+            request = data.request(selection.customer)
+            changed = changed_columns(self._fields, request, form)
+            if not changed:
+                return alert("info", "Nothing was changed.", "Change an attribute, then compare.")
+            other = data.request(_edit(selection.customer, changed))
+            return comparison(
+                recommend_products(data, request, selection.top, selection.filters),
+                recommend_products(data, other, selection.top, selection.filters),
+                _describe_changes(data, request, changed),
+                *_suitability_changes(data, selection, request, other),
+            )
+
+        try:
+            return {self.comparison: shared.current.ask(compare)}
+        except InputError as error:
+            return {self.comparison: alert("error", "This cannot be read.", error_text(error))}
+
+    def _keep(self, shared: SharedComponents, *values: Any) -> Updates:
+        selected, form = self._split(values)
+
+        def keep(data: VersionData) -> Updates:
+            selection = shared.selection(data, *selected)
+            changed = changed_columns(self._fields, data.request(selection.customer), form)
+            return self._select(shared, data, selection, _edit(selection.customer, changed))
+
+        return shared.current.ask(keep)
+
+    def _reset(self, shared: SharedComponents, *values: Any) -> Updates:
+        def reset(data: VersionData) -> Updates:
+            selection = shared.selection(data, *values)
+            return self._select(shared, data, selection, replace(selection.customer, edited={}))
+
+        return shared.current.ask(reset)
+
+    def _select(
+        self, shared: SharedComponents, data: VersionData, selection: Selection, customer: SelectedCustomer
+    ) -> Updates:
+        """Make the page about the customer as edited."""
+        updates: Updates = {shared.customer: customer, shared.card: card(data, customer)}
+        return updates | self.content(data, replace(selection, customer=customer))
 
 
-def _day(days: float) -> str:
-    return (EPOCH + timedelta(days=int(days))).isoformat()
+def _edit(customer: SelectedCustomer, changed: Mapping[str, Any]) -> SelectedCustomer:
+    return replace(customer, edited={**customer.edited, **changed})
 
 
-def _control(field: FormField) -> Component:
-    """Return an attribute's control; what is left empty is missing."""
+def _make_control(field: FormField) -> Component:
+    """Return an attribute's control; left empty, it is missing."""
     label = column_title(field.name, field.unit) + (f" ({field.unit})" if field.unit else "")
     settings: dict[str, Any] = {"label": label, "elem_id": f"field-{field.name}", "min_width": 200}
     match field.role:
         case "number":
-            return gr.Number(None, precision=0 if field.whole else None, info=_range(field), **settings)
+            return gr.Number(None, precision=0 if field.whole else None, info=_range_hint(field), **settings)
         case "boolean":
             return gr.Dropdown([_YES, _NO], value=None, **settings)
         case "category":
             choices = [(sentence_case(choice), choice) for choice in field.choices]
             return gr.Dropdown(choices, value=None, allow_custom_value=True, **settings)
         case "date":
-            return gr.Textbox("", placeholder="YYYY-MM-DD", info=_range(field), max_lines=1, **settings)
+            return gr.Textbox("", placeholder="YYYY-MM-DD", info=_range_hint(field), max_lines=1, **settings)
     return gr.Textbox("", **settings)
+
+
+def _range_hint(field: FormField) -> str | None:
+    if field.low is None or field.high is None:
+        return None
+    if field.role == "date":
+        return f"usually {_day(field.low)} to {_day(field.high)}"
+    return f"usually {shown_number(field.low)} to {shown_number(field.high)}"
 
 
 def form_value(field: FormField, raw: Any) -> Any:
@@ -75,35 +182,35 @@ def form_value(field: FormField, raw: Any) -> Any:
             return _day(raw)
         case "boolean":
             return _YES if raw else _NO
-    return float(str(np.float32(raw)))  # as few digits as tell it from its neighbours
+    return float(str(np.float32(raw)))  # as few digits as distinguish it from its neighbours
 
 
-def raw_value(field: FormField, shown: Any) -> Any:
-    """Return what the form shows as a raw value.
+def raw_value(field: FormField, value: Any) -> Any:
+    """Return a value of the form as a raw value.
 
     Raises:
         InputError: It cannot be read.
     """
-    empty_field = shown is None or shown == ""
+    is_empty = value is None or value == ""
     match field.role:
         case "number":
-            return np.float32(np.nan if empty_field else shown)
+            return np.float32(np.nan if is_empty else value)
         case "boolean":
-            return np.float32(np.nan if empty_field else shown == _YES)
+            return np.float32(np.nan if is_empty else value == _YES)
         case "date":
-            return np.float32(np.nan if empty_field else _days(field, str(shown)))
-    return "" if empty_field else str(shown)
+            return np.float32(np.nan if is_empty else _days(field, str(value)))
+    return "" if is_empty else str(value)
 
 
 def _days(field: FormField, text: str) -> int:
     try:
         return (date.fromisoformat(text.strip()) - EPOCH).days
     except ValueError:
-        what = f"{sentence_case(field.label)}: {text!r} is no day"
+        what = f"{sentence_case(field.label)}: {text!r} is not a day"
         raise InputError([Problem("form", field.name, None, what, "write it as 2024-01-31")]) from None
 
 
-def changed_columns(fields: Sequence[FormField], original: Features, shown: Sequence[Any]) -> dict[str, Any]:
+def changed_columns(fields: Sequence[FormField], original: Features, values: Sequence[Any]) -> dict[str, Any]:
     """Return the attributes that differ from the original, as raw values.
 
     Raises:
@@ -111,7 +218,7 @@ def changed_columns(fields: Sequence[FormField], original: Features, shown: Sequ
     """
     changed: dict[str, Any] = {}
     problems: list[Problem] = []
-    for field, value in zip(fields, shown, strict=True):
+    for field, value in zip(fields, values, strict=True):
         try:
             raw, before = raw_value(field, value), original[field.name][0]
         except InputError as error:
@@ -125,51 +232,57 @@ def changed_columns(fields: Sequence[FormField], original: Features, shown: Sequ
     return changed
 
 
+def _day(days: float) -> str:
+    return (EPOCH + timedelta(days=int(days))).isoformat()
+
+
 def comparison(
-    before: Sequence[Offer],
-    after: Sequence[Offer],
+    before: Sequence[Recommendation],
+    after: Sequence[Recommendation],
     changes: Sequence[str],
     allowed: Sequence[str],
-    refused: Sequence[str],
+    excluded: Sequence[str],
 ) -> Markup:
     """Return both answers side by side.
 
     Args:
         before: The original's products.
         after: The changed customer's.
-        changes: What was changed, in words.
-        allowed: Products that the policy refused before and does not any more.
-        refused: Products that it refuses now.
+        changes: A text for each changed attribute.
+        allowed: Names of the products that are suitable with the changes only.
+        excluded: Names of the products that are suitable without them only.
     """
-    old = {offer.product_id: offer for offer in before}
-    new = {offer.product_id for offer in after}
-    left = [(*_scores(offer), "" if offer.product_id in new else _mark("gone", "down")) for offer in before]
-    right = [(*_scores(offer), _moved(old.get(offer.product_id), offer)) for offer in after]
+    old = {one.product_id: one for one in before}
+    new = {one.product_id for one in after}
+    left = [(*_scores(one), "" if one.product_id in new else _mark("gone", "down")) for one in before]
+    right = [(*_scores(one), _change(old.get(one.product_id), one)) for one in after]
     return Markup('<div class="compared"><p>{}</p><div class="halves">{}{}</div>{}</div>').format(
         join(Markup('<span class="chip">{}</span>').format(change) for change in changes),
         _half("As it is", left),
         _half("With the changes", right),
-        join(_policy(allowed, refused)),
+        join(_suitability_lists(allowed, excluded)),
     )
 
 
-def _policy(allowed: Sequence[str], refused: Sequence[str]) -> Iterator[Markup]:
-    for words, names in (("now suitable", allowed), ("no longer suitable", refused)):
+def _suitability_lists(allowed: Sequence[str], excluded: Sequence[str]) -> Iterator[Markup]:
+    for change, names in (("now suitable", allowed), ("no longer suitable", excluded)):
         if names:
-            count = f"{len(names)} product{'s' if len(names) != 1 else ''} {words}"
-            yield folded(count, Markup('<p class="quiet">{}</p>').format(", ".join(names)))
+            summary = f"{len(names)} product{'s' if len(names) != 1 else ''} {change}"
+            yield details(summary, Markup('<p class="muted">{}</p>').format(", ".join(names)))
 
 
-def _scores(offer: Offer) -> tuple[str, str]:
-    name = Markup('<span class="product"><span class="rank">{}</span>{}</span>').format(offer.rank, offer.name)
-    return name, shown_probability(offer.probability)
+def _scores(recommendation: Recommendation) -> tuple[str, str]:
+    name = Markup('<span class="product"><span class="rank">{}</span>{}</span>').format(
+        recommendation.rank, recommendation.name
+    )
+    return name, shown_probability(recommendation.probability)
 
 
-def _moved(before: Offer | None, offer: Offer) -> Markup:
+def _change(before: Recommendation | None, recommendation: Recommendation) -> Markup:
     if before is None:
         return _mark("new", "up")
-    points = 100 * (offer.probability - before.probability)
-    places = before.rank - offer.rank
+    points = 100 * (recommendation.probability - before.probability)
+    places = before.rank - recommendation.rank
     arrow = f"▲ {places}" if places > 0 else f"▼ {-places}" if places < 0 else "="
     kind = "up" if places > 0 else "down" if places < 0 else "same"
     return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), shown_change(points, 1))
@@ -181,114 +294,27 @@ def _mark(text: str, kind: str) -> Markup:
 
 def _half(title: str, rows: Sequence[Sequence[str]]) -> Markup:
     columns = [Column("Product"), Column("Probability", "number"), Column("Change", "number")]
-    shown = (
-        table(title, columns, rows) if rows else empty("No product is left", "The policy or the filters refuse all.")
-    )
-    return Markup("<section><h3>{}</h3>{}</section>").format(title, shown)
+    nothing = empty_state("No product is left", "The policy or the filters exclude all.")
+    content = table(title, columns, rows) if rows else nothing
+    return Markup("<section><h3>{}</h3>{}</section>").format(title, content)
 
 
-class WhatIfTab:
-    """A customer with other attributes."""
-
-    id = "whatif"
-    follows = False
-
-    def __init__(self, desk: Desk) -> None:
-        self._fields = [field for field in desk.fields.values() if field.role != "id"]
-        with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
-            self.hint = html(NOBODY, elem_id="whatif-hint")
-            with gr.Column(visible=False, elem_id="whatif-form") as self.form:
-                with gr.Row(elem_classes="fields"):
-                    self.controls = [_control(field) for field in self._fields]
-                with gr.Row():
-                    self.compare = gr.Button("Compare", variant="primary", elem_id="compare")
-                    self.keep = gr.Button("Keep these changes", elem_id="keep")
-                    self.reset = gr.Button("Start again", elem_id="reset")
-                self.comparison = html(_HINT, elem_id="comparison")
-
-    @property
-    def outputs(self) -> Sequence[Component]:
-        """See `Tab`."""
-        return [self.hint, self.form, self.comparison, *self.controls]
-
-    def content(self, desk: Desk, asked: Asked) -> Shown:
-        """See `Tab`."""
-        if not asked.person:
-            return {self.hint: gr.HTML(NOBODY, visible=True), self.form: gr.Column(visible=False)}
-        request = desk.request(asked.person)
-        filled = zip(self.controls, self._fields, strict=True)
-        shown = {control: form_value(field, request[field.name][0]) for control, field in filled}
-        return {self.hint: gr.HTML(visible=False), self.form: gr.Column(visible=True), self.comparison: _HINT, **shown}
-
-    def connect(self, shared: Shared) -> None:
-        """See `Tab`."""
-        about = [shared.person, shared.card, *self.outputs]
-        inputs = [*shared.inputs, *self.controls]
-        listen(self.compare.click, lambda *given: self._compare(shared, *given), inputs, [self.comparison])
-        listen(self.keep.click, lambda *given: self._keep(shared, *given), inputs, about)
-        listen(self.reset.click, lambda *given: self._reset(shared, *given), shared.inputs, about)
-
-    def _split(self, given: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return what the page's controls say, and what the form does."""
-        count = len(given) - len(self.controls)
-        return given[:count], given[count:]
-
-    def _compare(self, shared: Shared, *given: Any) -> Shown:
-        controls, shown = self._split(given)
-
-        def question(desk: Desk) -> Markup:
-            asked = shared.asked(desk, *controls)
-            request = desk.request(asked.person)
-            changed = changed_columns(self._fields, request, shown)
-            if not changed:
-                return notice("info", "Nothing was changed.", "Change an attribute, then compare.")
-            other = desk.request(replace(asked.person, edited={**asked.person.edited, **changed}))
-            return comparison(
-                offers_of(desk, request, asked.top, asked.filters),
-                offers_of(desk, other, asked.top, asked.filters),
-                _changes(desk, request, changed),
-                *_suitability(desk, asked, request, other),
-            )
-
-        try:
-            return {self.comparison: shared.desks.ask(question)}
-        except InputError as error:
-            return {self.comparison: notice("error", "This cannot be read.", readable(error))}
-
-    def _keep(self, shared: Shared, *given: Any) -> Shown:
-        controls, shown = self._split(given)
-
-        def question(desk: Desk) -> Shown:
-            asked = shared.asked(desk, *controls)
-            changed = changed_columns(self._fields, desk.request(asked.person), shown)
-            person = replace(asked.person, edited={**asked.person.edited, **changed})
-            return self._about(shared, desk, person, asked)
-
-        return shared.desks.ask(question)
-
-    def _reset(self, shared: Shared, *given: Any) -> Shown:
-        def question(desk: Desk) -> Shown:
-            asked = shared.asked(desk, *given)
-            return self._about(shared, desk, replace(asked.person, edited={}), asked)
-
-        return shared.desks.ask(question)
-
-    def _about(self, shared: Shared, desk: Desk, person: Person, asked: Asked) -> Shown:
-        shown = {shared.person: person, shared.card: card(desk, person)}
-        return shown | self.content(desk, replace(asked, person=person))
-
-
-def _changes(desk: Desk, request: Features, changed: Mapping[str, Any]) -> list[str]:
-    described = desk.recommender.manifest["customers"]["columns"]
+def _describe_changes(data: VersionData, request: Features, changed: Mapping[str, Any]) -> list[str]:
+    described = data.recommender.manifest["customers"]["columns"]
     return [
         f"{sentence_case(name)}: {shown_value(request[name][0], described[name])} → {shown_value(raw, described[name])}"
         for name, raw in changed.items()
     ]
 
 
-def _suitability(desk: Desk, asked: Asked, request: Features, other: Features) -> tuple[list[str], list[str]]:
-    """Return which products the change makes suitable, and which it makes unsuitable."""
-    before, after = (
-        {row for rows in refusals(desk, one, asked.filters).values() for row in rows} for one in (request, other)
+def _suitability_changes(
+    data: VersionData, selection: Selection, before: Features, after: Features
+) -> tuple[list[str], list[str]]:
+    """Return which products the change of the request allows, and which it excludes."""
+    excluded_before, excluded_after = (
+        {row for _, rows in excluded_products(data, request, selection.filters) for row in rows}
+        for request in (before, after)
     )
-    return tuple([str(desk.product_names[row]) for row in sorted(rows)] for rows in (before - after, after - before))  # type: ignore[return-value]
+    allowed = [str(data.product_names[row]) for row in sorted(excluded_before - excluded_after)]
+    excluded = [str(data.product_names[row]) for row in sorted(excluded_after - excluded_before)]
+    return allowed, excluded

@@ -1,4 +1,7 @@
-"""The tab that tells why: what each feature adds to the score of the chosen product, and what matters over all."""
+"""The tab of why: what each feature adds to the score of the selected product, and what matters over all customers.
+
+`waterfall` and `beeswarm` are its views.
+"""
 
 from __future__ import annotations
 
@@ -17,44 +20,115 @@ from nextbest.serving.formatting import sentence_case, shown_change, shown_numbe
 from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.explanations import Explanation, FeatureImportance, Importance
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import Column, empty, html, join, notice, table
-from nextbest.ui.page.tab import NOBODY, Asked, Shared, Shown, listen
-from nextbest.ui.page.version_data import Desk, chosen_of, offers_of
+from nextbest.ui.page.html import Column, alert, empty_state, html, join, table
+from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, listen
+from nextbest.ui.page.version_data import VersionData, recommend_products, selected_product
 
 __all__ = ["WhyTab", "beeswarm", "waterfall"]
 
 _STAGES: dict[str, Stage] = {"Probability (second stage)": "ranking", "Similarity (first stage)": "retrieval"}
 _UNITS: dict[Stage, str] = {"ranking": "log-odds; 0.69 doubles the odds", "retrieval": "cosine"}
-"""What contributions are counted in."""
+"""The unit of the contributions."""
+
+
+class WhyTab:
+    """Why the selected product is recommended."""
+
+    id = "why"
+    depends_on_controls = True
+
+    def __init__(self, config: PageConfig) -> None:
+        self._config = config
+        with gr.Tab("Why", id=self.id, elem_id="tab-why") as self.tab:
+            with gr.Row():
+                self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
+                first = next(iter(_STAGES))
+                self.stage = gr.Radio(list(_STAGES), value=first, label="Score", elem_id="why-stage", min_width=280)
+            self.view = html(NO_CUSTOMER, elem_id="why-view")
+            html(Markup("<h3>What matters over all customers</h3>"))
+            self.importance = html("", elem_id="importance")
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """See `Tab`."""
+        return [self.product, self.stage, self.view, self.importance]
+
+    def content(self, data: VersionData, selection: Selection) -> Updates:
+        """See `Tab`; the score of the second stage is explained first."""
+        label, stage = next(iter(_STAGES.items()))
+        return {
+            self.stage: label,
+            self.importance: self._importance_view(data, stage),
+            **self._explain(data, selection, stage),
+        }
+
+    def connect(self, shared: SharedComponents) -> None:
+        """See `Tab`."""
+
+        def select(product: str | None, label: str, *inputs: Any) -> Updates:
+            customer, _, *controls = inputs
+            stage = _STAGES[label]
+
+            def explain(data: VersionData) -> Updates:
+                selection = shared.selection(data, customer, product or "", *controls)
+                return self._explain(data, selection, stage) | {self.importance: self._importance_view(data, stage)}
+
+            return {shared.product_id: product or ""} | shared.current.ask(explain)
+
+        listen(
+            [self.product.input, self.stage.input],
+            select,
+            [self.product, self.stage, *shared.inputs],
+            [shared.product_id, self.product, self.view, self.importance],
+        )
+
+    def _importance_view(self, data: VersionData, stage: Stage) -> Markup:
+        found = data.importance[stage]
+        if found is None:
+            return empty_state("Not measured", "This version was exported without a sample of explanations.")
+        return beeswarm(found, self._config.important_features)
+
+    def _explain(self, data: VersionData, selection: Selection, stage: Stage) -> Updates:
+        if not selection.customer:
+            return {self.product: gr.Dropdown([], value=None), self.view: NO_CUSTOMER}
+        request = data.request(selection.customer)
+        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        selected = selected_product(recommendations, selection.product_id)
+        names = {one.product_id: f"{one.rank}. {one.name}" for one in recommendations}
+        choice = gr.Dropdown([(name, product) for product, name in names.items()], value=selected or None)
+        if not selected:
+            view = empty_state("No product is left", "There is nothing to explain.")
+            return {self.product: choice, self.view: view}
+        try:
+            explanation = data.explainer.explain(request, selected, stage)
+        except FailedError as error:
+            view = alert("warning", "This version cannot be explained.", str(error))
+        else:
+            view = waterfall(explanation, names[selected], self._config.contributions)
+        return {self.product: choice, self.view: view}
+
+
 _MARGIN = 0.04
 """How much of a drawing's width is left free on either side."""
-_LEVELS = 5
-"""Shades of a beeswarm's points, from little of a feature to much."""
-_LANES = 9
-"""How many points of one place stand one above the other before they overlap."""
-_WITHIN = 0.99
-"""The share of points within a beeswarm's edges; a few outliers would else leave no room for the others."""
-_BINS = 60
-"""Places along a beeswarm."""
 
 
 def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
     """Return what leads from the average score to the customer's, the largest contribution first."""
     contributions = explanation.largest(most)
     ends = np.cumsum([explanation.base, *(found.contribution for found in contributions)])
-    low, high = _widened(float(ends.min()), float(ends.max()))
+    low, high = _add_margin(float(ends.min()), float(ends.max()))
     typical, this = (
-        (_outcome(words, explanation, score), "", *_total(low, high, score))
-        for words, score in (("A typical score", explanation.base), ("This score", explanation.score))
+        (_score_name(name, explanation, score), "", *_total(low, high, score))
+        for name, score in (("A typical score", explanation.base), ("This score", explanation.score))
     )
     rows: list[Sequence[str]] = [typical]
     for found, start, end in zip(contributions, ends[:-1], ends[1:], strict=True):
-        # The sum of the others has no value of its own, and is of no kind.
+        # The sum of the other features has neither a value nor a kind.
         kind = Markup(' <span class="kind">{}</span>').format(found.kind) if found.value else ""
         name = Markup("{}{}").format(sentence_case(found.name), kind)
         direction = "more" if found.contribution >= 0 else "less"
-        bar = _bar(low, high, start, end, direction)
-        rows.append((name, found.value, bar, shown_change(found.contribution, 2)))
+        drawing = _bar(low, high, start, end, direction)
+        rows.append((name, found.value, drawing, shown_change(found.contribution, 2)))
     rows.append(this)
     columns = [
         Column("Feature"),
@@ -68,14 +142,14 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
     )
 
 
-def _outcome(words: str, explanation: Explanation, score: float) -> str:
-    """Return what a score is called; of the ranking with its probability."""
+def _score_name(name: str, explanation: Explanation, score: float) -> str:
+    """Return a score's name, for the ranking with its probability."""
     if explanation.stage == "retrieval":
-        return words
-    return f"{words}: {shown_probability(1 / (1 + math.exp(-score)))}"
+        return name
+    return f"{name}: {shown_probability(1 / (1 + math.exp(-score)))}"
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
+def _add_margin(low: float, high: float) -> tuple[float, float]:
     margin = _MARGIN * (high - low or 1.0)
     return low - margin, high + margin
 
@@ -86,15 +160,25 @@ def _total(low: float, high: float, value: float) -> tuple[Markup, str]:
 
 def _bar(low: float, high: float, start: float, end: float, kind: str) -> Markup:
     left, right = sorted((100 * (start - low) / (high - low), 100 * (end - low) / (high - low)))
-    bar = '<span class="step" aria-hidden="true"><i class="{}" style="left:{}%;width:{}%"></i></span>'
-    return Markup(bar).format(kind, f"{left:.2f}", f"{max(right - left, 0.3):.2f}")
+    drawing = '<span class="step" aria-hidden="true"><i class="{}" style="left:{}%;width:{}%"></i></span>'
+    return Markup(drawing).format(kind, f"{left:.2f}", f"{max(right - left, 0.3):.2f}")
+
+
+_LEVELS = 5
+"""Shades of a beeswarm's points, from little of a feature to much."""
+_LANES = 9
+"""How many points of one place are stacked before they overlap."""
+_WITHIN = 0.99
+"""The share of points within a beeswarm's edges; a few outliers would else leave no room for the others."""
+_BINS = 60
+"""Places along a beeswarm."""
 
 
 def beeswarm(found: Importance, most: int) -> Markup:
     """Return the most important features over all, with a point for each sampled customer and candidate."""
-    shown = found.features[:most]
-    largest = max((feature.mean_absolute for feature in shown), default=0.0)
-    points = np.abs(np.concatenate([feature.contributions for feature in shown]))
+    features = found.features[:most]
+    largest = max((feature.mean_absolute for feature in features), default=0.0)
+    points = np.abs(np.concatenate([feature.contributions for feature in features]))
     reach = float(np.quantile(points, _WITHIN)) if len(points) else 1.0
     rows = [
         (
@@ -102,7 +186,7 @@ def beeswarm(found: Importance, most: int) -> Markup:
             _swarm(feature, reach),
             _mean(feature.mean_absolute, largest),
         )
-        for feature in shown
+        for feature in features
     ]
     columns = [
         Column("Feature"),
@@ -111,7 +195,7 @@ def beeswarm(found: Importance, most: int) -> Markup:
     ]
     little, much = (Markup('<span class="dot level-{}"></span>').format(level) for level in (0, _LEVELS - 1))
     text = (
-        '<p class="quiet">A point is a customer and a product; the outermost 1% stand at the edge. '
+        '<p class="muted">A point is a customer and a product; the outermost 1% stand at the edge. '
         "{} little of the feature {} much</p>"
     )
     legend = Markup(text).format(little, much)
@@ -120,8 +204,8 @@ def beeswarm(found: Importance, most: int) -> Markup:
 
 def _mean(value: float, largest: float) -> Markup:
     width = 100 * value / largest if largest else 0.0
-    bar = '<span class="measured">{}<span class="meter" aria-hidden="true"><i style="width:{}%"></i></span></span>'
-    return Markup(bar).format(shown_number(value), f"{width:.1f}")
+    drawing = '<span class="with-bar">{}<span class="bar" aria-hidden="true"><i style="width:{}%"></i></span></span>'
+    return Markup(drawing).format(shown_number(value), f"{width:.1f}")
 
 
 def _swarm(feature: FeatureImportance, reach: float) -> Markup:
@@ -133,7 +217,7 @@ def _swarm(feature: FeatureImportance, reach: float) -> Markup:
 
 def _paths(feature: FeatureImportance, reach: float) -> Iterator[tuple[str, str]]:
     across = 50 + (50 - 100 * _MARGIN) * np.clip(feature.contributions / (reach or 1.0), -1, 1)
-    heights = _LANES + _stacked(across)
+    heights = _LANES + _stack(across)
     levels = np.where(np.isnan(feature.values), -1, np.clip(feature.values * _LEVELS, 0, _LEVELS - 1)).astype(int)
     for level in np.unique(levels):
         points = zip(across[levels == level], heights[levels == level], strict=True)
@@ -141,7 +225,7 @@ def _paths(feature: FeatureImportance, reach: float) -> Iterator[tuple[str, str]
         yield kind, "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
 
 
-def _stacked(across: Array) -> Array:
+def _stack(across: Array) -> Array:
     """Return how far each point stands above or below the line, so that those of one place do not hide each other."""
     bins = np.floor(across / 100 * _BINS).astype(int)
     order = np.argsort(bins, kind="stable")
@@ -150,80 +234,3 @@ def _stacked(across: Array) -> Array:
     places[order] = np.arange(len(bins)) - np.repeat(starts, counts)
     lanes = (places + 1) // 2 * np.where(places % 2, 1, -1)
     return np.clip(lanes, 1 - _LANES, _LANES - 1).astype(float)
-
-
-class WhyTab:
-    """Why the chosen product is recommended."""
-
-    id = "why"
-    follows = True
-
-    def __init__(self, config: PageConfig) -> None:
-        self._config = config
-        with gr.Tab("Why", id=self.id, elem_id="tab-why") as self.tab:
-            with gr.Row():
-                self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
-                first = next(iter(_STAGES))
-                self.stage = gr.Radio(list(_STAGES), value=first, label="Score", elem_id="why-stage", min_width=280)
-            self.view = html(NOBODY, elem_id="why-view")
-            html(Markup("<h3>What matters over all customers</h3>"))
-            self.importance = html("", elem_id="importance")
-
-    @property
-    def outputs(self) -> Sequence[Component]:
-        """See `Tab`."""
-        return [self.product, self.stage, self.view, self.importance]
-
-    def content(self, desk: Desk, asked: Asked) -> Shown:
-        """See `Tab`; the score of the second stage is explained first."""
-        first, stage = next(iter(_STAGES.items()))
-        return {
-            self.stage: first,
-            self.importance: self._importance(desk, stage),
-            **self._explained(desk, asked, stage),
-        }
-
-    def connect(self, shared: Shared) -> None:
-        """See `Tab`."""
-
-        def choose(product: str | None, words: str, *given: Any) -> Shown:
-            stage = _STAGES[words]
-
-            def question(desk: Desk) -> Shown:
-                person, _, *controls = given
-                asked = shared.asked(desk, person, product or "", *controls)
-                return self._explained(desk, asked, stage) | {self.importance: self._importance(desk, stage)}
-
-            return {shared.chosen: product or ""} | shared.desks.ask(question)
-
-        listen(
-            [self.product.input, self.stage.input],
-            choose,
-            [self.product, self.stage, *shared.inputs],
-            [shared.chosen, self.product, self.view, self.importance],
-        )
-
-    def _importance(self, desk: Desk, stage: Stage) -> Markup:
-        found = desk.importance[stage]
-        if found is None:
-            return empty("Not measured", "This version was exported without a sample of explanations.")
-        return beeswarm(found, self._config.important_features)
-
-    def _explained(self, desk: Desk, asked: Asked, stage: Stage) -> Shown:
-        if not asked.person:
-            return {self.product: gr.Dropdown([], value=None), self.view: NOBODY}
-        request = desk.request(asked.person)
-        offers = offers_of(desk, request, asked.top, asked.filters)
-        chosen = chosen_of(offers, asked.chosen)
-        names = {offer.product_id: f"{offer.rank}. {offer.name}" for offer in offers}
-        product = gr.Dropdown([(name, product) for product, name in names.items()], value=chosen or None)
-        if not chosen:
-            return {self.product: product, self.view: empty("No product is left", "There is nothing to explain.")}
-        try:
-            explanation = desk.explainer.explain(request, chosen, stage)
-        except FailedError as error:
-            return {
-                self.product: product,
-                self.view: notice("warning", "This version cannot be explained.", str(error)),
-            }
-        return {self.product: product, self.view: waterfall(explanation, names[chosen], self._config.contributions)}
