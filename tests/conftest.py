@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,19 +33,36 @@ def fartrans() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the TOML of a small simulated bank with small models."""
-    from tests.trained import make_small_bank
-
-    return make_small_bank(tmp_path_factory.mktemp("small") / "bank")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all workers of this run of pytest share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def trained(small_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Return what `nextbest run` made of the small bank."""
+def small_bank(shared_folder: Path) -> Path:
+    """Return the TOML of a small simulated bank with small models. No test may change its files."""
+    from tests.trained import make_small_bank
+
+    return made_once(shared_folder / "small_bank.pickle", lambda: make_small_bank(shared_folder / "bank"))
+
+
+@pytest.fixture(scope="session")
+def trained(small_bank: Path, shared_folder: Path) -> Trained:
+    """Return what `nextbest run` made of the small bank. No test may change its files."""
     from tests.trained import train_small_bank
 
-    return train_small_bank(small_bank, tmp_path_factory.mktemp("trained"))
+    return made_once(shared_folder / "trained.pickle", lambda: train_small_bank(small_bank, shared_folder / "trained"))
+
+
+def made_once(path: Path, make: Callable[[], T]) -> T:
+    """Return what the first worker that needs it makes; it leaves it in a file for the others, who wait for it."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            path.write_bytes(pickle.dumps(make()))
+        made: T = pickle.loads(path.read_bytes())
+        return made
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,34 +63,33 @@ class Trained:
     models: Path
     outcome: Outcome
     """What `nextbest run --json` said."""
-    in_training: dict[str, list[Any]]
-    """Name of the function that wrote a SavedModel -> what it wrote, as it was in training, call by call."""
+    before_export: dict[str, Any]
+    """What `tests.serving.before_export` asked the models while they were in memory, and what they answered."""
 
 
 def train_small_bank(config: Path, folder: Path) -> Trained:
-    """Do `nextbest run` and keep what was exported as it was before."""
+    """Do `nextbest run`, and ask the models before and after their export."""
     import nextbest.pipeline.compose
     import nextbest.pipeline.train
+    from tests.serving.before_export import answers_before_export
 
-    in_training: dict[str, list[Any]] = {}
+    in_memory: dict[str, Any] = {}
 
-    def recorded(save: Any) -> Any:
-        calls = in_training.setdefault(save.__name__, [])
-
+    def keep(save: Callable[..., None]) -> Callable[..., None]:
         def call(servable: Any, *arguments: Any) -> None:
-            calls.append(servable)
+            in_memory.setdefault(save.__name__, servable)  # the exact index comes before ScaNN's
             save(servable, *arguments)
 
         return call
 
+    run, models = folder / "run", folder / "models"
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
             (nextbest.pipeline.train, "save_retrieval"),
             (nextbest.pipeline.train, "save_ranking"),
             (nextbest.pipeline.compose, "save_recommender"),
         ):
-            patch.setattr(module, name, recorded(getattr(module, name)))
-        outcome = run_nextbest(
-            "run", "--config", config, "--out", folder / "run", "--models", folder / "models", "--json"
-        )
-    return Trained(config, folder / "run", folder / "models", outcome, in_training)
+            patch.setattr(module, name, keep(getattr(module, name)))
+        outcome = run_nextbest("run", "--config", config, "--out", run, "--models", models, "--json")
+    assert outcome.code == 0, outcome.err
+    return Trained(config, run, models, outcome, answers_before_export(run, models, *in_memory.values()))
