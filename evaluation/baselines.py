@@ -1,26 +1,34 @@
-"""All baselines of a config, fitted on the same history."""
+"""The baselines that the models are compared with, the oracle, and what all scorers have in common.
+
+`Scorer` is the contract. `fit_baselines` fits those that the settings name, on the same history: random, three kinds of
+popularity, item-kNN and EASE. To add one, write a class with `fit` and `score` and name it in `BaselineName` and
+`fit_baselines`. The weights of item-kNN and EASE are those of `data.statistics`, with settings of the baselines' own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
+from pydantic import Field
 
 from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
+from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import holdings_at
-from nextbest.data.statistics import ease_weights
-from nextbest.evaluation.config import EvaluationConfig
+from nextbest.data.statistics import ease_weights, shrunk_cosines
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "EASE",
+    "BaselineName",
     "Baselines",
+    "BaselinesConfig",
     "ItemItem",
     "ItemKNN",
     "Oracle",
@@ -34,6 +42,43 @@ __all__ = [
     "fit_baselines",
 ]
 
+BaselineName = Literal["random", "popularity", "recent_popularity", "segment_popularity", "item_knn", "ease"]
+
+
+class BaselinesConfig(SettingsModel):
+    """The baselines and their hyper-parameters."""
+
+    fit: tuple[BaselineName, ...] = get_args(BaselineName)
+    """Which baselines are fitted."""
+    half_life_days: float = Field(30.0, gt=0)
+    """recent_popularity: the age in days at which an acquisition counts half."""
+    segment_prior: float = Field(200.0, ge=0)
+    """segment_popularity: how many acquisitions the overall shares are worth against the segment's own."""
+    knn_shrinkage: float = Field(5.0, ge=0)
+    """item_knn: added to the denominator of the cosine, so that few common holders count for little. It is not
+    `statistics.cosine_shrinkage`: the ranker's features may change, and what it is compared with stays."""
+    knn_neighbours: int | None = Field(None, ge=1)
+    """item_knn: how many nearest products each held product votes for; all of them without it."""
+    ease_l2: float = Field(50.0, gt=0)
+    """ease: the ridge penalty (lambda of Steck 2019); not `statistics.ease_l2`, for the same reason."""
+    ease_max_products: int = Field(10_000, ge=1)
+    """ease: above so many products it is skipped, since it inverts a [products, products] matrix."""
+
+
+class Scorer(Protocol):
+    """Scores every product for given customers; tests/contracts.py holds what every scorer must satisfy."""
+
+    def score(self, customers: Array) -> Array:
+        """Score every product for each customer.
+
+        Args:
+            customers: Positions in the customers of the dataset that ends at the cutoff, int, [n].
+
+        Returns:
+            Scores, float32, [n, num_products]: higher is better, -inf is never recommended, NaN is an error.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -45,52 +90,65 @@ class Baselines:
     """Name -> why there is none."""
 
 
-def fit_baselines(history: Dataset, cutoff_day: int, config: EvaluationConfig, segment: str | None = None) -> Baselines:
+def fit_baselines(
+    history: Dataset, cutoff_day: int, config: BaselinesConfig, *, seed: int, segment: str | None = None
+) -> Baselines:
     """Fit the baselines that the config names.
 
     Args:
         history: What was known at the cutoff (`dataset.until(cutoff_day)`).
         cutoff_day: Days since 1970-01-01.
-        config: Names, hyper-parameters and the seed.
+        config: Names and hyper-parameters.
+        seed: Seed of the random baseline.
         segment: The customers' category column of segment_popularity, which is skipped without one.
     """
-    options = config.baselines
     fits: dict[str, Callable[[], Scorer]] = {
-        "random": lambda: Random.fit(history, cutoff_day, seed=config.seed),
+        "random": lambda: Random.fit(history, cutoff_day, seed=seed),
         "popularity": lambda: Popularity.fit(history, cutoff_day),
-        "recent_popularity": lambda: RecentPopularity.fit(history, cutoff_day, half_life_days=options.half_life_days),
+        "recent_popularity": lambda: RecentPopularity.fit(history, cutoff_day, half_life_days=config.half_life_days),
         "segment_popularity": lambda: SegmentPopularity.fit(
-            history, cutoff_day, segment=str(segment), prior=options.segment_prior
+            history, cutoff_day, segment=str(segment), prior=config.segment_prior
         ),
         "item_knn": lambda: ItemKNN.fit(
-            history, cutoff_day, shrinkage=options.knn_shrinkage, neighbours=options.knn_neighbours
+            history, cutoff_day, shrinkage=config.knn_shrinkage, neighbours=config.knn_neighbours
         ),
-        "ease": lambda: EASE.fit(history, cutoff_day, l2=options.ease_l2),
+        "ease": lambda: EASE.fit(history, cutoff_day, l2=config.ease_l2),
     }
     skipped = _skipped(history, config, segment)
-    return Baselines({name: fits[name]() for name in options.fit if name not in skipped}, skipped)
+    return Baselines({name: fits[name]() for name in config.fit if name not in skipped}, skipped)
 
 
-def _skipped(history: Dataset, config: EvaluationConfig, segment: str | None) -> dict[str, str]:
-    options = config.baselines
+def _skipped(history: Dataset, config: BaselinesConfig, segment: str | None) -> dict[str, str]:
     reasons: dict[str, str] = {}
     if segment is None:
         reasons["segment_popularity"] = "the data config names no segment column"
-    if len(history.products) > options.ease_max_products:
+    if len(history.products) > config.ease_max_products:
         reasons["ease"] = (
-            f"{len(history.products)} products are more than ease_max_products = {options.ease_max_products}"
+            f"{len(history.products)} products are more than ease_max_products = {config.ease_max_products}"
         )
-    return {name: reason for name, reason in reasons.items() if name in options.fit}
+    return {name: reason for name, reason in reasons.items() if name in config.fit}
 
 
-def _acquisitions(history: Dataset, cutoff_day: int) -> Interactions:
-    return history.interactions.between(ALWAYS, cutoff_day).acquisitions
+@dataclass(frozen=True)
+class Random:
+    """A random order for each customer, who has a generator of the customer's own: it does not depend on the batch."""
 
+    seed: int
+    """Seed of all orders."""
+    num_products: int
+    """How many products are scored."""
 
-def acquisition_counts(history: Dataset, cutoff_day: int) -> Array:
-    """Return how often each product was acquired at or before the cutoff, float32, [num_products]."""
-    product = _acquisitions(history, cutoff_day).product
-    return np.bincount(product, minlength=len(history.products)).astype(np.float32)
+    @classmethod
+    def fit(cls, history: Dataset, cutoff_day: int, *, seed: int) -> Self:
+        """Count the products."""
+        return cls(seed, len(history.products))
+
+    def score(self, customers: Array) -> Array:
+        """Score every product, uniform in [0, 1), float32, [n, num_products]."""
+        scores = np.empty((len(customers), self.num_products), np.float32)
+        for row, customer in zip(scores, customers.tolist(), strict=True):
+            np.random.default_rng([self.seed, customer]).random(out=row, dtype=np.float32)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -158,41 +216,6 @@ class SegmentPopularity:
 
 
 @dataclass(frozen=True)
-class Random:
-    """A random order, drawn from the ids: it does not depend on who else is in the batch or in the data."""
-
-    customers: Array
-    """Hash of each customer's id, uint64, [num_customers]."""
-    products: Array
-    """Hash of each product's id, uint64, [num_products]."""
-
-    @classmethod
-    def fit(cls, history: Dataset, cutoff_day: int, *, seed: int) -> Self:
-        """Hash the ids; the customers' with the seed."""
-        seeded = _hashes(history.customers.ids) ^ _mix(np.array([seed], np.uint64))
-        return cls(seeded, _hashes(history.products.ids))
-
-    def score(self, customers: Array) -> Array:
-        """Score every product, uniform in [0, 1), float32, [n, num_products]."""
-        mixed = _mix(self.customers[customers][:, None] ^ self.products[None, :])
-        return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
-
-
-def _hashes(ids: Array) -> Array:
-    from pandas.util import hash_array
-
-    return _mix(hash_array(ids, categorize=False))
-
-
-def _mix(values: Array) -> Array:
-    """Scramble integers as SplitMix64 does (Steele, Lea and Flood 2014), uint64, same shape."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-@dataclass(frozen=True)
 class ItemItem:
     """Scores = holdings x weights. A customer whom the weights say nothing about gets the popular products."""
 
@@ -207,8 +230,8 @@ class ItemItem:
         """Score every product, float32, [n, num_products]."""
         votes = self.holdings[customers] @ self.weights
         scores = votes.toarray() if sp.issparse(votes) else np.asarray(votes)
-        silent = ~scores.any(axis=1)
-        scores[silent] = self.popularity
+        without_votes = ~scores.any(axis=1)
+        scores[without_votes] = self.popularity
         return scores
 
 
@@ -227,23 +250,8 @@ class ItemKNN(ItemItem):
             neighbours: How many products each held product votes for; all of them without it.
         """
         holdings = holdings_at(history, cutoff_day)
-        common = sp.coo_matrix(holdings.T @ holdings)
-        holders = common.diagonal()
-        other = common.row != common.col
-        row, column = common.row[other], common.col[other]
-        cosine = common.data[other] / (np.sqrt(holders[row] * holders[column]) + np.float32(shrinkage))
-        if neighbours is not None:
-            nearest = _first_per_row(row, column, cosine, neighbours)
-            row, column, cosine = row[nearest], column[nearest], cosine[nearest]
-        weights = sp.csr_matrix((cosine.astype(np.float32), (row, column)), shape=common.shape)
+        weights = shrunk_cosines(holdings, shrinkage, neighbours).astype(np.float32)
         return cls(holdings, weights, acquisition_counts(history, cutoff_day))
-
-
-def _first_per_row(row: Array, column: Array, value: Array, limit: int) -> Array:
-    """Return the entries that are among their row's `limit` greatest values; ties go to the lower column."""
-    order = np.lexsort((column, -value, row))
-    place = np.arange(len(order)) - np.searchsorted(row[order], row[order], side="left")
-    return order[place < limit]
 
 
 @dataclass(frozen=True)
@@ -264,22 +272,17 @@ class EASE(ItemItem):
         return cls(holdings, weights, acquisition_counts(history, cutoff_day))
 
 
-class Scorer(Protocol):
-    """Scores every product for given customers; tests/contracts.py holds what every scorer must satisfy."""
-
-    def score(self, customers: Array) -> Array:
-        """Score every product for each customer.
-
-        Args:
-            customers: Positions in the customers of the dataset that ends at the cutoff, int, [n].
-
-        Returns:
-            Scores, float32, [n, num_products]: higher is better, -inf is never recommended, NaN is an error.
-        """
-        ...
+def acquisition_counts(history: Dataset, cutoff_day: int) -> Array:
+    """Return how often each product was acquired at or before the cutoff, float32, [num_products]."""
+    product = _acquisitions(history, cutoff_day).product
+    return np.bincount(product, minlength=len(history.products)).astype(np.float32)
 
 
-_COLUMNS = ("customer_id", "product_id", "probability")
+def _acquisitions(history: Dataset, cutoff_day: int) -> Interactions:
+    return history.interactions.between(ALWAYS, cutoff_day).acquisitions
+
+
+_ORACLE_COLUMNS = ("customer_id", "product_id", "probability")
 
 
 @dataclass(frozen=True)
@@ -310,7 +313,7 @@ class Oracle:
         Raises:
             ValueError: A column is missing, a probability is none, a pair occurs twice, or no one is known.
         """
-        if missing := [column for column in _COLUMNS if column not in frame.columns]:
+        if missing := [column for column in _ORACLE_COLUMNS if column not in frame.columns]:
             raise ValueError(f"the oracle lacks the columns {missing}; it has {list(frame.columns)}")
         customer = history.customers.positions(frame["customer_id"].astype(str).to_numpy(dtype=object))
         product = history.products.positions(frame["product_id"].astype(str).to_numpy(dtype=object))

@@ -1,4 +1,7 @@
-"""What is measured, for whom, and against which baselines: the part of the TOML that the evaluation reads."""
+"""What is measured, for whom, and what a run must reach: the part of the TOML that the evaluation reads.
+
+The baselines' own settings stand beside them (`evaluation.baselines`).
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,12 @@ from typing import Literal, get_args
 from pydantic import Field, FiniteFloat, model_validator
 
 from nextbest.data.settings import SettingsModel
+from nextbest.evaluation.baselines import BaselinesConfig
 from nextbest.evaluation.results import stage_pairs
 
-__all__ = ["CALIBRATION_ERRORS", "ApprovalConfig", "BaselineName", "BaselinesConfig", "EvaluationConfig", "Measure"]
+__all__ = ["CALIBRATION_ERRORS", "ApprovalConfig", "EvaluationConfig", "Measure"]
 
 Measure = Literal["ndcg", "recall", "precision", "hit_rate", "mrr", "coverage"]
-BaselineName = Literal["random", "popularity", "recent_popularity", "segment_popularity", "item_knn", "ease"]
-
-
-class BaselinesConfig(SettingsModel):
-    """The baselines and their hyper-parameters."""
-
-    fit: tuple[BaselineName, ...] = get_args(BaselineName)
-    """Which baselines are fitted."""
-    half_life_days: float = Field(30.0, gt=0)
-    """recent_popularity: the age in days at which an acquisition counts half."""
-    segment_prior: float = Field(200.0, ge=0)
-    """segment_popularity: how many acquisitions the overall shares are worth against the segment's own."""
-    knn_shrinkage: float = Field(5.0, ge=0)
-    """item_knn: added to the denominator of the cosine, so that few common holders count for little."""
-    knn_neighbours: int | None = Field(None, ge=1)
-    """item_knn: how many nearest products each held product votes for; all of them without it."""
-    ease_l2: float = Field(50.0, gt=0)
-    """ease: the ridge penalty (lambda of Steck 2019)."""
-    ease_max_products: int = Field(10_000, ge=1)
-    """ease: above so many products it is skipped, since it inverts a [products, products] matrix."""
 
 
 CALIBRATION_ERRORS = ("ece", "brier", "log_loss")

@@ -158,7 +158,9 @@ def _measure(run: Run) -> Evaluation:
     requests = Requests(recommender, snapshot, history.products.ids)
     candidates = min(config.ranking.candidates, len(history.products))
     ranking = ExportedRecommender(recommender, requests, history.products, candidates)
-    baselines = fit_baselines(history, window.cutoff, config.evaluation, config.data.segment)
+    baselines = fit_baselines(
+        history, window.cutoff, config.evaluation.baselines, seed=config.evaluation.seed, segment=config.data.segment
+    )
     scorers = {
         **baselines.scorers,
         "retrieval": ExportedRetrieval(run.folder.path("retrieval", "saved_model"), requests),

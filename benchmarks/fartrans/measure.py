@@ -15,8 +15,8 @@ from benchmarks.peers.lambdarank import LambdaRank, LambdaRankConfig
 from nextbest.data.dataset import Array
 from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot
-from nextbest.evaluation.baselines import Scorer, fit_baselines
-from nextbest.evaluation.config import BaselineName, EvaluationConfig
+from nextbest.evaluation.baselines import BaselineName, Scorer, fit_baselines
+from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
@@ -149,8 +149,8 @@ class Trial:
     def baselines(self, names: tuple[BaselineName, ...]) -> dict[str, Scorer]:
         """Fit some of the product's own baselines with the config's settings."""
         config = self.run.config.evaluation
-        config = config.model_copy(update={"baselines": config.baselines.model_copy(update={"fit": names})})
-        return fit_baselines(self.run.history, self.run.windows.test.cutoff, config).scorers
+        chosen = config.baselines.model_copy(update={"fit": names})
+        return fit_baselines(self.run.history, self.run.windows.test.cutoff, chosen, seed=config.seed).scorers
 
     def measure(
         self,

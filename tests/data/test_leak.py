@@ -15,8 +15,7 @@ from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
 from nextbest.data.statistics import PairStatistic, StatisticsConfig, popularity_features, product_statistics
-from nextbest.evaluation.baselines import fit_baselines
-from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.baselines import BaselinesConfig, fit_baselines
 from nextbest.graph.catalogue import encode_products, fit_encoders, segment_indices
 from nextbest.graph.query import encode_customers, raw_request
 from tests.data.test_dataset import assert_equal
@@ -91,7 +90,7 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
     segment = segment_indices(query["categories"], encoders.customers, CONFIG.segment)
     num_segments = len(encoders.customers.categories["segment"]) + 1
     statistics = product_statistics(history, snapshot, segment, num_segments, CONFIG.windows, STATISTICS)
-    baselines = fit_baselines(history, cutoff, EvaluationConfig(), CONFIG.segment)
+    baselines = fit_baselines(history, cutoff, BaselinesConfig(), seed=0, segment=CONFIG.segment)
     assert not baselines.skipped
     windows = [new_acquisitions(history, cutoff - 10 * back, cutoff - 10 * (back - 1)) for back in (3, 2, 1)]
     return {

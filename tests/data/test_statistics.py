@@ -69,7 +69,7 @@ def test_popularity_counts_the_day_and_not_the_next() -> None:
     assert popularity_features(later, DAY + 1, config)[VAULT, 0] > expected[VAULT, 0]
 
 
-def test_segments_prefer_what_their_customers_took() -> None:
+def test_segments_prefer_what_their_customers_acquired() -> None:
     """Cards 6, funds 1, loans 2, pensions 1: with one more for each product 7 2 3 2 1 of 15.
 
     Retail (bob, dan) took 3 cards, a fund and a loan; the prior adds 5 acquisitions in the overall shares:
@@ -84,7 +84,7 @@ def test_segments_prefer_what_their_customers_took() -> None:
     assert lift[0].tolist() == [0] * 5  # unknown, though cat took a card
 
 
-def test_a_segment_that_took_nothing_is_neutral() -> None:
+def test_a_segment_that_acquired_nothing_is_neutral() -> None:
     """Within five days only dan took something."""
     lift = statistics(segment_days=5).segments
     np.testing.assert_allclose(lift[2], 0, atol=1e-6)
@@ -101,7 +101,7 @@ def test_co_holding_is_the_lift_among_holders() -> None:
     lift = statistics(pair_prior=2, popularity_prior=1).pairs[0]
     pairs = [(CARD, LOAN), (LOAN, CARD), (LOAN, PENSION), (LOAN, FUND)]
     np.testing.assert_allclose([np.exp(lift[pair]) for pair in pairs], [9 / 10, 13 / 12, 3 / 2, 2 / 3], rtol=1e-6)
-    np.testing.assert_allclose(lift[VAULT], 0, atol=1e-6)  # nobody holds it
+    np.testing.assert_allclose(lift[VAULT], 0, atol=1e-6)  # no one holds it
     assert np.diag(lift).tolist() == [0] * 5
 
 
@@ -163,13 +163,23 @@ def test_ease_minimises_what_it_says() -> None:
 
 def test_shrunk_cosines_by_hand() -> None:
     """Of X's products 3, 3 and 2 have holders; 2 hold the first two, 2 the first and last, 1 the last two."""
-    weights = shrunk_cosines(sp.csr_matrix(X, dtype=np.float32), 1)
+    weights = shrunk_cosines(sp.csr_matrix(X, dtype=np.float32), 1).toarray()
     a, b, c = 2 / (3 + 1), 2 / (6**0.5 + 1), 1 / (6**0.5 + 1)
     np.testing.assert_allclose(weights, [[0, a, b], [a, 0, c], [b, c, 0]], rtol=1e-12)
 
 
-def test_what_nobody_holds_has_no_cosine() -> None:
-    assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 1).any()
+def test_a_row_keeps_its_greatest_cosines_and_of_equal_ones_the_first() -> None:
+    """The weights are those of the test above, where b > a > c."""
+    weights = shrunk_cosines(sp.csr_matrix(X, dtype=np.float32), 1, neighbours=1).toarray()
+    a, b = 2 / (3 + 1), 2 / (6**0.5 + 1)
+    np.testing.assert_allclose(weights, [[0, 0, b], [a, 0, 0], [b, 0, 0]], rtol=1e-12)
+    equal = shrunk_cosines(sp.csr_matrix(np.ones((2, 3), np.float32)), 0, neighbours=1).toarray()
+    assert equal.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 0]]
+
+
+def test_what_no_one_holds_has_no_cosine() -> None:
+    assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 1).toarray().any()
+    assert not shrunk_cosines(sp.csr_matrix((4, 3), dtype=np.float32), 0).toarray().any()
 
 
 def test_conditional_shares_by_hand() -> None:
@@ -178,7 +188,7 @@ def test_conditional_shares_by_hand() -> None:
     np.testing.assert_allclose(shares, [[0, 2 / 3, 2 / 3], [2 / 3, 0, 1 / 3], [1, 1 / 2, 0]], rtol=1e-12)
 
 
-def test_what_nobody_holds_has_no_conditional_share() -> None:
+def test_what_no_one_holds_has_no_conditional_share() -> None:
     assert not conditional_shares(sp.csr_matrix((4, 3), dtype=np.float32)).any()
 
 
@@ -186,7 +196,7 @@ def test_the_pairs_are_those_that_are_named() -> None:
     computed = statistics(ease_l2=3, cosine_shrinkage=7, pairs=("conditional", "ease", "cosine"))
     holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
     assert computed.pairs.dtype == np.float32
-    expected = [conditional_shares(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7)]
+    expected = [conditional_shares(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7).toarray()]
     np.testing.assert_allclose(computed.pairs, expected, rtol=1e-6)
     assert statistics(pairs=()).pairs.shape == (0, 5, 5)
 
@@ -211,7 +221,7 @@ def test_a_bank_in_which_nothing_happened_is_neutral() -> None:
 @given(random_tables(), st.integers(0, 30))
 @settings(max_examples=30, deadline=None)
 def test_statistics_are_finite(tables: Tables, day: int) -> None:
-    """Also for products that nobody ever bought, and at the first day."""
+    """Also for products that no one ever bought, and at the first day."""
     config = StatisticsConfig(pairs=get_args(PairStatistic))
     history = tables.dataset().until(day)
     segments = np.arange(len(history.customers)) % 3

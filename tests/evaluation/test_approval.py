@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
-from nextbest.evaluation.baselines import fit_baselines
-from nextbest.evaluation.config import ApprovalConfig, BaselinesConfig, EvaluationConfig
+from nextbest.evaluation.baselines import BaselinesConfig, fit_baselines
+from nextbest.evaluation.config import ApprovalConfig, EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
 from nextbest.evaluation.results import Calibration, Comparison, Difference, Evaluation, Interval, Window
 from tests.evaluation.worlds import Planted
@@ -131,7 +131,7 @@ CONFIG = EvaluationConfig(resamples=200)
 
 @pytest.fixture(scope="module")
 def lists(planted: Planted) -> dict[str, np.ndarray]:
-    scorers = fit_baselines(planted.history, planted.cutoff_day, CONFIG).scorers
+    scorers = fit_baselines(planted.history, planted.cutoff_day, CONFIG.baselines, seed=CONFIG.seed).scorers
     ranked, _ = rank_all({name: scorers[name] for name in ("ease", "popularity")}, planted.test_set, CONFIG)
     return ranked
 

@@ -9,6 +9,7 @@ import pytest
 from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL, Array, Dataset
 from nextbest.evaluation.baselines import (
     EASE,
+    BaselinesConfig,
     ItemKNN,
     Oracle,
     Popularity,
@@ -18,7 +19,7 @@ from nextbest.evaluation.baselines import (
     SegmentPopularity,
     fit_baselines,
 )
-from nextbest.evaluation.config import BaselinesConfig, EvaluationConfig
+from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import rank_all
 from nextbest.modelling.metrics import per_customer
 from tests.contracts import ScorerContract
@@ -29,7 +30,7 @@ ALL = np.arange(4)
 
 @pytest.fixture
 def tiny() -> Dataset:
-    """Four customers, four products, cut at day 100; d is held by nobody and zoe has done nothing."""
+    """Four customers, four products, cut at day 100; no one holds d and zoe has done nothing."""
     return bank(
         customers=["ann", "bob", "cyd", "zoe"],
         products=["a", "b", "c", "d"],
@@ -77,15 +78,16 @@ class TestRandom(OnPlanted):
     def scorer(self, planted: Planted) -> Scorer:
         return Random.fit(planted.history, planted.cutoff_day, seed=1)
 
-    def test_depends_on_the_ids_and_the_seed_alone(self, planted: Planted) -> None:
-        history = planted.history
-        customers = replace(history.customers, ids=history.customers.ids[::-1])
-        backwards = Random.fit(replace(history, customers=customers), planted.cutoff_day, seed=1)
-        position = np.array([3])
-        mirrored = len(customers) - 1 - position
-        scores = Random.fit(history, planted.cutoff_day, seed=1).score(position)
-        np.testing.assert_array_equal(backwards.score(mirrored), scores)
-        assert (Random.fit(history, planted.cutoff_day, seed=2).score(position) != scores).all()
+    def test_depends_on_the_customer_and_the_seed_alone(self, planted: Planted, scorer: Scorer) -> None:
+        batch = scorer.score(np.array([7, 3, 0, 3]))
+        np.testing.assert_array_equal(batch[[1]], scorer.score(np.array([3])))
+        np.testing.assert_array_equal(batch[1], batch[3])
+        assert (batch[0] != batch[1]).all() and (batch[1] != batch[2]).all()
+        other = Random.fit(planted.history, planted.cutoff_day, seed=2).score(np.array([3]))
+        assert (other != batch[[1]]).all()
+
+    def test_no_customers(self, scorer: Scorer, num_products: int) -> None:
+        assert scorer.score(np.array([], np.int64)).shape == (0, num_products)
 
     def test_is_uniform(self, scorer: Scorer) -> None:
         # 800 x 25 draws: the mean's standard error is sqrt(1/12 / 20000) = 0.002.
@@ -128,13 +130,13 @@ class TestSegmentPopularity(OnPlanted):
         return SegmentPopularity.fit(planted.history, planted.cutoff_day, segment="segment", prior=50)
 
     def test_shrinks_towards_the_overall_shares(self, tiny: Dataset) -> None:
-        # Overall shares of 6 acquisitions: 3/6, 2/6, 1/6, 0, worth 6 acquisitions. young took a, b, a, b: (2 + 3,
-        # 2 + 2, 0 + 1, 0) / (4 + 6). old took a, c: (1 + 3, 0 + 2, 1 + 1, 0) / (2 + 6).
+        # Overall shares of 6 acquisitions: 3/6, 2/6, 1/6, 0, worth 6 acquisitions. young acquired a, b, a, b: (2 + 3,
+        # 2 + 2, 0 + 1, 0) / (4 + 6). old acquired a, c: (1 + 3, 0 + 2, 1 + 1, 0) / (2 + 6).
         scores = SegmentPopularity.fit(tiny, 100, segment="segment", prior=6).score(ALL)
         young, old = [0.5, 0.4, 0.1, 0], [0.5, 0.25, 0.25, 0]
         np.testing.assert_allclose(scores, [young, young, old, [1 / 2, 1 / 3, 1 / 6, 0]], rtol=1e-6)
 
-    def test_without_prior_a_segment_that_took_nothing_has_the_overall_shares(self, tiny: Dataset) -> None:
+    def test_without_prior_a_segment_that_acquired_nothing_has_the_overall_shares(self, tiny: Dataset) -> None:
         columns = {"segment": np.array(["young", "young", "old", "new"], object)}
         history = replace(tiny, customers=replace(tiny.customers, columns=columns))
         scores = SegmentPopularity.fit(history, 100, segment="segment", prior=0).score(ALL[3:])
@@ -188,7 +190,7 @@ class TestOracle(OnPlanted):
 
     @pytest.fixture
     def frame(self, planted: Planted) -> pd.DataFrame:
-        """Certainty for what was taken, a little for one product and the customer who never bought."""
+        """Certainty for what was acquired, a little for one product and the customer who never bought."""
         relevant = planted.test_set.relevant.tocoo()
         ids = planted.history.customers.ids
         return pd.DataFrame(
@@ -230,18 +232,18 @@ class TestOracle(OnPlanted):
 
 
 def test_the_config_fits_all_and_says_what_it_left_out(tiny: Dataset) -> None:
-    config = EvaluationConfig(baselines=BaselinesConfig(ease_max_products=3))
-    found = fit_baselines(tiny, 100, config)
+    config = BaselinesConfig(ease_max_products=3)
+    found = fit_baselines(tiny, 100, config, seed=0)
     assert list(found.scorers) == ["random", "popularity", "recent_popularity", "item_knn"]
     assert found.skipped == {
         "segment_popularity": "the data config names no segment column",
         "ease": "4 products are more than ease_max_products = 3",
     }
-    assert "segment_popularity" in fit_baselines(tiny, 100, config, segment="segment").scorers
+    assert "segment_popularity" in fit_baselines(tiny, 100, config, seed=0, segment="segment").scorers
 
 
 def test_only_what_the_config_names_is_fitted_or_missed(tiny: Dataset) -> None:
-    found = fit_baselines(tiny, 100, EvaluationConfig(baselines=BaselinesConfig(fit=("popularity",))))
+    found = fit_baselines(tiny, 100, BaselinesConfig(fit=("popularity",)), seed=0)
     assert list(found.scorers) == ["popularity"]
     assert found.skipped == {}
 
@@ -250,9 +252,9 @@ def test_what_happens_after_the_cutoff_changes_nothing(tiny: Dataset) -> None:
     later = tiny.interactions.day > 60
     assert later.any()
     before = replace(tiny, interactions=tiny.interactions[~later])
-    config = EvaluationConfig()
-    informed = fit_baselines(tiny, 60, config, segment="segment").scorers
-    ignorant = fit_baselines(before, 60, config, segment="segment").scorers
+    config = BaselinesConfig()
+    informed = fit_baselines(tiny, 60, config, seed=0, segment="segment").scorers
+    ignorant = fit_baselines(before, 60, config, seed=0, segment="segment").scorers
     assert len(informed) == 6
     for name, scorer in informed.items():
         np.testing.assert_array_equal(scorer.score(ALL), ignorant[name].score(ALL), err_msg=name)
@@ -260,5 +262,5 @@ def test_what_happens_after_the_cutoff_changes_nothing(tiny: Dataset) -> None:
 
 def test_a_bank_without_any_history(tiny: Dataset) -> None:
     empty = replace(tiny, interactions=tiny.interactions[:0])
-    for name, scorer in fit_baselines(empty, 100, EvaluationConfig(), segment="segment").scorers.items():
+    for name, scorer in fit_baselines(empty, 100, BaselinesConfig(), seed=0, segment="segment").scorers.items():
         assert np.isfinite(scorer.score(ALL)).all(), name

@@ -144,14 +144,18 @@ def test_survives_being_written_and_read(evaluation: Evaluation) -> None:
 
 def test_the_same_seed_finds_the_same(planted: Planted) -> None:
     config = EvaluationConfig(resamples=100)
-    scorers = fit_baselines(planted.history, planted.cutoff_day, config, segment="segment").scorers
+    scorers = fit_baselines(
+        planted.history, planted.cutoff_day, config.baselines, seed=config.seed, segment="segment"
+    ).scorers
     first, second = (evaluate(scorers, planted.test_set, config) for _ in range(2))
     assert first.models == second.models
 
 
 def test_the_planted_order_is_found(planted: Planted) -> None:
     config = EvaluationConfig(resamples=300)
-    scorers = fit_baselines(planted.history, planted.cutoff_day, config, segment="segment").scorers
+    scorers = fit_baselines(
+        planted.history, planted.cutoff_day, config.baselines, seed=config.seed, segment="segment"
+    ).scorers
     order = ["ease", "segment_popularity", "popularity", "random"]
     found = evaluate(scorers, planted.test_set, config, list(pairwise(order)))
     assert [verdict.beats for verdict in found.verdicts] == [True, True, True]
