@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"gradio", "pandas", "scann", "shap", "tensorflow", "tensorflow_recommenders", "tf_keras"}
 LIGHT_MODULES = [
     ".".join(("nextbest", *path.relative_to(ROOT).with_suffix("").parts))
-    for pattern in ("*/config.py", "ui/cli.py")
+    for pattern in ("*/config.py", "ui/cli*.py")
     for path in sorted(ROOT.glob(pattern))
 ]
 

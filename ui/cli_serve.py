@@ -1,0 +1,176 @@
+"""The commands that use pushed models: recommend to a few customers, score a file, open the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nextbest.ui.cli_options import Backend, Categories, Client, Exclude, Json, MaxRisk, Models
+from nextbest.ui.console import print_json, shown_progress
+
+if TYPE_CHECKING:
+    from nextbest.serving.insights.explanations import Explainer
+    from nextbest.serving.recommender import Filters, Recommender
+
+__all__ = ["recommend", "score", "ui"]
+
+
+def recommend(
+    models: Models,
+    customer: Annotated[str, typer.Option("--customer", help="A customer's id, or a CSV or Parquet file.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many products.")] = 5,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which products are excluded, and why.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Say what raises and lowers each product's score (SHAP).")] = False,
+    max_risk: MaxRisk = None,
+    category: Categories = None,
+    exclude: Exclude = None,
+    backend: Backend = "local",
+    client: Client = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend products to one customer, or to the few of a file."""
+    import numpy as np
+
+    from nextbest.serving.requests import requests_for_ids, requests_from_file
+    from nextbest.ui.answers import print_recommendations, recommendations_as_json
+
+    with _recommender(models, backend, client) as recommender:
+        filters = _filters(recommender, max_risk, category, exclude)
+        if Path(customer).is_file():
+            ids, request = requests_from_file(recommender, Path(customer))
+        else:
+            ids = np.array([customer], object)
+            request = requests_for_ids(recommender, ids)
+        explainer = _explainer(recommender, why)
+        answers = recommendations_as_json(recommender, ids, request, top, filters, explain, explainer)
+    if as_json:
+        print_json(answers)
+    else:
+        print_recommendations(answers, _columns_to_print(recommender))
+
+
+_NUM_COLUMNS = 2
+"""How many attributes of a product fit beside its scores."""
+
+
+def _columns_to_print(recommender: Recommender) -> dict[str, Any]:
+    """Return the products' columns to print beside the scores, the category first: column -> what the manifest says."""
+    described = recommender.manifest["products"]["columns"]
+    category_column = recommender.manifest["policy"]["category_column"]
+    names = [name for name, column in described.items() if column["role"] == "category"]
+    first = sorted(names, key=lambda name: name != category_column)[:_NUM_COLUMNS]
+    return {name: described[name] for name in first}
+
+
+def score(
+    models: Models,
+    customers: Annotated[Path, typer.Option("--customers", help="The customers, CSV or Parquet.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="Add a column with the sentence that says why. Slow: 15 to 30 products a second on 2 cores, "
+            "and seconds for each by REST.",
+        ),
+    ] = False,
+    max_risk: MaxRisk = None,
+    category: Categories = None,
+    exclude: Exclude = None,
+    backend: Backend = "local",
+    client: Client = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend to every customer of a file."""
+    from nextbest.serving.requests import requests_from_file
+    from nextbest.serving.scoring import check_output, score
+
+    check_output(out)
+    with _recommender(models, backend, client) as recommender:
+        filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
+        ids, requests = requests_from_file(recommender, customers)
+        with shown_progress(as_json) as progress:
+            show, done = progress(f"score {len(ids):,} customers"), 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                show(f"{done:,}", done / max(len(ids), 1))
+
+            written = score(recommender, ids, requests, out, top, filters, advance, explainer)
+    summary = {"customers": len(ids), "recommendations": written, "out": str(out)}
+    print_json(summary) if as_json else typer.echo(f"wrote {written:,} recommendations to {out}")
+
+
+def ui(
+    models: Models,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on; by default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; by default 7860.")] = None,
+    auth: Annotated[Path | None, typer.Option("--auth", help="A file of accounts, a line user:password each.")] = None,
+    settings: Annotated[Path | None, typer.Option("--page", help="A TOML with the page's settings.")] = None,
+    poll: Annotated[float, typer.Option("--poll", min=0.1, help="Seconds between two looks for a new version.")] = 5.0,
+    backend: Backend = "local",
+    client: Client = None,
+) -> None:
+    """Open the page on the served models; a version that is pushed meanwhile takes over."""
+    from signal import SIGTERM, default_int_handler, signal
+    from threading import Event
+
+    from nextbest.data.settings import override_settings
+    from nextbest.serving.backends.config import load_client_config
+    from nextbest.serving.live import LiveRecommender, open_source
+    from nextbest.ui.page.config import load_page_config
+    from nextbest.ui.page.server import check_address, open_page
+
+    config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
+    check_address(config.host, config.port)
+    signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
+    typer.echo(f"loading {models}")
+    with suppress(KeyboardInterrupt), LiveRecommender(open_source(models, backend, load_client_config(client))) as live:
+        live.start(poll)
+        with open_page(live, config) as address:
+            typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")
+            Event().wait()
+
+
+@contextmanager
+def _recommender(models: Path, backend: str, client: Path | None) -> Iterator[Recommender]:
+    from nextbest.serving.backends.config import load_client_config
+    from nextbest.serving.recommender import Recommender
+
+    with closing(Recommender.load(models, backend, load_client_config(client))) as recommender:
+        yield recommender
+
+
+def _filters(
+    recommender: Recommender, max_risk: float | None, categories: list[str] | None, exclude: list[str] | None
+) -> Filters:
+    from nextbest.serving.recommender import Filters
+    from nextbest.serving.requests import check_filters
+
+    filters = Filters(max_risk=max_risk, categories=categories or (), exclude=exclude or ())
+    check_filters(recommender, filters)
+    return filters
+
+
+def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
+    """Return what explains the recommendations; None unless it is wanted.
+
+    Raises:
+        InputError: The export cannot be explained.
+    """
+    if not why:
+        return None
+    from nextbest.data.errors import InputError, Problem
+    from nextbest.serving.artifacts.assets import EXPLANATIONS
+    from nextbest.serving.insights.explanations import Explainer
+
+    if recommender.asset(EXPLANATIONS) is None:
+        what = "it was exported without what --why needs"
+        raise InputError([Problem(str(recommender.folder), None, None, what, "export it again, or leave --why out")])
+    return Explainer(recommender)
