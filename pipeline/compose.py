@@ -1,4 +1,4 @@
-"""Join the stages' SavedModels to the composite that is served, with its assets."""
+"""Join the stages' SavedModels to the composite that is served, with its assets and explanations."""
 
 from __future__ import annotations
 
@@ -39,8 +39,16 @@ from nextbest.serving.requests import take
 __all__ = ["compose", "write_explanations"]
 
 
+_EMBEDDED = ("product_id", "category_crosses", "held", "recent")
+"""Features whose places are an embedding, of which no one can say how much there is."""
+
+
+_TAILS = (0.05, 0.95)
+"""What is below or above these quantiles of the sample is shown as the least or the most."""
+
+
 def compose(run: Run) -> None:
-    """Write RUN/recommender; once."""
+    """Write RUN/recommender, once."""
     if run.folder.path("recommender").exists():
         return
     config, history = run.config, run.history
@@ -71,18 +79,7 @@ def compose(run: Run) -> None:
         manifest = _manifest(run) | {"packed": servable.packed_columns()}
         run.folder.write_json(manifest, *(staging / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
         write_explanations(run, staging, requests)
-        _warm_up(run, run.folder.servables() | {"recommender": staging}, requests)
-
-
-def _warm_up(run: Run, servables: Mapping[str, Path], requests: Features) -> None:
-    """Write the warmup records of all servables; they are of the bank's customers where the export may hold these."""
-    config = run.config.export
-    asked = requests if config.customer_snapshot else anonymous(requests)
-    show = run.progress("record warmup requests")
-    for done, (name, folder) in enumerate(servables.items()):
-        show(name, done / len(servables))
-        write_warmup(folder, name, asked, config.max_batch_size, k=config.default_k)
-    show("done", 1.0)
+        _write_warmup(run, run.folder.servables() | {"recommender": staging}, requests)
 
 
 def _manifest(run: Run) -> dict[str, object]:
@@ -99,29 +96,36 @@ def _manifest(run: Run) -> dict[str, object]:
     }
 
 
-_EMBEDDED = ("product_id", "category_crosses", "held", "recent")
-"""Features whose places are an embedding, of which no one can say how much there is."""
-_TAILS = (0.05, 0.95)
-"""What is below or above these quantiles of the sample is shown as the least or the most."""
+def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -> None:
+    """Write the warmup records of all servables, of the bank's customers where the export may hold them."""
+    config = run.config.export
+    recorded = requests if config.customer_snapshot else anonymous(requests)
+    show = run.progress("record warmup requests")
+    for done, (name, folder) in enumerate(servables.items()):
+        show(name, done / len(servables))
+        write_warmup(folder, name, recorded, config.max_batch_size, k=config.default_k)
+    show("done", 1.0)
 
 
 def write_explanations(run: Run, folder: Path, requests: Features) -> None:
     """Write the composite's assets for explanations.
 
-    A sample of customers is drawn, and of each one's candidates one. The first of these pairs are the background; all
+    A sample of customers is drawn, and one of the candidates of each. The first of these pairs are the background; all
     of them are explained. Where the export may hold no customer, the background is their mean, and no single
-    explanation is kept.
+    explanation is stored.
 
     Args:
         run: The run.
         folder: The composite's SavedModel, with its manifest and products.
-        requests: Raw requests of everybody as of the cutoff, [num_customers, ...].
+        requests: Raw requests of all customers as of the cutoff, [num_customers, ...].
     """
     config = run.config.export.explanations
     recommender = Recommender(folder)
-    sample, products = _pairs(run, recommender, requests)
+    sample, products = _draw_pairs(run, recommender, requests)
     vectors = recommender.predict("feature_vectors", sample | {"product_id": products})
-    assets = ExplanationAssets(config, {stage: _stage(run, stage, vectors[f"{stage}_features"]) for stage in STAGES})
+    assets = ExplanationAssets(
+        config, {stage: _explained_stage(run, stage, vectors[f"{stage}_features"]) for stage in STAGES}
+    )
     explainer = Explainer(recommender, assets=assets)
     show = run.progress(f"explain {len(products)} recommendations")
     stages: dict[Stage, ExplainedStage] = {}
@@ -139,8 +143,8 @@ def write_explanations(run: Run, folder: Path, requests: Features) -> None:
     show("done", 1.0)
 
 
-def _pairs(run: Run, recommender: Recommender, requests: Features) -> tuple[Features, Array]:
-    """Draw customers and a candidate of each; one who may be offered nothing gets any product."""
+def _draw_pairs(run: Run, recommender: Recommender, requests: Features) -> tuple[Features, Array]:
+    """Draw customers and a candidate of each; one without candidates gets any product."""
     config = run.config.export.explanations
     random = np.random.default_rng(config.seed)
     num_customers = len(requests["as_of_day"])
@@ -152,13 +156,15 @@ def _pairs(run: Run, recommender: Recommender, requests: Features) -> tuple[Feat
     return sample, np.where(found.count > 0, found.product_id[np.arange(wanted), drawn], anything)
 
 
-def _stage(run: Run, stage: Stage, vectors: Array) -> ExplainedStage:
+def _explained_stage(run: Run, stage: Stage, vectors: Array) -> ExplainedStage:
     """Return what explanations need, without the importance."""
     described = run.folder.read_json(stage, "saved_model", ASSETS, FEATURES)
     mean = vectors.mean(axis=0)
-    kept = vectors[: run.config.export.explanations.background] if run.config.export.customer_snapshot else mean[None]
+    background = (
+        vectors[: run.config.export.explanations.background] if run.config.export.customer_snapshot else mean[None]
+    )
     features = tuple(map(NamedFeature.model_validate, described))
-    return ExplainedStage(features, kept, mean, vectors.std(axis=0))
+    return ExplainedStage(features, background, mean, vectors.std(axis=0))
 
 
 def _with_importance(run: Run, stage: ExplainedStage, vectors: Array, amounts: Array) -> ExplainedStage:
@@ -171,14 +177,14 @@ def _with_importance(run: Run, stage: ExplainedStage, vectors: Array, amounts: A
         amounts: The contributions, [num_features, num_pairs].
     """
     count = run.config.export.explanations.importance_customers if run.config.export.customer_snapshot else 0
-    sizes = np.stack([_scaled(feature, vectors, _numeric(run)) for feature in stage.features])
+    sizes = np.stack([_scale(feature, vectors, _numeric_columns(run)) for feature in stage.features])
     importance = ImportanceSample(
         np.abs(amounts).mean(axis=1).astype(np.float32), sizes[:, :count], amounts[:, :count].astype(np.float32)
     )
     return ExplainedStage(stage.features, stage.background, stage.mean, stage.deviation, importance)
 
 
-def _numeric(run: Run) -> Mapping[str, set[str]]:
+def _numeric_columns(run: Run) -> Mapping[str, set[str]]:
     """Return the columns of either table whose place in a vector is a number."""
     data = run.config.data
     return {
@@ -187,16 +193,16 @@ def _numeric(run: Run) -> Mapping[str, set[str]]:
     }
 
 
-def _scaled(feature: NamedFeature, vectors: Array, numeric: Mapping[str, set[str]]) -> Array:
+def _scale(feature: NamedFeature, vectors: Array, numeric: Mapping[str, set[str]]) -> Array:
     """Return how much of a feature each vector has, 0 to 1 within the middle 90 %, NaN for embeddings, [num_pairs]."""
-    if _embedded(feature, numeric):
+    if _is_embedding(feature, numeric):
         return np.full(len(vectors), np.nan, np.float32)
     amounts = vectors[:, feature.places[0]]
     low, high = np.quantile(amounts, _TAILS)
     return np.clip((amounts - low) / ((high - low) or 1.0), 0, 1).astype(np.float32)
 
 
-def _embedded(feature: NamedFeature, numeric: Mapping[str, set[str]]) -> bool:
+def _is_embedding(feature: NamedFeature, numeric: Mapping[str, set[str]]) -> bool:
     if feature.name == "column":
         return feature.columns[0] not in numeric[feature.kind]
     return feature.name in _EMBEDDED

@@ -1,4 +1,4 @@
-"""Measure what was exported on the test window, once, beside the baselines."""
+"""Measure what was exported beside the baselines, once, on the test window."""
 
 from __future__ import annotations
 
@@ -21,91 +21,20 @@ from nextbest.evaluation.results import Calibration, Evaluation, stage_pairs
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
-from nextbest.pipeline.run_folder import measured_file
+from nextbest.pipeline.run_folder import metrics_file
 from nextbest.serving.recommender import Recommender
 
 __all__ = [
     "ExportedRecommender",
     "ExportedRetrieval",
     "Requests",
+    "count_progress",
     "evaluate_run",
     "make_test_set",
     "select_test_customers",
-    "show_customers",
 ]
 
-_BATCH = 1024
-
-
-def _chosen_customers(run: Run, history: Dataset, snapshot: Snapshot) -> Array:
-    """Return who may be evaluated, bool, [num_customers]."""
-    config = run.config.evaluation
-    chosen = snapshot.num_held >= config.min_holdings
-    if config.customers is not None:
-        wanted = (run.source / config.customers).read_text(encoding="utf-8").split()
-        positions = history.customers.positions(np.array(wanted, object))
-        listed = np.zeros(len(history.customers), bool)
-        listed[positions[positions >= 0]] = True
-        chosen &= listed
-    return chosen
-
-
-def select_test_customers(run: Run, snapshot: Snapshot, taken: Interactions) -> TestSet:
-    """Return the test window's customers and what they took.
-
-    Args:
-        run: The run.
-        snapshot: What is known at the test window's cutoff, of `run.history`.
-        taken: The new acquisitions in the window, in positions of `run.history`.
-    """
-    history, window = run.history, run.windows.test
-    chosen = _chosen_customers(run, history, snapshot)
-    customers = np.intersect1d(np.unique(taken.customer), np.flatnonzero(chosen))
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products)
-
-    def allowed(rows: Array) -> Array:
-        who = customers[rows]
-        suitable = policy.suitable_array(snapshot.customers, who)
-        return np.asarray(suitable & snapshot.available & (snapshot.holdings[who].toarray() == 0))
-
-    cutoff, until = window.dates
-    slices = run.config.evaluation.slices
-    return TestSet(
-        customers=customers,
-        relevant=_matrix(taken, history)[customers],
-        allowed=allowed,
-        cutoff=cutoff,
-        until=until,
-        slices={column: snapshot.customers[column][customers] for column in slices},
-    )
-
-
-def _matrix(taken: Interactions, history: Dataset) -> sp.csr_matrix:
-    shape = (len(history.customers), len(history.products))
-    return sp.csr_matrix((np.ones(len(taken), bool), (taken.customer, taken.product)), shape=shape)
-
-
-def _calibration(run: Run, scorer: ExportedRecommender, taken: Interactions) -> Calibration | None:
-    """Compare the probabilities of all customers' candidates with what came; only for a window of the horizon."""
-    window = run.windows.test
-    if window.until - window.cutoff != run.horizon_days:
-        return None
-    relevant = _matrix(taken, run.history)
-    probabilities, outcomes = [], []
-    for first in range(0, len(run.history.customers), _BATCH):
-        rows = np.arange(first, min(first + _BATCH, len(run.history.customers)))
-        products, probability = scorer.ranked(rows)
-        real = products != NO_PRODUCT
-        came = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)
-        probabilities.append(probability[real])
-        outcomes.append(came[real])
-    config = run.config.evaluation
-    return measure_calibration(
-        np.concatenate(probabilities),
-        np.concatenate(outcomes),
-        bins=config.calibration_bins,
-        level=config.level,
-    )
+_CUSTOMERS_PER_BATCH = 1024
 
 
 def evaluate_run(run: Run) -> Evaluation:
@@ -114,7 +43,7 @@ def evaluate_run(run: Run) -> Evaluation:
     Raises:
         InputError: The run is not trained to the end, or there is nothing to measure it by.
     """
-    report = measured_file(run.folder)
+    report = metrics_file(run.folder)
     if not report.exists():
         run.folder.check_trained()
         with run.folder.staged("evaluation") as staging:
@@ -124,36 +53,9 @@ def evaluate_run(run: Run) -> Evaluation:
     return evaluation
 
 
-def make_test_set(run: Run) -> tuple[Snapshot, Interactions, TestSet]:
-    """Return what is known at the test cutoff, the new acquisitions in the test window, and the test set made of them.
-
-    Raises:
-        InputError: There is no one to evaluate.
-    """
-    history, window = run.history, run.windows.test
-    snapshot = take_snapshot(history, window.cutoff, run.config.data.windows)
-    taken = labels(run.dataset, history, window)
-    try:
-        return snapshot, taken, select_test_customers(run, snapshot, taken)
-    except ValueError as error:
-        raise InputError([Problem(str(run.folder.root), None, None, str(error), "fix [evaluation]")]) from None
-
-
-def show_customers(run: Run, what: str, total: int) -> Callable[[int], None]:
-    """Return a function that counts scored customers and shows how far it is."""
-    progress, done = run.progress(f"{what}: {total} customers"), 0
-
-    def advance(customers: int) -> None:
-        nonlocal done
-        done += customers
-        progress(f"{done} of {total}", done / total)
-
-    return advance
-
-
 def _measure(run: Run) -> Evaluation:
     config, history, window = run.config, run.history, run.windows.test
-    snapshot, taken, test_set = make_test_set(run)
+    snapshot, acquisitions, test_set = make_test_set(run)
     recommender = Recommender(run.folder.path("recommender"))
     requests = Requests(recommender, snapshot, history.products.ids)
     candidates = min(config.ranking.candidates, len(history.products))
@@ -173,9 +75,9 @@ def _measure(run: Run) -> Evaluation:
         test_set,
         config.evaluation,
         stage_pairs(list(scorers)),
-        calibration=_calibration(run, ranking, taken),
+        calibration=_calibration(run, ranking, acquisitions),
         skipped=baselines.skipped,
-        advance=show_customers(run, "evaluation", len(test_set)),
+        advance=count_progress(run, "evaluation", len(test_set)),
     )
 
 
@@ -189,6 +91,104 @@ def _oracle(path: Path, history: Dataset) -> Oracle:
 def _main_metrics(evaluation: Evaluation) -> dict[str, float]:
     metric = evaluation.main_metric
     return {f"{name}/{metric}": found[metric].value for name, found in evaluation.models.items()}
+
+
+def _calibration(run: Run, scorer: ExportedRecommender, acquisitions: Interactions) -> Calibration | None:
+    """Compare all candidates' probabilities with what the customers acquired; only for a window of the horizon."""
+    window = run.windows.test
+    if window.until - window.cutoff != run.horizon_days:
+        return None
+    relevant = _acquired(acquisitions, run.history)
+    probabilities, outcomes = [], []
+    for first in range(0, len(run.history.customers), _CUSTOMERS_PER_BATCH):
+        rows = np.arange(first, min(first + _CUSTOMERS_PER_BATCH, len(run.history.customers)))
+        products, probability = scorer.ranked(rows)
+        real = products != NO_PRODUCT
+        acquired = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)
+        probabilities.append(probability[real])
+        outcomes.append(acquired[real])
+    config = run.config.evaluation
+    return measure_calibration(
+        np.concatenate(probabilities),
+        np.concatenate(outcomes),
+        bins=config.calibration_bins,
+        level=config.level,
+    )
+
+
+def make_test_set(run: Run) -> tuple[Snapshot, Interactions, TestSet]:
+    """Return what is known at the test cutoff, the new acquisitions in the test window, and the test set made of them.
+
+    Raises:
+        InputError: There is no one to evaluate.
+    """
+    history, window = run.history, run.windows.test
+    snapshot = take_snapshot(history, window.cutoff, run.config.data.windows)
+    acquisitions = labels(run.dataset, history, window)
+    try:
+        return snapshot, acquisitions, select_test_customers(run, snapshot, acquisitions)
+    except ValueError as error:
+        raise InputError([Problem(str(run.folder.root), None, None, str(error), "fix [evaluation]")]) from None
+
+
+def select_test_customers(run: Run, snapshot: Snapshot, acquisitions: Interactions) -> TestSet:
+    """Return the test window's customers and what each acquired.
+
+    Args:
+        run: The run.
+        snapshot: What is known at the test window's cutoff, of `run.history`.
+        acquisitions: The new acquisitions in the window, in positions of `run.history`.
+    """
+    history, window = run.history, run.windows.test
+    chosen = _may_be_tested(run, history, snapshot)
+    customers = np.intersect1d(np.unique(acquisitions.customer), np.flatnonzero(chosen))
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products)
+
+    def allowed(rows: Array) -> Array:
+        who = customers[rows]
+        suitable = policy.suitable_array(snapshot.customers, who)
+        return np.asarray(suitable & snapshot.available & (snapshot.holdings[who].toarray() == 0))
+
+    cutoff, until = window.dates
+    slices = run.config.evaluation.slices
+    return TestSet(
+        customers=customers,
+        relevant=_acquired(acquisitions, history)[customers],
+        allowed=allowed,
+        cutoff=cutoff,
+        until=until,
+        slices={column: snapshot.customers[column][customers] for column in slices},
+    )
+
+
+def _may_be_tested(run: Run, history: Dataset, snapshot: Snapshot) -> Array:
+    """Return whether each customer may be in the test set, bool, [num_customers]."""
+    config = run.config.evaluation
+    chosen = snapshot.num_held >= config.min_holdings
+    if config.customers is not None:
+        wanted = (run.source / config.customers).read_text(encoding="utf-8").split()
+        positions = history.customers.positions(np.array(wanted, object))
+        listed = np.zeros(len(history.customers), bool)
+        listed[positions[positions >= 0]] = True
+        chosen &= listed
+    return chosen
+
+
+def _acquired(acquisitions: Interactions, history: Dataset) -> sp.csr_matrix:
+    shape = (len(history.customers), len(history.products))
+    return sp.csr_matrix((np.ones(len(acquisitions), bool), (acquisitions.customer, acquisitions.product)), shape=shape)
+
+
+def count_progress(run: Run, what: str, total: int) -> Callable[[int], None]:
+    """Return a function that is called with the number of customers that were scored, and shows how far it is."""
+    progress, done = run.progress(f"{what}: {total} customers"), 0
+
+    def advance(customers: int) -> None:
+        nonlocal done
+        done += customers
+        progress(f"{done} of {total}", done / total)
+
+    return advance
 
 
 class Requests:
@@ -224,7 +224,7 @@ class ExportedRetrieval:
 class ExportedRecommender:
     """The composite as a scorer: a product's place in the list is its score.
 
-    The composite may be another run's: a product that it names and the tables lack is passed over.
+    The composite may be another run's: a product that it lists and the tables lack is left out.
     """
 
     def __init__(self, recommender: Recommender, requests: Requests, products: EntityTable, k: int) -> None:

@@ -15,7 +15,7 @@ from nextbest.data.windows import EPOCH
 from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
 from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.evaluation.results import Difference
-from nextbest.pipeline.evaluate import ExportedRecommender, Requests, evaluate_run, make_test_set, show_customers
+from nextbest.pipeline.evaluate import ExportedRecommender, Requests, count_progress, evaluate_run, make_test_set
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.assets import read_manifest
@@ -28,12 +28,16 @@ from nextbest.serving.store.versions import COMPOSITE, versions
 __all__ = ["BLESSED", "NOT_BLESSED", "NotApprovedError", "approve_run", "export_run"]
 
 
+BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
+"""The file in RUN/evaluation that holds the verdict; at most one is there, and a run without any is not approved."""
+
+
 class NotApprovedError(FailedError):
     """A run's models were not pushed, since they are not approved."""
 
 
 def export_run(run: Run, models: Path, force: bool = False) -> int:
-    """Bless the run's servables, push them as one new version and return it; once per MODELS folder.
+    """Approve the run's servables, push them as one new version and return it; once per MODELS folder.
 
     Args:
         run: A trained run.
@@ -48,59 +52,57 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
     pushed: dict[str, int] = run.folder.manifest().get("pushed", {})
     target = str(models.resolve())
     if target not in pushed or not (models / "recommender" / str(pushed[target])).exists():
-        approval, infra = _judge(run, models, force)
+        approval, load_check = _approve_and_load(run, models, force)
         keep = run.config.export.keep_versions
-        assets = {COMPOSITE: _report(run, approval, infra)}
-        pushed[target] = push(run.folder.servables(), models, _verdict(approval, infra), keep, assets)
+        assets = {COMPOSITE: _report_files(run, approval, load_check)}
+        pushed[target] = push(run.folder.servables(), models, _approval_entries(approval, load_check), keep, assets)
         run.folder.add_to_manifest(pushed=pushed)
     return pushed[target]
 
 
-def _judge(run: Run, models: Path, force: bool) -> tuple[Approval, LoadCheck]:
-    """Return both approvals, of which the first may be refused where it is forced.
+def _approve_and_load(run: Run, models: Path, force: bool) -> tuple[Approval, LoadCheck]:
+    """Return the approval, which may be refused where the push is forced, and the load check, which has passed.
 
     Raises:
         NotApprovedError: As for `export_run`.
     """
     approval = approve_run(run, models)
     show = run.progress("load and ask the models in fresh processes")
-    infra = check_loads(run.folder.servables(), run.config.export.load_check)
-    infra.write(run.folder.path("evaluation"))
+    load_check = check_loads(run.folder.servables(), run.config.export.load_check)
+    load_check.write(run.folder.path("evaluation"))
     show("done", 1.0)
-    if not infra.passed:
-        raise NotApprovedError(f"{run.folder.root} was not pushed, nor can it be forced: {'; '.join(infra.reasons)}")
+    if not load_check.passed:
+        raise NotApprovedError(
+            f"{run.folder.root} was not pushed, nor can it be forced: {'; '.join(load_check.reasons)}"
+        )
     if not approval.blessed and not force:
         remedy = "train a better model, change [evaluation.approval], or push it all the same with --force"
         raise NotApprovedError(f"{run.folder.root} was not pushed: {'; '.join(approval.reasons)}; {remedy}")
-    return approval, infra
+    return approval, load_check
 
 
-def _verdict(approval: Approval, infra: LoadCheck) -> dict[str, object]:
-    """Return what the version's manifest says of its approvals."""
+def _approval_entries(approval: Approval, load_check: LoadCheck) -> dict[str, object]:
+    """Return what the version's manifest says of both."""
     return {
         "blessing": {"blessed": approval.blessed, "reasons": approval.reasons},
-        "infra_blessing": {"blessed": infra.passed, "reasons": infra.reasons},
+        "infra_blessing": {"blessed": load_check.passed, "reasons": load_check.reasons},
         "forced": not approval.blessed,
     }
 
 
-def _report(run: Run, approval: Approval, infra: LoadCheck) -> dict[str, str]:
-    """Return the files from which `serving.report` tells how good the version is."""
+def _report_files(run: Run, approval: Approval, load_check: LoadCheck) -> dict[str, str]:
+    """Return the files from which `serving.insights.version_report` reads how good the version is."""
     evaluation = evaluate_run(run)
     return {
         METRICS: evaluation.model_dump_json(indent=2) + "\n",
-        CARD: model_card(run, evaluation, approval, infra),
+        CARD: model_card(run, evaluation, approval, load_check),
     }
 
 
-BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
-"""The file in RUN/evaluation that holds the verdict; there is one of them at most, and none is no approval."""
-
-
 def approve_run(run: Run, models: Path | None) -> Approval:
-    """Judge a run by [evaluation.approval] and write the verdict, which replaces an older one.
+    """Check a run by [evaluation.approval] and write the verdict, which replaces an older one.
 
-    It is judged again each time, since another version may have been approved meanwhile.
+    It is checked again each time, since another version may have been approved meanwhile.
 
     Args:
         run: The run, which is measured first where it was not.
@@ -111,7 +113,7 @@ def approve_run(run: Run, models: Path | None) -> Approval:
         InputError: The run is not trained to the end, or there is nothing to measure it by.
     """
     evaluation, config = evaluate_run(run), run.config.evaluation.approval
-    change, compared_with = _change(run, models)
+    change, compared_with = _check_drop(run, models)
     checks = [*value_checks(evaluation, config), *pair_checks(evaluation, config), change]
     approval = Approval.from_checks(checks, compared_with)
     _write(run, approval)
@@ -136,7 +138,7 @@ def _last_approved(recommenders: Path) -> tuple[int, dict[str, Any]] | None:
     return None
 
 
-def _change(run: Run, models: Path | None) -> tuple[Check, int | None]:
+def _check_drop(run: Run, models: Path | None) -> tuple[Check, int | None]:
     """Check the change threshold; also return the version that the run was compared with."""
     config = run.config.evaluation
     metric = config.approval.max_drop_metric or config.main_metric
@@ -155,11 +157,11 @@ def _change(run: Run, models: Path | None) -> tuple[Check, int | None]:
         text = f"{what} it knew everything until {seen} and so has seen the test window, which begins after {begins}"
         return Check(name=name, passed=True, text=text), None
     try:
-        found = _compare(run, models / "recommender" / str(version), metric)
+        difference = _compare(run, models / "recommender" / str(version), metric)
     except _Incomparable as error:
         remedy = "prune that version, or push with --force"
         return Check(name=name, passed=False, text=f"{what} {error}; {remedy}"), None
-    return change_check(metric, found, version, config.approval.max_drop), version
+    return change_check(metric, difference, version, config.approval.max_drop), version
 
 
 class _Incomparable(Exception):
@@ -172,11 +174,11 @@ def _compare(run: Run, last: Path, metric: str) -> Difference:
     try:
         recommender = Recommender(last)
         _check_comparable(run.config.data, recommender, run.history.products.ids)
-        theirs = _ranked(run, recommender, snapshot, test_set, f"approval: version {last.name}")
-    except Exception as error:  # whatever an older export or another hand's raises, it is a reason and not our end
+        theirs = _rank(run, recommender, snapshot, test_set, f"approval: version {last.name}")
+    except Exception as error:  # whatever an older export or one of another program raises is a reason not to compare
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _Incomparable(reason) from error
-    ours = _ranked(run, Recommender(run.folder.path("recommender")), snapshot, test_set, "approval: this run")
+    ours = _rank(run, Recommender(run.folder.path("recommender")), snapshot, test_set, "approval: this run")
     return paired_difference(ours, theirs, test_set.relevant, run.config.evaluation, metric)
 
 
@@ -194,10 +196,10 @@ def _check_comparable(config: DataConfig, last: Recommender, product_ids: Array)
         raise ValueError(" and ".join(problems))
 
 
-def _ranked(run: Run, recommender: Recommender, snapshot: Snapshot, test_set: TestSet, what: str) -> Array:
+def _rank(run: Run, recommender: Recommender, snapshot: Snapshot, test_set: TestSet, what: str) -> Array:
     """Return a version's lists, int32, [n, max(ks)]."""
     config, products = run.config.evaluation, run.history.products
     requests = Requests(recommender, snapshot, products.ids)
     scorer = ExportedRecommender(recommender, requests, products, max(config.ks))
-    lists, _ = rank_all({what: scorer}, test_set, config, show_customers(run, what, len(test_set)))
+    lists, _ = rank_all({what: scorer}, test_set, config, count_progress(run, what, len(test_set)))
     return lists[what]

@@ -33,14 +33,14 @@ _REFUSED_WHERE = {
 _SERVED = "ranking"
 
 
-def model_card(run: Run, evaluation: Evaluation, approval: Approval, infra: LoadCheck) -> str:
+def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check: LoadCheck) -> str:
     """Return the card as Markdown.
 
     Args:
         run: The run whose models are pushed.
         evaluation: What was measured.
         approval: Whether that is good enough.
-        infra: Whether the models answer elsewhere.
+        load_check: Whether the models answer elsewhere.
     """
     manifest = run.folder.manifest()
     sections = {
@@ -53,7 +53,7 @@ def model_card(run: Run, evaluation: Evaluation, approval: Approval, infra: Load
         "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
         "What is never offered": _policy(run.config.data.policy),
         "Limits": _limits(run, evaluation),
-        "Verdict": _verdict(approval, infra),
+        "Verdict": _verdict(approval, load_check),
         "Made by": _versions(manifest),
     }
     parts = [f"# Model card: next best products, as of {run.windows.test.dates[0]}\n"]
@@ -237,12 +237,12 @@ def _weakest(column: str, groups: dict[str, Slice], metric: str) -> str:
     )
 
 
-def _verdict(approval: Approval, infra: LoadCheck) -> Iterator[str]:
+def _verdict(approval: Approval, load_check: LoadCheck) -> Iterator[str]:
     good = "It is approved: good enough to be served."
     yield (good if approval.blessed else "It is not approved, and was pushed all the same (`--force`).") + "\n"
     yield from _items(f"{'passed' if check.passed else 'failed'}: {_escaped(check.text)}" for check in approval.checks)
-    records = sum(check.records for check in infra.models.values())
-    answered = f"{len(infra.models)} models answered {records} recorded requests"
+    records = sum(check.records for check in load_check.models.values())
+    answered = f"{len(load_check.models)} models answered {records} recorded requests"
     yield f"- passed: {answered} in a fresh process without this program as they did when they were exported"
 
 

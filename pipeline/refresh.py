@@ -1,6 +1,6 @@
 """Refresh a trained run: its weights on newer tables, without a training step.
 
-What was learnt is taken over as it is: both towers, the ranker, the encoders' means and vocabularies, the calibration.
+What training made is copied as it is: both towers, the ranker, the encoders' means and vocabularies, the calibration.
 What is a statistic or a state of the world is computed again as of the new test cutoff: the products and their
 popularity, hence their embeddings and the indexes; the pair and segment statistics; what everyone holds.
 """
@@ -20,12 +20,12 @@ from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run import Run, begin_run, read_run
 from nextbest.pipeline.run_folder import (
     RunFolder,
-    adopt,
-    learnt_files,
+    copy_trained,
     load_encoders,
-    measured_file,
+    metrics_file,
     ranker_checkpoints,
     retriever_checkpoints,
+    trained_files,
 )
 from nextbest.pipeline.train import catalogue_at_cutoff, write_ranking, write_retrieval
 from nextbest.ranking.calibration import Calibration
@@ -35,7 +35,7 @@ from nextbest.retrieval.training import refresh_retriever
 __all__ = ["refresh", "start_refresh"]
 
 _ENTITY = {"path": True, "query": True, "id": True, "as_of": True, "columns": {"__all__": {"optional", "unit"}}}
-_FREE: Any = {
+_MAY_CHANGE: Any = {
     "data": {
         "customers": _ENTITY,
         "products": _ENTITY,
@@ -54,11 +54,11 @@ says how the weights were made and what their inputs mean."""
 
 
 def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
-    """Begin a run that takes over another one's weights, or go on with it.
+    """Begin a run with another one's weights, or go on with it.
 
     Args:
         trained: The folder of a run that is trained to the end, or was refreshed from one. Its tables are not read.
-        config: The TOML of the newer tables; what it shares with the trained run's is all but `_FREE`.
+        config: The TOML of the newer tables; what it shares with the trained run's is all but `_MAY_CHANGE`.
         out: The new run's folder.
         progress: See `Run.progress`.
 
@@ -70,15 +70,15 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     manifest = source.manifest()
     run = read_run(config, out, progress)
     trained_with = load_config(source.path("config.toml"))
-    problems = source.untrained([*source.servables().values(), *learnt_files(source)])
-    problems += _unmeasured(source, run, config)
-    origin = None if problems else source.origin or _origin(manifest, trained_with)
-    if origin is not None:
-        problems += _misfits(origin, source, run, config)
-    problems += _differences(trained_with, run.config, config)
+    problems = source.problems_if_missing([*source.servables().values(), *trained_files(source)])
+    problems += _missing_metrics(source, run, config)
+    refreshed_from = None if problems else source.refreshed_from or _describe_trained(manifest, trained_with)
+    if refreshed_from is not None:
+        problems += _version_and_cutoff_problems(refreshed_from, source, run, config)
+    problems += _changed_settings(trained_with, run.config, config)
     if problems:
         raise InputError(problems)
-    begin_run(run, config, origin)
+    begin_run(run, config, refreshed_from)
     return run
 
 
@@ -90,13 +90,13 @@ def refresh(trained: Path, run: Run) -> None:
         run: What `start_refresh` returned.
     """
     make_deterministic(run.config.seed)
-    adopt(RunFolder(trained), run.folder, figures=not run.windows.measured)
-    _retriever(run)
-    _ranker(run)
+    copy_trained(RunFolder(trained), run.folder, with_metrics=not run.windows.measured)
+    _refresh_retriever(run)
+    _refresh_ranker(run)
     compose(run)
 
 
-def _retriever(run: Run) -> None:
+def _refresh_retriever(run: Run) -> None:
     if run.folder.path("retrieval", "index.json").exists():
         return
     show = run.progress(f"retrieval: refresh as of {run.windows.test.dates[0]}")
@@ -107,7 +107,7 @@ def _retriever(run: Run) -> None:
     show("done", 1.0)
 
 
-def _ranker(run: Run) -> None:
+def _refresh_ranker(run: Run) -> None:
     if run.folder.path("ranking", "saved_model").exists():
         return
     show = run.progress(f"ranking: refresh as of {run.windows.test.dates[0]}")
@@ -120,35 +120,36 @@ def _ranker(run: Run) -> None:
     show("done", 1.0)
 
 
-def _origin(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+def _describe_trained(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
     """Return what a refreshed run's manifest says of the trained one."""
     ((cutoff, _),) = manifest["windows"]["test"]
-    of_manifest = {key: manifest[key] for key in ("config", "data", "version", "git_revision", "seed")}
-    return of_manifest | {"cutoff": cutoff, "horizon_days": config.data.windows.horizon_days}
+    from_manifest = {key: manifest[key] for key in ("config", "data", "version", "git_revision", "seed")}
+    return from_manifest | {"cutoff": cutoff, "horizon_days": config.data.windows.horizon_days}
 
 
-def _misfits(origin: Mapping[str, Any], source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
+def _version_and_cutoff_problems(
+    refreshed_from: Mapping[str, Any], source: RunFolder, run: Run, config: Path
+) -> Iterator[Problem]:
     """Yield what keeps a trained run's weights from this version of the program or from this cutoff."""
     version = importlib.metadata.version("nextbest")
-    if origin["version"] != version:
-        what = f"it was trained by version {origin['version']}, and this is {version}"
+    if refreshed_from["version"] != version:
+        what = f"it was trained by version {refreshed_from['version']}, and this is {version}"
         yield Problem(str(source.root), None, None, what, "train again")
     cutoff = run.windows.test.dates[0]
-    if cutoff < date.fromisoformat(origin["cutoff"]):
-        what = (
-            f"the test cutoff {cutoff} is before {origin['cutoff']}, up to which the weights of {source.root} know all"
-        )
+    if cutoff < date.fromisoformat(refreshed_from["cutoff"]):
+        known = refreshed_from["cutoff"]
+        what = f"the test cutoff {cutoff} is before {known}, up to which the weights of {source.root} know all"
         yield Problem(str(config), "data.windows.test_cutoff", None, what, "choose a later one, or train again")
 
 
-def _unmeasured(source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
-    """Yield what is missing where the figures of the trained run must stand for a run that cannot be measured."""
-    if not run.windows.measured and not measured_file(source).exists():
+def _missing_metrics(source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
+    """Yield that there are no metrics of the trained run, where they must stand for a run that cannot be measured."""
+    if not run.windows.measured and not metrics_file(source).exists():
         what = f"it is 0, so that nothing can be measured, and {source.root} was not measured either"
         yield Problem(str(config), "data.windows.test_days", None, what, "raise it, or use `nextbest evaluate` there")
 
 
-def _differences(trained: RunConfig, now: RunConfig, config: Path) -> Iterator[Problem]:
+def _changed_settings(trained: RunConfig, now: RunConfig, config: Path) -> Iterator[Problem]:
     """Yield where a config says something else than that of a trained run, of what its weights depend on."""
     old, new = _fixed(trained), _fixed(now)
     for key in old | new:
@@ -164,7 +165,7 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
 def _fixed(config: RunConfig) -> dict[str, Any]:
     """Return what a refresh may not change, the TOML's key -> value."""
     compared = [(rule.customer, rule.product) for rule in config.data.policy.rules if rule.customer and rule.product]
-    return dict(_flat(config.model_dump(exclude=_FREE))) | {"data.policy.rules": compared}
+    return dict(_flat(config.model_dump(exclude=_MAY_CHANGE))) | {"data.policy.rules": compared}
 
 
 def _flat(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""A run: the checked inputs that every step reads."""
+"""A run: how one begins, goes on or is opened, and the checked inputs that every step reads."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from nextbest.retrieval.training import RetrieverSettings
 
 __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
-_JUDGES: dict[str, bool | dict[str, bool]] = {
+SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL: dict[str, bool | dict[str, bool]] = {
     "evaluation": {"approval": True},
     "export": {"keep_versions": True, "load_check": True},
     "tune": True,
 }
-"""What says how a run is pushed or its settings are found, and changes nothing in it: it goes on when these change."""
+"""They say how a run is approved and pushed or how settings are searched: a run goes on when these change."""
 _VERSIONED = ("nextbest", "tensorflow", "tensorflow-recommenders", "scann", "numpy", "pandas")
 
 
@@ -43,15 +43,21 @@ class Run:
     folder: RunFolder
     progress: Callable[[str], Progress]
     """Step's name -> a function that shows how far it is."""
+    same_tables_as: Run | None = None
+    """A run with the same tables and windows, which are then not read again."""
 
     @cached_property
     def dataset(self) -> Dataset:
         """All rows, those of the test window too: only the evaluation may look at them."""
+        if self.same_tables_as is not None:
+            return self.same_tables_as.dataset
         return load_dataset(self.config.data, self.source)
 
     @cached_property
     def windows(self) -> Windows:
         """How time is cut."""
+        if self.same_tables_as is not None:
+            return self.same_tables_as.windows
         days = self.dataset.interactions.day
         selection = self.config.retrieval.patience > 0
         return cut_windows(self.config.data.windows, int(days[0]), int(days[-1]), selection)
@@ -59,6 +65,8 @@ class Run:
     @cached_property
     def history(self) -> Dataset:
         """What is known at the test cutoff: all that models are made of."""
+        if self.same_tables_as is not None:
+            return self.same_tables_as.history
         return self.dataset.until(self.windows.test.cutoff)
 
     @property
@@ -70,8 +78,8 @@ class Run:
     @property
     def horizon_days(self) -> int:
         """Length of the window that a probability speaks of, which is that of the run that was calibrated."""
-        origin = self.folder.origin
-        return int(origin["horizon_days"]) if origin else self.config.data.windows.horizon_days
+        trained = self.folder.refreshed_from
+        return int(trained["horizon_days"]) if trained else self.config.data.windows.horizon_days
 
     def retriever_settings(self) -> RetrieverSettings:
         """Return what a retriever depends on."""
@@ -82,63 +90,6 @@ class Run:
         """Return what a ranker depends on."""
         config = self.config
         return RankerSettings(config.data, config.statistics, config.ranking, config.seed)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _data_digests(config: RunConfig, source: Path) -> dict[str, str]:
-    """Return the SHA-256 of each table and of the evaluation's files; of a database the query stands for the data."""
-    digests = {f"evaluation.{name}": _digest(path) for name, path in _evaluation_files(config, source).items()}
-    for name, table in (
-        ("customers", config.data.customers),
-        ("products", config.data.products),
-        ("interactions", config.data.interactions),
-    ):
-        path = source / table.path
-        digests[name] = _digest(path) if path.is_file() else f"query: {table.query}"
-    return digests
-
-
-def _evaluation_files(config: RunConfig, source: Path) -> dict[str, Path]:
-    """Return the files that the evaluation reads beside the tables, by their keys."""
-    named = {"customers": config.evaluation.customers, "oracle": config.evaluation.oracle}
-    return {name: source / path for name, path in named.items() if path is not None}
-
-
-def _check_evaluation_files(config: Path, run: Run) -> None:
-    """Find out that a file is missing before hours of training, not after."""
-    problems = [
-        Problem(str(config), f"evaluation.{name}", None, f"there is no file {path}", "fix the path, or remove it")
-        for name, path in _evaluation_files(run.config, run.source).items()
-        if not path.is_file()
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the checkout that the code runs from, None where it is installed without one."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _manifest(config: RunConfig, source: Path, origin: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "version": importlib.metadata.version("nextbest"),
-        "git_revision": _git_revision(),
-        "packages": {name: importlib.metadata.version(name) for name in _VERSIONED},
-        "seed": config.seed,
-        "source": str(source),
-        "data": _data_digests(config, source),
-        "config": hashlib.sha256(config.model_dump_json(exclude=_JUDGES).encode()).hexdigest(),
-        "refreshed_from": origin,
-    }
 
 
 def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
@@ -171,18 +122,18 @@ def read_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Ru
     return run
 
 
-def begin_run(run: Run, config: Path, origin: dict[str, Any] | None = None) -> None:
+def begin_run(run: Run, config: Path, refreshed_from: dict[str, Any] | None = None) -> None:
     """Write the manifest and the config into the run's folder, or go on with the run that is there.
 
     Args:
         run: What `read_run` read.
         config: The TOML.
-        origin: What says which trained run's weights this one takes over; None where it is trained itself.
+        refreshed_from: Which trained run's weights this one has; None where it is trained itself.
 
     Raises:
         InputError: The folder holds something else.
     """
-    run.folder.begin(_manifest(run.config, run.source, origin))
+    run.folder.begin(_manifest(run.config, run.source, refreshed_from))
     write_text(run.folder.path("config.toml"), config.read_text(encoding="utf-8"))
     run.folder.add_to_manifest(windows=run.windows.dates())
 
@@ -197,5 +148,64 @@ def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
     source = Path(folder.manifest()["source"])
     run = Run(load_config(folder.path("config.toml")), source, folder, progress)
     _check_evaluation_files(folder.path("config.toml"), run)
-    folder.begin(_manifest(run.config, source, folder.origin))
+    folder.begin(_manifest(run.config, source, folder.refreshed_from))
     return run
+
+
+def _manifest(config: RunConfig, source: Path, refreshed_from: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "version": importlib.metadata.version("nextbest"),
+        "git_revision": _git_revision(),
+        "packages": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        "seed": config.seed,
+        "source": str(source),
+        "data": _data_digests(config, source),
+        "config": hashlib.sha256(
+            config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL).encode()
+        ).hexdigest(),
+        "refreshed_from": refreshed_from,
+    }
+
+
+def _data_digests(config: RunConfig, source: Path) -> dict[str, str]:
+    """Return the SHA-256 of each table and of the evaluation's files; of a database the query stands for the data."""
+    digests = {f"evaluation.{name}": _digest(path) for name, path in _evaluation_files(config, source).items()}
+    for name, table in (
+        ("customers", config.data.customers),
+        ("products", config.data.products),
+        ("interactions", config.data.interactions),
+    ):
+        path = source / table.path
+        digests[name] = _digest(path) if path.is_file() else f"query: {table.query}"
+    return digests
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the checkout that the code runs from, None where it is installed without one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _check_evaluation_files(config: Path, run: Run) -> None:
+    """Find out that a file is missing before hours of training, not after."""
+    problems = [
+        Problem(str(config), f"evaluation.{name}", None, f"there is no file {path}", "fix the path, or remove it")
+        for name, path in _evaluation_files(run.config, run.source).items()
+        if not path.is_file()
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _evaluation_files(config: RunConfig, source: Path) -> dict[str, Path]:
+    """Return the files that the evaluation reads beside the tables, by their keys."""
+    named = {"customers": config.evaluation.customers, "oracle": config.evaluation.oracle}
+    return {name: source / path for name, path in named.items() if path is not None}

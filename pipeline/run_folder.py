@@ -1,4 +1,7 @@
-"""The folder of a run: what each step leaves appears whole, so that a killed run goes on where it was."""
+"""The folder of a run: its paths, its manifest, and what it shares with a run that is refreshed from it.
+
+What each step leaves appears whole, so that a killed run goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +22,31 @@ from nextbest.graph.encoders import EncoderState
 
 __all__ = [
     "RunFolder",
-    "adopt",
-    "learnt_files",
+    "copy_trained",
     "load_encoders",
-    "measured_file",
+    "metrics_file",
     "ranker_checkpoints",
     "retriever_checkpoints",
     "save_encoders",
+    "trained_files",
 ]
 
 _MANIFEST = "manifest.json"
 _IDENTITY = ("config", "data", "version")
 """What must be equal for a run to go on."""
-_ORIGIN = "refreshed_from"
-"""And this: None in a run that is trained, else what says which trained run's weights it has."""
+_REFRESHED_FROM = "refreshed_from"
+"""And this: None in a run that is trained, otherwise which trained run's weights it has."""
 
-
-def _made_from(origin: dict[str, Any] | None) -> str:
-    if origin is None:
-        return "trained"
-    return f"refreshed from the run of config {origin['config'][:12]} trained as of {origin['cutoff']}"
+_TRAINED = (
+    ("retrieval", "encoders"),
+    ("retrieval", "checkpoints", "final"),
+    ("ranking", "checkpoints", "final"),
+    ("ranking", "selection.json"),  # with the calibration
+)
+_METRICS = "evaluation", "metrics.json"
+_EVALUATION = (_METRICS, ("evaluation", "report.html"))
+_TABLES = ("customers", "products")
+_PRODUCT_IDS = "product_ids.json"
 
 
 class RunFolder:
@@ -59,14 +67,14 @@ class RunFolder:
         """
         manifest: dict[str, Any] | None = self.read_json(_MANIFEST)
         if manifest is None:
-            raise self._refuse("this is not a run's folder", "make one with `nextbest train`")
+            raise self._error("this is not a run's folder", "make one with `nextbest train`")
         return manifest
 
     @property
-    def origin(self) -> dict[str, Any] | None:
+    def refreshed_from(self) -> dict[str, Any] | None:
         """Which trained run's weights a refreshed run has, by its manifest; None in a run that is trained."""
-        found: dict[str, Any] | None = self.manifest().get(_ORIGIN)
-        return found
+        trained: dict[str, Any] | None = self.manifest().get(_REFRESHED_FROM)
+        return trained
 
     def begin(self, manifest: dict[str, Any]) -> None:
         """Begin a run, or go on with it.
@@ -75,26 +83,26 @@ class RunFolder:
             InputError: The folder holds something else: another config's or other data's run, or no run at all.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise self._refuse("this is a file", "name another --out")
+            raise self._error("this is a file", "name another --out")
         begun = self.read_json(_MANIFEST)
         if begun is None and self._is_free():
             self.write_json(manifest, _MANIFEST)
             return
         if begun is None or not begun.keys() >= set(_IDENTITY):
-            raise self._refuse("the folder is not empty and holds no run", "name another --out")
+            raise self._error("the folder is not empty and holds no run", "name another --out")
         if changed := [key for key in _IDENTITY if begun[key] != manifest[key]]:
             what = f"the folder holds a run with another {' and '.join(changed)}"
-            raise self._refuse(what, "name another --out, or remove the folder to begin again")
-        if begun.get(_ORIGIN) != manifest.get(_ORIGIN):
-            was, wanted = (_made_from(content.get(_ORIGIN)) for content in (begun, manifest))
+            raise self._error(what, "name another --out, or remove the folder to begin again")
+        if begun.get(_REFRESHED_FROM) != manifest.get(_REFRESHED_FROM):
+            was, wanted = (_describe_origin(content.get(_REFRESHED_FROM)) for content in (begun, manifest))
             what = f"the folder holds a run that was {was}, and now it would be {wanted}"
-            raise self._refuse(what, "name another --out, or remove the folder to begin again")
+            raise self._error(what, "name another --out, or remove the folder to begin again")
 
     def _is_free(self) -> bool:
-        """Whether nothing is there but what a run leaves that is killed while it writes its manifest."""
+        """Return whether nothing is there but what a run leaves that is killed while it writes its manifest."""
         return not self.root.exists() or all(entry.name.startswith(f".{_MANIFEST}.") for entry in self.root.iterdir())
 
-    def _refuse(self, what: str, remedy: str) -> InputError:
+    def _error(self, what: str, remedy: str) -> InputError:
         return InputError([Problem(str(self.root), None, None, what, remedy)])
 
     def servables(self) -> dict[str, Path]:
@@ -112,11 +120,11 @@ class RunFolder:
         Raises:
             InputError: A servable is missing.
         """
-        if problems := self.untrained(self.servables().values()):
+        if problems := self.problems_if_missing(self.servables().values()):
             raise InputError(problems)
 
-    def untrained(self, paths: Iterable[Path]) -> list[Problem]:
-        """Return that training has not ended, if it has not left all of these paths."""
+    def problems_if_missing(self, paths: Iterable[Path]) -> list[Problem]:
+        """Return the problem that training has not ended, if it has not left all of these paths."""
         missing = [str(path.relative_to(self.root)) for path in paths if not path.exists()]
         what = f"the run is not trained to the end: {', '.join(missing)} missing"
         remedy = "name it once more in `nextbest train` or `nextbest run`"
@@ -140,16 +148,10 @@ class RunFolder:
         return replace_folder(self.path(*parts))
 
 
-_LEARNT = (
-    ("retrieval", "encoders"),
-    ("retrieval", "checkpoints", "final"),
-    ("ranking", "checkpoints", "final"),
-    ("ranking", "selection.json"),  # with the calibration
-)
-_FIGURES = "evaluation", "metrics.json"
-_MEASURED = (_FIGURES, ("evaluation", "report.html"))
-_TABLES = ("customers", "products")
-_PRODUCT_IDS = "product_ids.json"
+def _describe_origin(refreshed_from: dict[str, Any] | None) -> str:
+    if refreshed_from is None:
+        return "trained"
+    return f"refreshed from the run of config {refreshed_from['config'][:12]} trained as of {refreshed_from['cutoff']}"
 
 
 def retriever_checkpoints(folder: RunFolder, name: str) -> Path:
@@ -180,25 +182,25 @@ def load_encoders(folder: RunFolder, windows: WindowsConfig) -> Encoders:
     return Encoders(**states, product_ids=ids, max_holdings=windows.max_holdings, max_recent=windows.max_recent)
 
 
-def learnt_files(folder: RunFolder) -> list[Path]:
-    """Return what a run must have for another to take it over."""
-    return [folder.path(*parts) for parts in (*_LEARNT, ("retrieval", "encoders", _PRODUCT_IDS))]
+def metrics_file(folder: RunFolder) -> Path:
+    """Return the file of a run's metrics."""
+    return folder.path(*_METRICS)
 
 
-def measured_file(folder: RunFolder) -> Path:
-    """Return the file of a run's figures."""
-    return folder.path(*_FIGURES)
+def trained_files(folder: RunFolder) -> list[Path]:
+    """Return what a run must have for another to be refreshed from it."""
+    return [folder.path(*parts) for parts in (*_TRAINED, ("retrieval", "encoders", _PRODUCT_IDS))]
 
 
-def adopt(trained: RunFolder, folder: RunFolder, figures: bool) -> None:
-    """Copy what a run has learnt; what an earlier, killed copy has finished is kept.
+def copy_trained(trained: RunFolder, folder: RunFolder, with_metrics: bool) -> None:
+    """Copy a run's weights, encoders and calibration; what an earlier, killed copy has finished is kept.
 
     Args:
         trained: The run.
         folder: Where to.
-        figures: Whether to take over too what it was measured to be.
+        with_metrics: Whether to copy its metrics and report too.
     """
-    for parts in (*_LEARNT, *_MEASURED) if figures else _LEARNT:
+    for parts in (*_TRAINED, *_EVALUATION) if with_metrics else _TRAINED:
         source, target = trained.path(*parts), folder.path(*parts)
         if target.exists():
             continue

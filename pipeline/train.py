@@ -1,4 +1,7 @@
-"""The training steps: a retriever for every cutoff, then the ranker on their candidates. Each step is done once."""
+"""The training steps: a retriever for every cutoff, then the ranker on their candidates, and the SavedModel of each.
+
+Each step is done once.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,14 @@ __all__ = ["catalogue_at_cutoff", "ranking_examples", "train", "window_candidate
 def train(run: Run) -> None:
     """Train both stages; what an earlier, killed run has finished is kept."""
     make_deterministic(run.config.seed)
-    epochs = _retrieval_epochs(run)
+    epochs = _choose_epochs(run)
     for window in run.windows.ranking:
         window_candidates(run, window, epochs)
-    _final_retriever(run, epochs)
-    _ranker(run)
+    _train_final_retriever(run, epochs)
+    _train_final_ranker(run)
 
 
-def _retrieval_epochs(run: Run) -> int:
+def _choose_epochs(run: Run) -> int:
     """Choose how long a retriever trains, on the window before all others."""
     if run.config.retrieval.patience == 0:
         return run.config.retrieval.epochs
@@ -62,18 +65,8 @@ def _retrieval_epochs(run: Run) -> int:
     return int(chosen["epochs"])
 
 
-def _train_retriever(run: Run, day: int, name: str, epochs: int) -> Retriever:
-    checkpoints = retriever_checkpoints(run.folder, name)
-    progress = run.progress(f"retrieval: train as of {name}")
-    return train_retriever(run.history.until(day), day, epochs, run.retriever_settings(), checkpoints, progress)
-
-
-def _candidates_path(window: Window) -> tuple[str, str, str]:
-    return "retrieval", "candidates", f"{window.dates[0]}.npz"
-
-
 def window_candidates(run: Run, window: Window, epochs: int) -> None:
-    """Let a retriever that ends at the window's cutoff propose candidates for it."""
+    """Train a retriever as of the window's cutoff, and let it propose the window's candidates."""
     path = run.folder.path(*_candidates_path(window))
     if path.exists():
         return
@@ -82,9 +75,9 @@ def window_candidates(run: Run, window: Window, epochs: int) -> None:
     snapshot = take_snapshot(past, window.cutoff, run.config.data.windows)
     policy = SuitabilityPolicy(run.config.data.policy, snapshot.products)
     config = run.config.ranking
-    taken = labels(run.history, past, window)
+    acquired = labels(run.history, past, window)
     eligible = snapshot.num_held >= run.config.data.windows.min_holdings
-    rows = sample_customers(taken, eligible, config, run.config.seed)
+    rows = sample_customers(acquired, eligible, config, run.config.seed)
 
     def suitable(chunk: np.ndarray) -> np.ndarray:
         return policy.suitable_array(snapshot.customers, chunk)
@@ -93,8 +86,18 @@ def window_candidates(run: Run, window: Window, epochs: int) -> None:
     propose(retriever, past, snapshot, suitable, rows, config.candidates).save(path)
 
 
-def _final_retriever(run: Run, epochs: int) -> None:
-    """Train the retriever that is served."""
+def _candidates_path(window: Window) -> tuple[str, str, str]:
+    return "retrieval", "candidates", f"{window.dates[0]}.npz"
+
+
+def _train_retriever(run: Run, day: int, name: str, epochs: int) -> Retriever:
+    checkpoints = retriever_checkpoints(run.folder, name)
+    progress = run.progress(f"retrieval: train as of {name}")
+    return train_retriever(run.history.until(day), day, epochs, run.retriever_settings(), checkpoints, progress)
+
+
+def _train_final_retriever(run: Run, epochs: int) -> None:
+    """Train the retriever that is served, and write its SavedModels."""
     if run.folder.path("retrieval", "index.json").exists():
         return
     retriever = _train_retriever(run, run.windows.test.cutoff, "final", epochs)
@@ -102,20 +105,7 @@ def _final_retriever(run: Run, epochs: int) -> None:
     write_retrieval(run, retriever)
 
 
-def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
-    candidates = Candidates.load(run.folder.path(*_candidates_path(window)))
-    taken = new_acquisitions(run.history, window.cutoff, window.until)
-    data, statistics = run.config.data, run.config.statistics
-    return window_examples(run.history, window, candidates, taken, encoders, data, statistics)
-
-
-def ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
-    """Make the ranker's examples of all ranking windows, on the candidates that the run's folder has."""
-    encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data, run.config.encoder)
-    return [_examples(run, window, encoders) for window in run.windows.ranking], encoders
-
-
-def _ranker(run: Run) -> None:
+def _train_final_ranker(run: Run) -> None:
     """Choose how long the ranker trains and calibrate it on the last ranking window; then train on all of them."""
     if run.folder.path("ranking", "saved_model").exists():
         return
@@ -141,6 +131,19 @@ def _ranker(run: Run) -> None:
     write_ranking(run, model, encoders, catalogue_at_cutoff(run, encoders), calibration)
 
 
+def ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
+    """Make the ranker's examples of all ranking windows, on the candidates that the run's folder has."""
+    encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data, run.config.encoder)
+    return [_examples(run, window, encoders) for window in run.windows.ranking], encoders
+
+
+def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
+    candidates = Candidates.load(run.folder.path(*_candidates_path(window)))
+    acquired = new_acquisitions(run.history, window.cutoff, window.until)
+    data, statistics = run.config.data, run.config.statistics
+    return window_examples(run.history, window, candidates, acquired, encoders, data, statistics)
+
+
 def write_retrieval(run: Run, retriever: Retriever) -> None:
     """Build the indexes of the retriever that is served, and choose one."""
     config = run.config.retrieval.index
@@ -151,19 +154,12 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
         with run.folder.staged("retrieval", name) as staging:
             servable = RetrievalServable(retriever, index, default_k)
             save_retrieval(servable, staging)
-            _describe(run, servable, staging)
+            _write_descriptions(run, servable, staging)
     snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
     sample = np.arange(min(len(run.history.customers), 1024))
     large = len(retriever.product_embeddings) >= config.scann_from
     choice = choose_index(exact, scann if large else None, retriever.embed_customers(snapshot, sample), config)
     run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
-
-
-def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueStatistics:
-    """Compute what the ranker that is served knows of the catalogue."""
-    config = run.config
-    snapshot = take_snapshot(run.history, run.windows.test.cutoff, config.data.windows)
-    return catalogue_statistics(run.history, snapshot, encoders, config.data, config.statistics)
 
 
 def write_ranking(
@@ -173,10 +169,17 @@ def write_ranking(
     with run.folder.staged("ranking", "saved_model") as staging:
         servable = RankingServable(model, encoders, state, calibration, run.windows.test.cutoff)
         save_ranking(servable, staging)
-        _describe(run, servable, staging)
+        _write_descriptions(run, servable, staging)
 
 
-def _describe(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
+def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueStatistics:
+    """Compute what the ranker that is served knows of the catalogue."""
+    config = run.config
+    snapshot = take_snapshot(run.history, run.windows.test.cutoff, config.data.windows)
+    return catalogue_statistics(run.history, snapshot, encoders, config.data, config.statistics)
+
+
+def _write_descriptions(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
     """Describe the tf.Examples that a servable takes and its feature vectors, beside its SavedModel."""
     schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
     write_schema(schema, folder / ASSETS / SCHEMA)

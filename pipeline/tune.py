@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +52,7 @@ def tune(
         config: The TOML.
         out: The search's folder.
         trials: How many trials each stage has in all, the config's own settings first.
-        stage: What is searched. The ranker's search takes the best retriever that `out` knows.
+        stage: What is searched. The ranker's search uses the best retriever that `out` knows.
         progress: See `Run.progress`.
 
     Raises:
@@ -62,21 +62,22 @@ def tune(
     _check_validates(load_config(config), config)
     run = start_run(config, out, progress)
     make_deterministic(run.config.seed)
-    found = [_tune_retrieval(run, 1 if stage == "ranking" else trials)]
+    results = [_tune_retrieval(run, 1 if stage == "ranking" else trials)]
     if stage != "retrieval":
-        retriever = found[0].best
-        found.append(_tune_ranking(_with_settings(run, retriever.settings), retriever.epochs, trials))
-    result = TuneResult(tuple(found), out / "best.toml", out / "trials.csv")
+        retriever = results[0].best
+        results.append(_tune_ranking(_with_settings(run, retriever.settings), retriever.epochs, trials))
+    result = TuneResult(tuple(results), out / "best.toml", out / "trials.csv")
     write_trials(result)
     write_best(result, run.config, config.read_text(encoding="utf-8"), run.source)
     return result
 
 
 def _check_validates(settings: RunConfig, config: Path) -> None:
+    """Refuse to search a stage that has no validation score."""
     what, remedy = "with 0 there is no validation score to search by", "set it to 1 or more for the search"
     patience = {"retrieval": settings.retrieval.patience, "ranking": settings.ranking.patience}
-    if silent := [f"{stage}.patience" for stage, epochs in patience.items() if not epochs]:
-        raise InputError([Problem(str(config), key, None, what, remedy) for key in silent])
+    if unvalidated := [f"{stage}.patience" for stage, epochs in patience.items() if not epochs]:
+        raise InputError([Problem(str(config), key, None, what, remedy) for key in unvalidated])
 
 
 def _tune_retrieval(run: Run, trials: int) -> StageResult:
@@ -93,14 +94,14 @@ def _tune_retrieval(run: Run, trials: int) -> StageResult:
 
 def _tune_ranking(run: Run, epochs: int, trials: int) -> StageResult:
     """Search the ranker's settings, with the candidates of retrievers that are trained for so many epochs."""
-    made: dict[str, tuple[list[WindowExamples], Encoders]] = {}
+    cached: dict[str, tuple[list[WindowExamples], Encoders]] = {}
 
     def examples(tried: Run) -> tuple[list[WindowExamples], Encoders]:
         name = digest(_dump(tried.config, _CANDIDATES), epochs)
-        if name not in made:
-            made.clear()
-            made[name] = _examples(_changed(tried, folder=RunFolder(run.folder.path("candidates", name))), epochs)
-        return made[name]
+        if name not in cached:
+            cached.clear()
+            cached[name] = _examples(_changed(tried, folder=RunFolder(run.folder.path("candidates", name))), epochs)
+        return cached[name]
 
     def objective(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         tried = _with_settings(run, settings)
@@ -136,16 +137,16 @@ def _search(
     """
     config = run.config.tune
     space = dimensions(run.config, config, stage)
-    name = f"{stage}-{digest(basis, [vars(each) for each in space], config.model_dump(exclude={'space'}))}"
+    name = f"{stage}-{digest(basis, [asdict(dimension) for dimension in space], config.model_dump(exclude={'space'}))}"
     progress = run.progress(f"{stage}: {trials} trials, {metric} on {window.dates[0]} to {window.dates[1]}")
 
-    def afresh(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
+    def in_cleared_session(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         tf.keras.backend.clear_session()  # or the graphs of all earlier trials would stay in memory
         return objective(settings, checkpoints, progress)
 
-    found = Search(name, run.folder.root, space, config, run.config.seed).run(trials, afresh, progress)
+    ended = Search(name, run.folder.root, space, config, run.config.seed).run(trials, in_cleared_session, progress)
     first, last = map(str, window.dates)
-    return StageResult(stage, metric, (first, last), found)
+    return StageResult(stage, metric, (first, last), ended)
 
 
 def _dump(config: RunConfig, include: Any) -> Any:
@@ -158,6 +159,4 @@ def _with_settings(run: Run, settings: dict[str, Any]) -> Run:
 
 def _changed(run: Run, **changes: Any) -> Run:
     """Return a run with something else on the same data, which is not read again."""
-    changed = replace(run, **changes)
-    vars(changed).update(dataset=run.dataset, windows=run.windows, history=run.history)
-    return changed
+    return replace(run, same_tables_as=run, **changes)

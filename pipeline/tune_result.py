@@ -1,4 +1,4 @@
-"""What a search came to, and the files that tell it: best.toml and trials.csv."""
+"""What a search found, as files and as a table: best.toml, trials.csv, the best trials on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import os
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ CAUTION = (
 
 @dataclass(frozen=True)
 class StageResult:
-    """What the search of one stage came to."""
+    """What the search of one stage found."""
 
     stage: Stage
     metric: str
@@ -55,7 +55,7 @@ class StageResult:
         return max((trial for trial in self.trials if not trial.pruned), key=lambda trial: trial.score)
 
     @property
-    def better(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, Any]:
         """The best settings that are not the given ones."""
         own = self.given.settings
         return {key: value for key, value in self.best.settings.items() if value != own[key]}
@@ -71,7 +71,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What a search came to."""
+    """What a search found."""
 
     stages: tuple[StageResult, ...]
     """Retrieval first; each later stage was searched with the best settings of the one before."""
@@ -101,7 +101,7 @@ class TuneResult:
 
 
 def _as_json(trial: Trial) -> dict[str, Any]:
-    return vars(trial) | {"score": trial.score, "epochs": trial.epochs}
+    return asdict(trial) | {"score": trial.score, "epochs": trial.epochs}
 
 
 def write_best(result: TuneResult, config: RunConfig, text: str, source: Path) -> None:
@@ -117,7 +117,7 @@ def write_best(result: TuneResult, config: RunConfig, text: str, source: Path) -
     for key, path in _files(config):
         _put(document, key, os.path.relpath(source / path, result.best.parent.resolve()))
     for stage in result.stages:
-        for key, value in stage.better.items():
+        for key, value in stage.changed.items():
             _put(document, key, value)
     paragraphs = ("Written by `nextbest tune`.", *map(str, result.stages), CAUTION)
     header = [f"# {line}" for paragraph in paragraphs for line in textwrap.wrap(paragraph, _WIDTH)]
@@ -182,18 +182,18 @@ def _table(stage: StageResult, top: int) -> Table:
     """Return a column per trial and a row per setting: there may be many of these, with long names."""
     from rich.table import Table
 
-    whole = [trial for trial in stage.trials if not trial.pruned]
-    best = sorted(whole, key=lambda trial: -trial.score)[:top]
-    shown = best if stage.given in best else [*best, stage.given]
+    completed = [trial for trial in stage.trials if not trial.pruned]
+    best = sorted(completed, key=lambda trial: -trial.score)[:top]
+    listed = best if stage.given in best else [*best, stage.given]
     table = Table(title=str(stage), title_justify="left")
     table.add_column("trial")
-    for trial in shown:
+    for trial in listed:
         table.add_column("0 (given)" if trial.number == 0 else str(trial.number), justify="right")
-    table.add_row(stage.metric, *(f"{trial.score:.4f}" for trial in shown))
-    table.add_row("epochs", *(str(trial.epochs) for trial in shown))
-    table.add_row("seconds", *(f"{trial.seconds:.0f}" for trial in shown), end_section=True)
+    table.add_row(stage.metric, *(f"{trial.score:.4f}" for trial in listed))
+    table.add_row("epochs", *(str(trial.epochs) for trial in listed))
+    table.add_row("seconds", *(f"{trial.seconds:.0f}" for trial in listed), end_section=True)
     for key in stage.given.settings:
-        table.add_row(key, *(_short(trial.settings[key]) for trial in shown))
+        table.add_row(key, *(_short(trial.settings[key]) for trial in listed))
     return table
 
 

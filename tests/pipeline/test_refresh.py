@@ -118,7 +118,7 @@ class TestRunFolder:
 
     def test_a_refreshed_run_can_be_refreshed(self, elsewhere: Path, refreshed: Path, tmp_path: Path) -> None:
         run = start(refreshed, elsewhere, tmp_path / "again")
-        assert run.folder.origin == read(refreshed)["refreshed_from"]
+        assert run.folder.refreshed_from == read(refreshed)["refreshed_from"]
 
     def test_a_probability_speaks_of_the_window_it_was_calibrated_on(
         self, trained: Trained, elsewhere: Path, tmp_path: Path
