@@ -40,7 +40,7 @@ def recommendations_as_json(
         ids: Customer ids, [num_customers].
         request: Their raw requests, [num_customers, ...].
         top: How many products.
-        filters: Narrow the result.
+        filters: Filter the products.
         explain: Whether the excluded products are listed too, with the reasons.
         explainer: Explains why each product is recommended.
 

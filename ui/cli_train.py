@@ -97,7 +97,7 @@ def evaluate(out: Out, as_json: Json = False) -> None:
 
 
 def refresh(
-    trained: Annotated[Path, typer.Option("--run", help="The trained run whose weights are taken over.")],
+    trained: Annotated[Path, typer.Option("--run", help="The trained run whose weights are reused.")],
     config: Config,
     out: Out,
     models: Annotated[Path | None, typer.Option("--models", help="Push the refreshed models here.")] = None,

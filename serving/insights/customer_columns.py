@@ -1,4 +1,4 @@
-"""The columns of customers: how their values are distributed, and what a form that asks for them offers.
+"""The columns of customers: how their values are distributed, and what a form for them offers.
 
 `NumberColumn` and `CategoryColumn` hold the known values of a snapshot's column, overall and by segment; percentiles
 and shares come from them. A `FormField` says what a form offers for a column: a range or choices, and a typical value.
@@ -125,7 +125,7 @@ def percentile_rank(value: np.float32, sorted_values: Array) -> float:
 
 @dataclass(frozen=True)
 class FormField:
-    """One attribute of a customer, as a form asks for it. Each may be left empty, and is missing then."""
+    """One attribute of a customer in a form. Left empty, it is missing."""
 
     name: str
     """The column, which is the request's input."""

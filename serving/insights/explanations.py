@@ -84,7 +84,7 @@ class Explanation:
 
 
 class Explainer:
-    """Explains what a recommender answers, whichever backend it asks."""
+    """Explains the scores of a recommender, with any backend."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ _NAMES = {
     "product_id": "the product itself",
     "retrieval_score": "similarity",
     "co_holding": "held together with (co-holding)",
-    "next_after": "taken next by such holders",
+    "next_after": "bought next by such holders",
     "ease": "EASE votes of the holdings",
     "cosine": "item-kNN votes of the holdings",
     "conditional": "share of the holdings' holders",

@@ -1,4 +1,4 @@
-"""recommend and score: the same answers by id, by file, to a person and to a machine."""
+"""recommend and score: the same answers by id and by file, for people and for machines."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class TestRecommend:
         } - {first}
         assert {shown["product_id"] for shown in answer["products"]} == expected
 
-    def test_explain_tells_of_every_product(self, trained: Trained, recommender: Recommender) -> None:
+    def test_explain_lists_every_product(self, trained: Trained, recommender: Recommender) -> None:
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--top", "40", "--explain").out)
         shown = {product["product_id"] for product in answer["products"]}
         assert shown and answer["excluded"]
@@ -93,23 +93,23 @@ class TestRecommend:
         assert "already held" in answer["excluded"].values()
 
     def test_for_people(self, trained: Trained) -> None:
-        told = recommend(trained.models, "C000017", "--explain", "--top", "3")
+        outcome = recommend(trained.models, "C000017", "--explain", "--top", "3")
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--top", "3").out)
-        assert told.code == 0 and "C000017" in told.out
+        assert outcome.code == 0 and "C000017" in outcome.out
         for product in answer["products"]:
-            assert product["product_id"] in told.out
-        assert "already held: " in told.out
+            assert product["product_id"] in outcome.out
+        assert "already held: " in outcome.out
 
     def test_ids_are_no_markup(self, trained: Trained, people: Path, tmp_path: Path) -> None:
         odd = tmp_path / "odd.csv"
         rows = pd.read_csv(people, dtype=str).head(1)
         rows.assign(customer_id="[/bold] :tada:").to_csv(odd, index=False)
-        told = recommend(trained.models, odd)
-        assert told.code == 0 and "[/bold] :tada:" in told.out
+        outcome = recommend(trained.models, odd)
+        assert outcome.code == 0 and "[/bold] :tada:" in outcome.out
 
     def test_nothing_is_left(self, trained: Trained) -> None:
-        told = recommend(trained.models, "C000017", "--json", "--max-risk", "0")
-        assert (told.code, json.loads(told.out)) == (0, [{"customer_id": "C000017", "products": []}])
+        outcome = recommend(trained.models, "C000017", "--json", "--max-risk", "0")
+        assert (outcome.code, json.loads(outcome.out)) == (0, [{"customer_id": "C000017", "products": []}])
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
@@ -176,7 +176,7 @@ class TestScore:
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
     ) -> None:
         customers = recommender.customers()
-        # The first chunks are left without any recommendation: whoever has no income is shown nothing.
+        # The first chunks are left without any recommendation: customers without an income get none.
         columns = customers.columns | {"income": np.where(np.arange(400) < 150, np.nan, customers.columns["income"])}
         columns["income"] = columns["income"].astype(np.float32)
         for chunk in (70, 4096):
@@ -235,7 +235,7 @@ class TestScore:
         assert found["product_id"].tolist() == missing["product_id"].tolist()
         np.testing.assert_allclose(found["probability"], missing["probability"], rtol=1e-5)
 
-    def test_whoever_is_not_known_holds_nothing(self, recommender: Recommender, people: Path, tmp_path: Path) -> None:
+    def test_an_unknown_customer_holds_nothing(self, recommender: Recommender, people: Path, tmp_path: Path) -> None:
         rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(3)
         rows.assign(customer_id=["new", *rows["customer_id"][1:]]).to_csv(tmp_path / "people.csv", index=False)
         ids, request = requests_from_file(recommender, tmp_path / "people.csv")
@@ -301,17 +301,17 @@ class TestWhy:
             assert total == pytest.approx(why["score"], abs=1e-4)
             assert 1 / (1 + np.exp(-why["score"])) == pytest.approx(product["probability"], abs=1e-5)
             assert {one["name"] for one in why["contributions"]} == {one.name for one in alone.contributions}
-        told = " ".join(recommend(trained.models, "C000017", "--why", "--top", "2").out.split())  # lines are broken
+        printed = " ".join(recommend(trained.models, "C000017", "--why", "--top", "2").out.split())  # lines are broken
         for product in answer["products"]:
-            assert f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}" in told
+            assert f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}" in printed
 
     def test_a_scored_file_has_a_sentence_for_each(
         self, trained: Trained, recommender: Recommender, people: Path, tmp_path: Path
     ) -> None:
         few, out = tmp_path / "few.csv", tmp_path / "scored.csv"
         few.write_text("".join(people.read_text().splitlines(keepends=True)[:4]))
-        asked = ("score", "--models", trained.models, "--customers", few, "--out", out, "--top", "2")
-        assert run_nextbest(*asked, "--why").code == 0
+        arguments = ("score", "--models", trained.models, "--customers", few, "--out", out, "--top", "2")
+        assert run_nextbest(*arguments, "--why").code == 0
         table = pd.read_csv(out)
         assert tuple(table.columns) == (*RECOMMENDATION_COLUMNS, "why")
         explainer = Explainer(recommender)
@@ -319,7 +319,7 @@ class TestWhy:
             request = requests_for_ids(recommender, np.array([customer], object))
             assert sentence == explainer.explain(request, product, "ranking").sentence
 
-    def test_chunks_do_not_matter_nor_who_is_shown_nothing(
+    def test_chunks_do_not_matter_nor_customers_without_recommendations(
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         customers = recommender.customers()
@@ -344,7 +344,7 @@ class TestWhy:
 
 
 def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    about = {"min_income": {"role": "number", "unit": "EUR"}, "tier": {"role": "category", "unit": ""}}
+    columns = {"min_income": {"role": "number", "unit": "EUR"}, "tier": {"role": "category", "unit": ""}}
     product = {
         "rank": 1,
         "product_id": "P1",
@@ -353,11 +353,11 @@ def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[st
         "similarity": -0.456,
         "retrieval_rank": 2,
     }
-    told = [
+    answers = [
         {"customer_id": "C1", "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}]},
         {"customer_id": "C2", "products": [product | {"product": {"min_income": None, "tier": None}}]},
     ]
-    print_recommendations(told, about)
+    print_recommendations(answers, columns)
     first, second = (line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "P1" in line)
     assert first == ["1", "P1", "Saver", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
     assert second[-2:] == ["-", "-"]

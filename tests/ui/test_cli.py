@@ -84,14 +84,14 @@ class TestTheAddressOfThePage:
         assert (refused.code, refused.out) == (2, "")
         return refused.err
 
-    def test_a_port_that_is_taken(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+    def test_a_port_that_is_in_use(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as used:
+            port = used.getsockname()[1]
             assert f"127.0.0.1:{port} cannot be listened on" in self.refuse("--port", str(port))
 
     def test_an_address_of_another_machine(self) -> None:
-        told = self.refuse("--host", "192.0.2.1", "--port", "0")  # RFC 5737: for documentation
-        assert "192.0.2.1:0 cannot be listened on" in told and "--host" in told
+        message = self.refuse("--host", "192.0.2.1", "--port", "0")  # RFC 5737: for documentation
+        assert "192.0.2.1:0 cannot be listened on" in message and "--host" in message
 
     def test_a_port_from_the_settings(self, tmp_path: Path) -> None:
         (tmp_path / "page.toml").write_text("port = 70000")
@@ -115,7 +115,7 @@ class TestConfig:
         (tmp_path / "folder").mkdir()
         self.refuse(tmp_path / "folder", "cannot be read")
 
-    def test_no_toml(self, tmp_path: Path) -> None:
+    def test_invalid_toml(self, tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_text("[data\npath = 1")
         self.refuse(tmp_path / "bad.toml", "this is not valid TOML", "line 1")
 

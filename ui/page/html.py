@@ -35,7 +35,7 @@ class Column:
 
     title: str
     kind: Literal["text", "number", "chart"] = "text"
-    """Numbers stand on the right, in digits of one width; a chart takes all of a narrow screen."""
+    """Numbers are aligned on the right, in digits of one width; a chart takes all of a narrow screen."""
     note: str = ""
     """What the title means; shown on hovering, and read by screen readers."""
 

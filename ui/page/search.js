@@ -1,11 +1,11 @@
 // A combobox after the ARIA pattern: ids are found by the server, a few at a time.
 const input = element.querySelector("input");
 const list = element.querySelector("ul");
-let asked = 0;
+let latest = 0; // the number of the newest request
 let active = -1;
 
 function close() {
-  asked += 1; // an answer on its way is for what was typed before
+  latest += 1; // an answer on its way is for what was typed before
   active = -1;
   list.hidden = true;
   list.replaceChildren();
@@ -15,7 +15,7 @@ function close() {
 
 function choose(id) {
   close();
-  input.value = ""; // the card below says who it is, however they were chosen
+  input.value = ""; // the card below says who was chosen
   trigger("select", { value: id });
 }
 
@@ -35,7 +35,7 @@ function show(ids) {
   list.replaceChildren(
     ...(ids.length ? ids : [null]).map((id, place) => {
       const option = document.createElement("li");
-      option.textContent = id ?? "No customer has this in the id";
+      option.textContent = id ?? "No customer id contains this";
       if (id !== null) {
         option.id = `${input.id}-${place}`;
         option.setAttribute("role", "option");
@@ -46,13 +46,13 @@ function show(ids) {
   );
   list.hidden = false;
   input.setAttribute("aria-expanded", "true");
-  if (ids.includes(marked)) mark(ids.indexOf(marked)); // whoever walks the list while typing stays where they are
+  if (ids.includes(marked)) mark(ids.indexOf(marked)); // the marked customer stays marked while typing goes on
 }
 
 async function propose() {
-  const mine = ++asked;
+  const request = ++latest;
   const ids = await server.find(input.value);
-  if (mine === asked) show(ids);
+  if (request === latest) show(ids);
 }
 
 input.addEventListener("input", propose);

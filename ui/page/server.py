@@ -59,7 +59,7 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
         OSError: The port is in use.
     """
     accounts = read_accounts(config)
-    if not config.port:  # gradio would not tell which one it got
+    if not config.port:  # gradio would not say which one it got
         config = config.model_copy(update={"port": _free_port(config.host)})
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
     import gradio as gr

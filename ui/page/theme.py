@@ -51,7 +51,7 @@ def make_theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_400",
         input_background_fill="white",
         input_background_fill_dark="*neutral_950",
-        # 3.3 and 4.2 times as bright or dark as the ground, where WCAG 1.4.11 asks for 3.
+        # 3.3 and 4.2 times as bright or dark as the background, where WCAG 1.4.11 requires 3.
         input_border_color="#8090a5",
         input_border_color_dark="*neutral_500",
         checkbox_border_color="#8090a5",

@@ -128,7 +128,7 @@ def test_tails_are_beyond_the_range() -> None:
     assert form_field("number", column, ProfilesConfig(tail=0.02, steps=10)).high == 100
 
 
-def test_one_value_is_no_range() -> None:
+def test_one_value_has_no_range() -> None:
     field = form_field("number", NumberColumn(numbers(7, 7, np.nan, 7, 7), NO_SEGMENT))
     assert (field.low, field.high, field.typical) == (None, None, 7)
 

@@ -62,7 +62,7 @@ def test_the_map_shows_the_two_widest_directions(town: Recommender) -> None:
     y, x, z = 2.0, 4 * 0.4472136**2 / 2, 4 * 0.4472136**2
     assert found.xy[3] - found.xy[0] == pytest.approx([-2, 0], abs=1e-6)
     assert found.variance_shown == pytest.approx((y + z) / (x + y + z))
-    assert list(found.customer_xy) == pytest.approx(found.xy[0].tolist())  # who is where a product is stands there
+    assert list(found.customer_xy) == pytest.approx(found.xy[0].tolist())  # the customer is where the product is
 
 
 def test_the_map_is_the_same_for_all_customers_and_at_each_start(town: Recommender) -> None:

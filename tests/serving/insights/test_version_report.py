@@ -1,4 +1,4 @@
-"""What a version tells of itself lies in MODELS alone, and can be read as long as it is loaded."""
+"""The report of a version comes from MODELS alone, and can be read as long as the version is loaded."""
 
 from __future__ import annotations
 

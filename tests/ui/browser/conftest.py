@@ -100,7 +100,7 @@ class Watch:
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith((self._address, "data:", "blob:")):
-            self.complaints.append(f"asks another server: {request.url}")
+            self.complaints.append(f"request to another server: {request.url}")
 
     def _failed(self, request: Request) -> None:
         closed = request.failure == "net::ERR_ABORTED" and any(name in request.url for name in _CLOSED_BY_THE_PAGE)

@@ -1,4 +1,4 @@
-"""What a user does on the page, and what stands there then."""
+"""What a user does on the page, and what it shows then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 __all__ = ["CUSTOMER", "TABS", "Screen", "cells"]
 
 CUSTOMER = "C000017"
-"""Whom most tests are about: one with holdings, and with products to recommend."""
+"""The customer of most tests: one with holdings, and with products to recommend."""
 
 TABS = {
     "products": "Top products",

@@ -43,7 +43,7 @@ def test_a_part_of_an_id_finds_customers(screen: Screen) -> None:
 def test_an_unknown_id_is_an_error_and_forgotten(screen: Screen, recommender: Recommender) -> None:
     screen.choose(CUSTOMER)
     screen.search.fill("no-one")
-    expect(screen.at("#customer-list")).to_have_text("No customer has this in the id")
+    expect(screen.at("#customer-list")).to_have_text("No customer id contains this")
     screen.search.press("Enter")
     expect(screen.card.get_by_role("alert")).to_contain_text("there is no customer 'no-one'")
     expect(screen.card).to_contain_text(f"the {len(recommender.customers().ids)} customers")

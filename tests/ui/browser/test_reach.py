@@ -59,7 +59,7 @@ def test_by_the_keyboard_alone(screen: Screen) -> None:
     expect(screen.at("#why-view caption")).not_to_contain_text("2. ")
 
 
-def test_whom_the_arrows_have_reached_stays_marked_while_typing_on(screen: Screen) -> None:
+def test_a_marked_customer_stays_marked_while_typing_on(screen: Screen) -> None:
     screen.search.fill("C00001")
     options = screen.page.get_by_role("option")
     expect(options.nth(1)).to_have_text("C000011")
@@ -100,4 +100,4 @@ BEYOND = """width => [...document.querySelectorAll('#page *, #title *')]
     .filter(one => one.checkVisibility({visibilityProperty: true}) && one.getBoundingClientRect().right > width + 1)
     .filter(one => !one.closest('.scroll, pre, .visually-hidden, .tab-container, [aria-hidden=true]'))
     .map(one => `${one.tagName} ${one.className} ${one.getBoundingClientRect().right}`)"""
-"""What stands beyond the screen's edge and not in something that scrolls by itself."""
+"""What is beyond the screen's edge and not in something that scrolls by itself."""

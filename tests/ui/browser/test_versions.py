@@ -26,7 +26,7 @@ def models(trained: Trained, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(models: Path) -> Iterator[LiveRecommender]:
-    """Yield what asks the copy; here it looks for a newer version when the test says so."""
+    """Yield a recommender on the copy; it looks for a newer version when the test says so."""
     with LiveRecommender(LocalVersions(models)) as live:
         yield live
 

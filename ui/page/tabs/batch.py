@@ -34,7 +34,7 @@ FORMATS = {"CSV": ".csv", "Parquet": ".parquet"}
 _PROGRESS = gr.Progress()
 _ABOUT = Markup(
     '<p class="muted">Scores every customer of a file, as <code>nextbest score</code> does. '
-    "What known customers hold is taken from the export.</p>"
+    "The holdings of known customers come from the export.</p>"
 )
 _NOTHING_YET = empty_state(
     "No file is scored yet", "Upload customers, a row each; the columns are those of the template."

@@ -96,7 +96,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         xaxis=axis,
         yaxis=axis,
-        showlegend=False,  # a list below the map is one, which is read aloud and has room on a narrow screen
+        showlegend=False,  # `legend` below the map is read aloud and has room on a narrow screen
     )
     return figure
 

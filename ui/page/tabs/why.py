@@ -195,7 +195,7 @@ def beeswarm(found: Importance, most: int) -> Markup:
     ]
     little, much = (Markup('<span class="dot level-{}"></span>').format(level) for level in (0, _LEVELS - 1))
     text = (
-        '<p class="muted">A point is a customer and a product; the outermost 1% stand at the edge. '
+        '<p class="muted">A point is a customer and a product; the outermost 1% are at the edge. '
         "{} little of the feature {} much</p>"
     )
     legend = Markup(text).format(little, much)
@@ -226,7 +226,7 @@ def _paths(feature: FeatureImportance, reach: float) -> Iterator[tuple[str, str]
 
 
 def _stack(across: Array) -> Array:
-    """Return how far each point stands above or below the line, so that those of one place do not hide each other."""
+    """Return each point's distance from the line, so that the points of one place do not hide each other."""
     bins = np.floor(across / 100 * _BINS).astype(int)
     order = np.argsort(bins, kind="stable")
     _, starts, counts = np.unique(bins[order], return_index=True, return_counts=True)
