@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import ACQUIRE, SIGNAL, Array, Dataset, Features, Interactions
+from nextbest.data.padding import lists_by_row
 
 __all__ = ["NO_PRODUCT", "History", "Snapshot", "holdings_at", "new_acquisitions", "take_snapshot"]
 
@@ -53,6 +54,11 @@ class Snapshot:
         """How many products each customer holds, int64, [num_customers]."""
         return np.diff(self.holdings.indptr).astype(np.int64)
 
+    def can_acquire(self, rows: Array) -> Array:
+        """Return whether each product is known and not held by the given customers, bool, [len(rows), num_products]."""
+        not_held: Array = self.holdings[rows].toarray() == 0
+        return self.available & not_held
+
 
 def _pairs(events: Interactions, num_products: int) -> Array:
     """Return one number per (customer, product) pair, int64 [num_events]."""
@@ -86,13 +92,10 @@ def holdings_at(dataset: Dataset, day: int) -> sp.csr_matrix:
 def _newest_first(events: Interactions, num_customers: int) -> History:
     order = np.lexsort((events.product, -events.day.astype(np.int64), events.customer))
     customer = events.customer[order]
-    rank = np.arange(len(order)) - np.searchsorted(customer, customer, side="left")
-    width = int(rank.max(initial=0)) + 1
-    products = np.full((num_customers, width), NO_PRODUCT, np.int32)
-    days = np.zeros((num_customers, width), np.int32)
-    products[customer, rank] = events.product[order]
-    days[customer, rank] = events.day[order]
-    return History(products, days)
+    return History(
+        products=lists_by_row(events.product[order], customer, num_customers, NO_PRODUCT),
+        days=lists_by_row(events.day[order], customer, num_customers, 0),
+    )
 
 
 def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapshot:

@@ -1,9 +1,8 @@
-"""The catalogue at a cutoff, and the encoders that were fitted there."""
+"""The catalogue at a cutoff: the encoders that were fitted there, its encoded products, and masks over its products."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +13,19 @@ from nextbest.data.snapshot import NO_PRODUCT, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder
 from nextbest.graph.query import QueryEncoder
 
-__all__ = ["Encoders", "encode_products", "fit_encoders", "listed", "segment_indices"]
+__all__ = [
+    "MASKED_SCORE",
+    "Encoders",
+    "encode_products",
+    "fit_encoders",
+    "is_listed",
+    "mask_of_products",
+    "segment_indices",
+]
+
+MASKED_SCORE: float = tf.float32.min
+"""The score of what must not be chosen: below every other, and a softmax gives it no share. It is finite, since an
+infinite one makes NaN of a loss that multiplies it by 0."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,8 @@ def segment_indices(categories: Array, state: EncoderState, segment: str | None)
     return categories[:, list(state.categories).index(segment)]
 
 
-def listed(lists: Any, num_products: int) -> Any:
-    """Return which products are in each row's list, bool [batch, num_products].
+def mask_of_products(lists: tf.Tensor, num_products: int) -> tf.Tensor:
+    """Return which products are in each row's list, for example of held products; bool [batch, num_products].
 
     Args:
         lists: Product positions, NO_PRODUCT is padding, int32 [batch, any].
@@ -92,3 +103,13 @@ def listed(lists: Any, num_products: int) -> Any:
     column = tf.reshape(tf.where(lists == NO_PRODUCT, num_products, lists), [-1])
     hits = tf.scatter_nd(tf.stack([rows, column], axis=1), tf.ones_like(column), [batch, num_products + 1])
     return hits[:, :num_products] > 0
+
+
+def is_listed(products: tf.Tensor, lists: tf.Tensor) -> tf.Tensor:
+    """Return whether each product is in its row's list, bool [batch, num]; for a few products of a large catalogue.
+
+    Args:
+        products: Product positions, int32 [batch, num] or [1, num].
+        lists: Product positions, int32 [batch, any].
+    """
+    return tf.reduce_any(products[:, :, None] == lists[:, None, :], axis=2)

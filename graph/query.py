@@ -11,17 +11,18 @@ A raw request holds the customer's columns and, for personal results, what the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from nextbest.data.dataset import Array
+from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, parse_spec
 
-__all__ = ["QueryEncoder", "encode_customers", "encoded_spec", "raw_request"]
+__all__ = ["QueryEncoder", "concat_queries", "encode_customers", "encoded_spec", "raw_request"]
 
 
 class QueryEncoder(tf.Module):
@@ -110,6 +111,16 @@ def encode_customers(snapshot: Snapshot, encoder: QueryEncoder, rows: Array) -> 
         encoded[name] = products
         encoded[f"{name}_age"] = np.where(products == NO_PRODUCT, 0, age).astype(np.float32)
     return encoded
+
+
+def concat_queries(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the encoded queries of several snapshots one after the other; shorter lists are padded.
+
+    Args:
+        parts: Encoded queries, [num_queries, ...] each.
+    """
+    padding = {"held": NO_PRODUCT, "recent": NO_PRODUCT}
+    return {name: concat_padded([part[name] for part in parts], padding.get(name, 0)) for name in parts[0]}
 
 
 def _ids(history: History, product_ids: Array) -> Array:

@@ -147,7 +147,7 @@ def select_test_customers(run: Run, snapshot: Snapshot, acquisitions: Interactio
     def allowed(rows: Array) -> Array:
         who = customers[rows]
         suitable = policy.suitable_array(snapshot.customers, who)
-        return np.asarray(suitable & snapshot.available & (snapshot.holdings[who].toarray() == 0))
+        return np.asarray(suitable & snapshot.can_acquire(who))
 
     cutoff, until = window.dates
     slices = run.config.evaluation.slices

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nextbest.data.feature_names import NamedFeature, feature_width
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import Encoders
+from nextbest.graph.catalogue import MASKED_SCORE, Encoders
 from nextbest.graph.query import encoded_spec
 from nextbest.graph.signatures import examples_signature, require, signature
 from nextbest.ranking.calibration import Calibration
@@ -124,7 +124,7 @@ class RankingServable(tf.Module):
         scores = self._score(self._encoder(request), *padded)
         logits, probability = (tensor[:, : widths[0]] for tensor in scores)
         known = candidates != NO_PRODUCT
-        return {"logit": tf.where(known, logits, tf.float32.min), "probability": tf.where(known, probability, 0.0)}
+        return {"logit": tf.where(known, logits, MASKED_SCORE), "probability": tf.where(known, probability, 0.0)}
 
 
 def save_ranking(servable: RankingServable, folder: Path) -> None:

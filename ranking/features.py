@@ -12,6 +12,7 @@ from nextbest.data.config import DataConfig
 from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
+from nextbest.graph.catalogue import MASKED_SCORE
 from nextbest.graph.encoders import EncoderState, NumberState
 from nextbest.ranking.config import RankingConfig
 
@@ -169,7 +170,7 @@ def _largest(values: Any, present: Any) -> Any:
         values: [batch, length, num_candidates].
         present: 1, or 0 for padding, [batch, length].
     """
-    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, tf.float32.min), axis=1)
+    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, MASKED_SCORE), axis=1)
     return tf.where(tf.reduce_any(present > 0, axis=1, keepdims=True), largest, 0.0)
 
 

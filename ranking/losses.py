@@ -7,10 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.graph.catalogue import MASKED_SCORE
 
 __all__ = ["listwise_softmax", "probability_loss"]
-
-_NEVER = -1e9
 
 
 def listwise_softmax(labels: Any, logits: Any, candidates: Any) -> Any:
@@ -24,7 +23,7 @@ def listwise_softmax(labels: Any, logits: Any, candidates: Any) -> Any:
         logits: [batch, num_candidates].
         candidates: Product positions, NO_PRODUCT is padding, [batch, num_candidates].
     """
-    masked = tf.where(candidates == NO_PRODUCT, _NEVER, logits)
+    masked = tf.where(candidates == NO_PRODUCT, MASKED_SCORE, logits)
     taken = tf.reduce_sum(labels, axis=1, keepdims=True)
     log_probability = tf.nn.log_softmax(masked, axis=1)
     return -tf.reduce_sum(labels * log_probability, axis=1) / tf.maximum(taken[:, 0], 1.0)

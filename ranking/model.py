@@ -12,9 +12,11 @@ import tensorflow_recommenders as tfrs
 
 from nextbest.data.config import DataConfig
 from nextbest.data.feature_names import FeatureKind, NamedFeature
+from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import Encoders
+from nextbest.graph.query import concat_queries
 from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples
@@ -45,12 +47,12 @@ class RankingModel(tfrs.Model):
 
     def bind(self, windows: Sequence[WindowExamples]) -> None:
         """Put the windows' examples into the graph, one after the other."""
-        queries = [window.queries for window in windows]
+        queries = concat_queries([window.queries for window in windows])
         self._data = {
-            "queries": {name: tf.constant(_stack([query[name] for query in queries], name)) for name in queries[0]},
-            "candidates": tf.constant(_stack([window.candidates for window in windows], "candidates")),
-            "scores": tf.constant(_stack([window.scores for window in windows], "scores")),
-            "labels": tf.constant(_stack([window.labels for window in windows], "labels")),
+            "queries": {name: tf.constant(values) for name, values in queries.items()},
+            "candidates": tf.constant(concat_padded([window.candidates for window in windows], NO_PRODUCT)),
+            "scores": tf.constant(concat_padded([window.scores for window in windows], 0)),
+            "labels": tf.constant(concat_padded([window.labels for window in windows], 0)),
             "weight": tf.constant(np.concatenate([window.weight for window in windows])),
             "state": {
                 name: tf.constant(np.stack([window.state.arrays()[name] for window in windows]))
@@ -97,15 +99,6 @@ def _trimmed(query: dict[str, Any]) -> dict[str, Any]:
 def _mean(losses: Any, weight: Any) -> Any:
     """Return the weighted mean, 0 where no loss has a weight."""
     return tf.math.divide_no_nan(tf.reduce_sum(weight * losses), tf.reduce_sum(weight))
-
-
-def _stack(parts: Sequence[Any], name: str) -> Any:
-    """Concatenate on the first axis; lists of products and ages differ in length and are padded."""
-    fill = NO_PRODUCT if name in ("held", "recent", "candidates") else 0
-    if parts[0].ndim == 1:
-        return np.concatenate(parts)
-    width = max(part.shape[1] for part in parts)
-    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=fill) for part in parts])
 
 
 _VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")

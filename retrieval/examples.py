@@ -9,10 +9,11 @@ import numpy as np
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.padding import concat_padded, lists_by_row
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.graph.catalogue import Encoders, encode_products
-from nextbest.graph.query import QueryEncoder, encode_customers
+from nextbest.graph.query import QueryEncoder, concat_queries, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["Queries", "TrainingSet", "queries_of", "training_set"]
@@ -41,9 +42,7 @@ def queries_of(snapshot: Snapshot, taken: Interactions, encoder: QueryEncoder) -
     rows, query = np.unique(taken.customer, return_inverse=True)
     order = np.argsort(query, kind="stable")
     query, product = query[order].astype(np.int32), taken.product[order]
-    rank = np.arange(len(query)) - np.searchsorted(query, query, side="left")
-    positives = np.full((len(rows), int(rank.max(initial=0)) + 1), NO_PRODUCT, np.int32)
-    positives[query, rank] = product
+    positives = lists_by_row(product, query, len(rows), NO_PRODUCT)
     return Queries(rows, encode_customers(snapshot, encoder, rows), positives, query, product, taken.weight[order])
 
 
@@ -65,21 +64,12 @@ class TrainingSet:
     negative, float32 [num_windows, num_products]."""
 
 
-def _pad(arrays: list[Array], fill: float) -> Array:
-    """Stack on the first axis arrays whose second axis differs in length."""
-    width = max(array.shape[1] for array in arrays)
-    return np.concatenate(
-        [np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill) for array in arrays]
-    )
-
-
 def _join(parts: list[Queries]) -> Queries:
     firsts = np.cumsum([0, *(len(part.positives) for part in parts[:-1])])
-    padding = {"held": NO_PRODUCT, "recent": NO_PRODUCT}
     return Queries(
         customers=np.concatenate([part.customers for part in parts]),
-        encoded={name: _pad([part.encoded[name] for part in parts], padding.get(name, 0)) for name in parts[0].encoded},
-        positives=_pad([part.positives for part in parts], NO_PRODUCT),
+        encoded=concat_queries([part.encoded for part in parts]),
+        positives=concat_padded([part.positives for part in parts], NO_PRODUCT),
         query=np.concatenate([part.query + first for part, first in zip(parts, firsts, strict=True)]).astype(np.int32),
         product=np.concatenate([part.product for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),

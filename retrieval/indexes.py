@@ -14,12 +14,11 @@ from pydantic import Field
 from nextbest.data.dataset import Array
 from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import listed
+from nextbest.graph.catalogue import MASKED_SCORE, is_listed, mask_of_products
 from nextbest.retrieval.config import IndexConfig
 
 __all__ = ["ExactIndex", "IndexChoice", "ScannIndex", "choose_index"]
 
-_EXCLUDED = tf.float32.min
 _HASH_CLUSTERS = 16  # of each block of ScaNN's asymmetric hash (lut16)
 
 
@@ -36,7 +35,7 @@ class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
 
         Returns:
             Cosines float32 and product positions int32, [batch, min(k, num_products)], best first; where nothing is
-            left the position is NO_PRODUCT and the cosine the least float.
+            left the position is NO_PRODUCT and the cosine MASKED_SCORE.
         """
         raise NotImplementedError
 
@@ -49,7 +48,7 @@ class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
 def _top(scores: Any, products: Any, k: Any) -> tuple[Any, Any]:
     top_scores, columns = tf.math.top_k(scores, k=tf.minimum(k, tf.shape(scores)[1]))
     found = tf.gather(products, columns, batch_dims=1)
-    return top_scores, tf.where(top_scores <= _EXCLUDED, NO_PRODUCT, found)
+    return top_scores, tf.where(top_scores <= MASKED_SCORE, NO_PRODUCT, found)
 
 
 class ExactIndex(_MaskingTopK):
@@ -73,7 +72,7 @@ class ExactIndex(_MaskingTopK):
         """See the base class."""
         scores = self.scores(queries)
         batch, num_products = tf.shape(scores)[0], tf.shape(scores)[1]
-        scores = tf.where(listed(exclude, self._candidates.shape[0]), _EXCLUDED, scores)
+        scores = tf.where(mask_of_products(exclude, self._candidates.shape[0]), MASKED_SCORE, scores)
         products = tf.broadcast_to(tf.range(num_products)[None, :], [batch, num_products])
         return _top(scores, products, k)
 
@@ -139,8 +138,8 @@ class ScannIndex(_MaskingTopK):
             leaves_to_search=tf.minimum(leaves, self._leaves),
         )
         missing = tf.math.is_nan(scores)  # ScaNN pads with NaN when the searched leaves hold fewer
-        barred = tf.reduce_any(products[:, :, None] == exclude[:, None, :], axis=2)
-        return _top(tf.where(tf.logical_or(barred, missing), _EXCLUDED, scores), products, k)
+        masked = tf.logical_or(is_listed(products, exclude), missing)
+        return _top(tf.where(masked, MASKED_SCORE, scores), products, k)
 
     def is_exact(self) -> bool:
         """Never."""

@@ -1,8 +1,8 @@
 """The retrieval losses, over scores of one positive and many negatives per row.
 
 All are Keras losses on `labels` (one-hot) and `scores`, both [batch, num_candidates], so that `tfrs.tasks.Retrieval`
-and the full-catalogue task take any of them. A candidate that must not count has a score near the least float: it is
-then outside of the softmax and below every margin.
+and the full-catalogue task take any of them. A candidate that must not count has `graph.catalogue.MASKED_SCORE` (in
+TFRS's own task a hundredth of it): it is then outside of the softmax and below every margin.
 """
 
 from __future__ import annotations

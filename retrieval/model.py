@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from nextbest.graph.catalogue import Encoders, listed
+from nextbest.graph.catalogue import MASKED_SCORE, Encoders, is_listed, mask_of_products
 from nextbest.modelling.layers import step_variable
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import TrainingSet
@@ -15,8 +15,6 @@ from nextbest.retrieval.losses import retrieval_loss
 from nextbest.retrieval.towers import CustomerTowers, Member, ProductTowers
 
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
-
-_NEVER = tf.float32.min / 100.0  # a score that no softmax or margin sees; tfrs uses the same
 
 
 def uses_full_softmax(config: RetrievalConfig, num_products: int) -> bool:
@@ -47,7 +45,7 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
             held: What each customer holds, NO_PRODUCT is padding, int32 [batch, any].
         """
         scores = tf.matmul(queries, self._embeddings, transpose_b=True)
-        scores = tf.where(listed(held, len(self._embeddings)), _NEVER, scores)
+        scores = tf.where(mask_of_products(held, len(self._embeddings)), MASKED_SCORE, scores)
         for k, metric in zip(self._ks, self._top_k_metrics, strict=True):
             metric.update_state(tf.math.in_top_k(products, scores, k))
 
@@ -61,8 +59,8 @@ class _Batch(NamedTuple):
     """The product that each acquired, int32 [batch]."""
     weight: Any
     """[batch]."""
-    never_negative: tuple[Any, ...]
-    """Lists of products that are no negatives of a query: what it holds, what else it acquired; [batch, any] each."""
+    known_positives: tuple[Any, ...]
+    """Lists of products that are not negatives of a query: what it holds, what else it acquired; [batch, any] each."""
     products: dict[str, Any]
     """Encoded products at the window's start, [num_products, width] each."""
     available: Any
@@ -139,7 +137,7 @@ class TwoTowerModel(tfrs.Model):
             query=query,
             target=tf.gather(data["product"], examples),
             weight=tf.gather(data["weight"], examples),
-            never_negative=(query["held"], tf.gather(data["positives"], rows)),
+            known_positives=(query["held"], tf.gather(data["positives"], rows)),
             products={name: values[window] for name, values in data["products"].items()},
             available=data["available"][window],
             frequency=data["frequency"][window],
@@ -156,10 +154,10 @@ class TwoTowerModel(tfrs.Model):
         candidates = member.product_tower(tf.range(self.num_products), batch.products, training=training)
         scores = tf.matmul(embedded, candidates, transpose_b=True) / self._temperature
         taken = tf.one_hot(batch.target, self.num_products)
-        barred = tf.logical_not(batch.available)[None, :]
-        for lists in batch.never_negative:
-            barred = tf.logical_or(barred, listed(lists, self.num_products))
-        scores = tf.where(tf.logical_and(barred, taken == 0), _NEVER, scores)
+        masked = tf.logical_not(batch.available)[None, :]
+        for lists in batch.known_positives:
+            masked = tf.logical_or(masked, mask_of_products(lists, self.num_products))
+        scores = tf.where(tf.logical_and(masked, taken == 0), MASKED_SCORE, scores)
         return self._loss(y_true=taken, y_pred=scores, sample_weight=batch.weight)
 
     def _batch_loss(self, member: Member, batch: _Batch, training: bool) -> Any:
@@ -171,9 +169,9 @@ class TwoTowerModel(tfrs.Model):
         candidates = member.product_tower(
             ids, {name: tf.gather(values, ids) for name, values in batch.products.items()}, training=training
         )
-        barred = tf.logical_not(tf.gather(batch.available, ids))[None, :]
-        for lists in batch.never_negative:
-            barred = tf.logical_or(barred, _among(ids, lists))
+        masked = tf.logical_not(tf.gather(batch.available, ids))[None, :]
+        for lists in batch.known_positives:
+            masked = tf.logical_or(masked, is_listed(ids[None, :], lists))
         own = tf.eye(tf.shape(batch.target)[0], tf.shape(ids)[0], dtype=tf.bool)
         softmax = self._temperature is not None
         return self.task(
@@ -182,7 +180,7 @@ class TwoTowerModel(tfrs.Model):
             sample_weight=batch.weight,
             candidate_sampling_probability=self._sampling_probability(ids, own, batch.frequency) if softmax else None,
             candidate_ids=ids,
-            score_mask=tf.logical_or(own, tf.logical_not(barred)),
+            score_mask=tf.logical_or(own, tf.logical_not(masked)),
             compute_metrics=False,
         )
 
@@ -198,8 +196,3 @@ class TwoTowerModel(tfrs.Model):
         drawn = tf.maximum(others + num_mixed, 1.0)
         count = others * tf.gather(frequency, ids) + num_mixed / self.num_products
         return tf.where(own, 1.0, count) / drawn
-
-
-def _among(ids: Any, lists: Any) -> Any:
-    """Return whether each id is in each row's list, bool [batch, num_ids]."""
-    return tf.reduce_any(ids[None, :, None] == lists[:, None, :], axis=2)

@@ -16,7 +16,7 @@ from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.data.windows import Window, labels
-from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders
+from nextbest.graph.catalogue import MASKED_SCORE, Encoders, encode_products, fit_encoders
 from nextbest.graph.query import encode_customers, encoded_spec
 from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
 from nextbest.retrieval.config import RetrievalConfig
@@ -239,9 +239,9 @@ def propose(
     for first in range(0, max(len(rows), 1), _CHUNK):
         chunk = rows[first : first + _CHUNK]
         cosines = retriever.embed_customers(snapshot, chunk) @ retriever.product_embeddings.T
-        allowed = suitable(chunk) & snapshot.available & (snapshot.holdings[chunk].toarray() == 0)
-        top = tf.math.top_k(np.where(allowed, cosines, -np.inf), k)
-        found = np.isfinite(top.values.numpy())
+        allowed = suitable(chunk) & snapshot.can_acquire(chunk)
+        top = tf.math.top_k(np.where(allowed, cosines, MASKED_SCORE), k)
+        found = top.values.numpy() > MASKED_SCORE
         products.append(np.where(found, top.indices.numpy(), NO_PRODUCT).astype(np.int32))
         scores.append(np.where(found, top.values.numpy(), 0.0).astype(np.float32))
     return Candidates(

@@ -15,13 +15,11 @@ import tensorflow as tf
 from nextbest.data.config import PolicyConfig
 from nextbest.data.dataset import Features
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import listed
+from nextbest.graph.catalogue import MASKED_SCORE, mask_of_products
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
 
 __all__ = ["RecommenderServable", "save_recommender"]
-
-_BARRED = tf.float32.min
 
 
 def _filter_specs() -> dict[str, Any]:
@@ -142,14 +140,14 @@ class RecommenderServable(tf.Module):
         k, most = clipped_k(request["k"], self._num_products)
         encoded = self._retrieval.encode({name: request[name] for name in self._query_spec()})
         similarity = self._retrieval.similarities(self._retrieval.embed(encoded))
-        masked = tf.where(self._allowed(request), similarity, _BARRED)
+        masked = tf.where(self._allowed(request), similarity, MASKED_SCORE)
         candidate_similarity, candidates = tf.math.top_k(masked, k=tf.maximum(most, self._candidates))
-        found = candidate_similarity > _BARRED
+        found = candidate_similarity > MASKED_SCORE
         candidate_similarity = tf.where(found, candidate_similarity, 0.0)
         candidates = tf.where(found, candidates, NO_PRODUCT)
         logits, probability = self._ranking.score(encoded, candidates, candidate_similarity)
-        best_logits, best = tf.math.top_k(tf.where(found, logits, _BARRED), k=most)
-        kept = tf.logical_and(best_logits > _BARRED, tf.range(most) < k[:, None])
+        best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
+        kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
 
         def pick(values: Any, padding: Any) -> Any:
             return tf.where(kept, tf.gather(values, best, batch_dims=1), padding)
@@ -166,7 +164,7 @@ class RecommenderServable(tf.Module):
         """Return which products may be shown: suitable, not held, within the filters; bool [batch, num_products]."""
         batch = tf.shape(request["as_of_day"])[0]
         barred = tf.concat([request["held_products"], request["exclude"]], axis=1)
-        allowed = tf.logical_not(listed(self._positions.lookup(barred), self._num_products))
+        allowed = tf.logical_not(mask_of_products(self._positions.lookup(barred), self._num_products))
         allowed = tf.logical_and(allowed, self._policy.suitable(request, batch))
         allowed = tf.logical_and(allowed, self._policy.at_most_risk(request["max_risk"]))
         return tf.logical_and(allowed, self._policy.in_categories(request["categories"]))
@@ -178,14 +176,14 @@ class RecommenderServable(tf.Module):
         """
         batch = tf.shape(request["as_of_day"])[0]
         barred = {
-            "excluded by the request": listed(self._positions.lookup(request["exclude"]), self._num_products),
+            "excluded by the request": mask_of_products(self._positions.lookup(request["exclude"]), self._num_products),
             "not in the wanted categories": tf.logical_not(self._policy.in_categories(request["categories"])),
             "riskier than wanted": tf.logical_not(self._policy.at_most_risk(request["max_risk"])),
         }
         for text, holds in zip(self._policy.reasons, self._policy.satisfied(request), strict=True):
             barred[text] = tf.logical_not(holds)
         held = self._positions.lookup(request["held_products"])
-        barred["already held"] = listed(held, self._num_products)
+        barred["already held"] = mask_of_products(held, self._num_products)
         reason = tf.fill([batch, self._num_products], "")
         for text, mask in barred.items():  # the last one that applies is stated
             reason = tf.where(mask, text, reason)

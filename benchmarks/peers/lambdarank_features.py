@@ -101,7 +101,7 @@ class Known:
     def allowed(self, customers: Array) -> Array:
         """Return which products may be recommended to customers by their positions, bool, [n, num_products]."""
         suitable = self.policy.suitable_array(self.snapshot.customers, customers)
-        return np.asarray(suitable & self.snapshot.available & (self.snapshot.holdings[customers].toarray() == 0))
+        return np.asarray(suitable & self.snapshot.can_acquire(customers))
 
 
 def _codes(labels: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
+from nextbest.data.padding import concat_padded, pad_to_shape
 from nextbest.serving.backends.backend import BackendError, InputSpec, check_inputs
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.serving.backends.messages import (
@@ -189,29 +190,21 @@ def concat_answers(parts: Sequence[Features]) -> Features:
     """Return the answers to a request's parts as one, the narrower ones padded with '' or 0."""
     if len(parts) == 1:
         return parts[0]
-    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
-
-
-def _concatenated(parts: list[Array]) -> Array:
-    width = np.max([part.shape[1:] for part in parts], axis=0).astype(int)
-    return np.concatenate([_padded(part, (len(part), *width)) for part in parts])
+    return {name: concat_padded([part[name] for part in parts], _padding(first)) for name, first in parts[0].items()}
 
 
 def pad_lists(inputs: Features, specs: Mapping[str, Tensor], width: int) -> Features:
     """Return a request with its lists padded with '' or 0 to a multiple of `width`, at least to one."""
     return {
-        name: _padded(values, (len(values), max(-(-values.shape[1] // width), 1) * width))
+        name: pad_to_shape(values, (len(values), max(-(-values.shape[1] // width), 1) * width), _padding(values))
         if specs[name].shape[1:] == (None,)
         else values
         for name, values in inputs.items()
     }
 
 
-def _padded(values: Array, shape: tuple[int, ...]) -> Array:
-    if values.shape == shape:
-        return values
-    missing = [(0, wanted - found) for wanted, found in zip(shape, values.shape, strict=True)]
-    return np.pad(values, missing, constant_values="" if values.dtype == object else 0)
+def _padding(values: Array) -> str | int:
+    return "" if values.dtype == object else 0
 
 
 def no_rows(outputs: Mapping[str, Tensor]) -> Features:
