@@ -23,7 +23,7 @@ __all__ = [
     "Rule",
     "TableConfig",
     "WindowsConfig",
-    "fault_of_input",
+    "input_name_problem",
 ]
 
 Role = Literal["number", "category", "boolean", "date", "text", "id"]
@@ -49,7 +49,7 @@ REQUEST_INPUTS = (
 _INPUT_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
-def fault_of_input(column: str) -> str | None:
+def input_name_problem(column: str) -> str | None:
     """Return why a customers' column cannot be an input of the exported model, with the remedy; None if it can."""
     if column in REQUEST_INPUTS:
         return "which is the name of an input of the exported model; rename it"
@@ -221,7 +221,7 @@ class DataConfig(SettingsModel):
         return self
 
     def _clashes(self) -> list[str]:
-        faults = {column: fault_of_input(column) for column in self.customers.columns}
+        faults = {column: input_name_problem(column) for column in self.customers.columns}
         return [f"customers has a column {column!r}, {fault}" for column, fault in faults.items() if fault]
 
     def _role(self, table: Literal["customers", "products"], column: str) -> Role | None:

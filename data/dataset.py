@@ -74,10 +74,10 @@ class EntityTable:
         unknown = rows < 0
         features = {}
         for name, values in self.columns.items():
-            taken = values[rows]
+            found = values[rows]
             if unknown.any():
-                taken[unknown] = np.nan if values.dtype.kind == "f" else ""
-            features[name] = taken
+                found[unknown] = np.nan if values.dtype.kind == "f" else ""
+            features[name] = found
         return features
 
     def positions(self, ids: Array) -> Array:

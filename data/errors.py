@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EXAMPLES", "FailedError", "InputError", "Problem", "more_like_these", "shown"]
+__all__ = ["EXAMPLES", "FailedError", "InputError", "Problem", "more_like_these", "quote_value"]
 
 EXAMPLES = 20
 """How many rows with the same problem are named one by one."""
@@ -62,7 +62,7 @@ def more_like_these(file: str, column: str | None, total: int) -> list[Problem]:
     return [Problem(file, column, None, f"and {total - EXAMPLES:,} more like these, {total:,} in all", "")]
 
 
-def shown(value: Any) -> str:
+def quote_value(value: Any) -> str:
     """Return a value as a message repeats it: quoted, and cut when it is long."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"

@@ -25,7 +25,7 @@ class NamedFeature(SettingsModel):
     """Where it stands in the vector; where one number says how much there is of it, that comes first."""
 
     @classmethod
-    def of_columns(cls, kind: FeatureKind, columns: tuple[str, ...], places: tuple[int, ...]) -> NamedFeature:
+    def from_columns(cls, kind: FeatureKind, columns: tuple[str, ...], places: tuple[int, ...]) -> NamedFeature:
         """Return raw columns as a feature; of products, no columns are their popularity."""
         return cls(kind=kind, name="column" if columns else "popularity", columns=columns, places=places)
 

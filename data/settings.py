@@ -16,6 +16,7 @@ __all__ = ["OPTIONS", "RENAMED", "SettingsModel", "override_settings", "read_set
 OPTIONS = "the command line"
 """The place that a problem with an option names."""
 RENAMED: Mapping[str, str] = {
+    "retrieval.members": "retrieval.num_tower_pairs",
     "export.infra": "export.load_check",
     "evaluation.blessing": "evaluation.approval",
     "ranking.silent_share": "ranking.negative_customers_ratio",

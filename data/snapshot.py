@@ -60,14 +60,14 @@ class Snapshot:
         return self.available & not_held
 
 
-def _pairs(events: Interactions, num_products: int) -> Array:
+def _pair_numbers(events: Interactions, num_products: int) -> Array:
     """Return one number per (customer, product) pair, int64 [num_events]."""
     return events.customer.astype(np.int64) * num_products + events.product
 
 
 def _last_event_per_pair(events: Interactions, num_products: int) -> Interactions:
     """Keep each (customer, product) pair's last event. Events are sorted by day."""
-    _, from_the_end = np.unique(_pairs(events, num_products)[::-1], return_index=True)
+    _, from_the_end = np.unique(_pair_numbers(events, num_products)[::-1], return_index=True)
     return events[len(events) - 1 - from_the_end]
 
 
@@ -79,14 +79,14 @@ def _held_pairs(dataset: Dataset, day: int) -> Interactions:
     return last[last.kind == ACQUIRE]
 
 
-def _matrix(pairs: Interactions, shape: tuple[int, int]) -> sp.csr_matrix:
+def _holdings_matrix(pairs: Interactions, shape: tuple[int, int]) -> sp.csr_matrix:
     ones = np.ones(len(pairs), np.float32)
     return sp.csr_matrix((ones, (pairs.customer, pairs.product)), shape=shape)
 
 
 def holdings_at(dataset: Dataset, day: int) -> sp.csr_matrix:
     """Return who holds what at the end of `day`: 1 where held, float32, [num_customers, num_products]."""
-    return _matrix(_held_pairs(dataset, day), (len(dataset.customers), len(dataset.products)))
+    return _holdings_matrix(_held_pairs(dataset, day), (len(dataset.customers), len(dataset.products)))
 
 
 def _newest_first(events: Interactions, num_customers: int) -> History:
@@ -111,7 +111,7 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
         available=dataset.products.rows_at(day) >= 0,
         held=_newest_first(held, num_customers),
         recent=_newest_first(recent, num_customers),
-        holdings=_matrix(held, (num_customers, num_products)),
+        holdings=_holdings_matrix(held, (num_customers, num_products)),
     )
 
 
@@ -119,7 +119,7 @@ def new_acquisitions(dataset: Dataset, after: int, until: int) -> Interactions:
     """Return the first acquisition of each product not held at `after`, in `after < day <= until`."""
     num_products = len(dataset.products)
     acquired = dataset.interactions.between(after, until).acquisitions
-    _, first = np.unique(_pairs(acquired, num_products), return_index=True)
+    _, first = np.unique(_pair_numbers(acquired, num_products), return_index=True)
     acquired = acquired[np.sort(first)]
-    held = _pairs(_held_pairs(dataset, after), num_products)
-    return acquired[~np.isin(_pairs(acquired, num_products), held)]
+    held = _pair_numbers(_held_pairs(dataset, after), num_products)
+    return acquired[~np.isin(_pair_numbers(acquired, num_products), held)]

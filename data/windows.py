@@ -98,11 +98,11 @@ def labels(dataset: Dataset, history: Dataset, window: Window) -> Interactions:
         history: `dataset.until(window.cutoff)`.
         window: The window.
     """
-    taken = new_acquisitions(dataset, window.cutoff, window.until)
-    customer = history.customers.positions(dataset.customers.ids[taken.customer])
-    product = history.products.positions(dataset.products.ids[taken.product])
+    acquired = new_acquisitions(dataset, window.cutoff, window.until)
+    customer = history.customers.positions(dataset.customers.ids[acquired.customer])
+    product = history.products.positions(dataset.products.ids[acquired.product])
     known = (customer >= 0) & (product >= 0)
-    moved = Interactions(customer, product, taken.day, taken.kind, taken.weight)[known]
+    moved = Interactions(customer, product, acquired.day, acquired.kind, acquired.weight)[known]
     return Interactions(
         moved.customer.astype(np.int32), moved.product.astype(np.int32), moved.day, moved.kind, moved.weight
     )

@@ -30,7 +30,7 @@ infinite one makes NaN of a loss that multiplies it by 0."""
 
 @dataclass(frozen=True)
 class Encoders:
-    """What was learnt of the columns at a cutoff, and which products exist."""
+    """What was learned of the columns at a cutoff, and which products exist."""
 
     customers: EncoderState
     products: EncoderState

@@ -1,4 +1,4 @@
-"""Raw features to tensors, inside the graph: what is learnt from the data is a small JSON, the rest is arithmetic.
+"""Raw features to tensors, inside the graph: what is learned from the data is a small JSON, the rest is arithmetic.
 
 A `FeatureEncoder` turns one table's raw columns into three packed tensors, so that a model has three inputs and not
 one per column:
@@ -21,11 +21,11 @@ from nextbest.data.config import ColumnConfig, EncoderConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.settings import SettingsModel
 
-__all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "parse_spec"]
+__all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "raw_columns_spec"]
 
 
 class NumberState(SettingsModel):
-    """What was learnt of one number, boolean or date column."""
+    """What was learned of one number, boolean or date column."""
 
     kind: str
     """number, boolean or date."""
@@ -36,16 +36,16 @@ class NumberState(SettingsModel):
     scale: float
     """Standard deviation of the transformed known values, 1 where float32 cannot tell it from 0."""
     flag_missing: bool
-    """Whether missing values were seen, so that a flag for them can be learnt. Otherwise missing means average."""
+    """Whether missing values were seen, so that a flag for them can be learned. Otherwise missing means average."""
     quantiles: tuple[float, ...] = ()
     """Increasing quantiles of the known values, two or more, for transform = "quantile"."""
 
 
 class EncoderState(SettingsModel):
-    """All that was learnt of one table; a JSON file."""
+    """All that was learned of one table; a JSON file."""
 
     config: EncoderConfig
-    """The settings it was learnt with."""
+    """The settings it was learned with."""
     numbers: dict[str, NumberState]
     """Number, boolean and date columns, in the order of the table."""
     categories: dict[str, tuple[str, ...]]
@@ -56,8 +56,8 @@ class EncoderState(SettingsModel):
     @property
     def columns(self) -> dict[str, bool]:
         """The columns that are read -> whether the column is numeric."""
-        words = [*self.categories, *self.texts]
-        return {**dict.fromkeys(self.numbers, True), **dict.fromkeys(words, False)}
+        strings = [*self.categories, *self.texts]
+        return {**dict.fromkeys(self.numbers, True), **dict.fromkeys(strings, False)}
 
     @property
     def num_floats(self) -> int:
@@ -187,7 +187,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
         if self._quantiles:
             columns = tf.unstack(transformed, num=len(self.state.numbers), axis=1)
             for position, quantiles in self._quantiles.items():
-                columns[position] = _rank(columns[position], quantiles)
+                columns[position] = _quantile_rank(columns[position], quantiles)
             transformed = tf.stack(columns, axis=1)
         clip = self.state.config.clip
         standard = tf.clip_by_value((transformed - self._mean) * self._inverse_scale, -clip, clip)
@@ -225,7 +225,7 @@ def _log1p(values: Any) -> Any:
     return tf.cast(tf.math.log1p(tf.cast(values, tf.float64)), tf.float32)
 
 
-def _rank(values: Any, quantiles: tuple[float, ...]) -> Any:
+def _quantile_rank(values: Any, quantiles: tuple[float, ...]) -> Any:
     """Piecewise-linear distribution function, 0 at the first quantile and 1 at the last, float32 [batch].
 
     In float64, because neighbouring quantiles may be one number in float32.
@@ -237,7 +237,7 @@ def _rank(values: Any, quantiles: tuple[float, ...]) -> Any:
     return tf.cast((tf.cast(right - 1, tf.float64) + share) * (1 / (len(quantiles) - 1)), tf.float32)
 
 
-def parse_spec(state: EncoderState) -> dict[str, Any]:
+def raw_columns_spec(state: EncoderState) -> dict[str, Any]:
     """Return the tensor specifications of the raw columns, [None] each."""
     return {
         name: tf.TensorSpec([None], tf.float32 if numeric else tf.string, name=name)

@@ -20,7 +20,7 @@ import tensorflow as tf
 from nextbest.data.dataset import Array
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
-from nextbest.graph.encoders import EncoderState, FeatureEncoder, parse_spec
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, raw_columns_spec
 
 __all__ = ["QueryEncoder", "concat_queries", "encode_customers", "encoded_spec", "raw_request"]
 
@@ -48,7 +48,7 @@ class QueryEncoder(tf.Module):
 
     def request_spec(self) -> dict[str, Any]:
         """Return the tensor specifications of a raw request."""
-        spec = parse_spec(self.features.state)
+        spec = raw_columns_spec(self.features.state)
         for name in ("held", "recent"):
             spec[f"{name}_products"] = tf.TensorSpec([None, None], tf.string, name=f"{name}_products")
             spec[f"{name}_days"] = tf.TensorSpec([None, None], tf.int64, name=f"{name}_days")
@@ -62,14 +62,14 @@ class QueryEncoder(tf.Module):
         for name in ("held", "recent"):
             limit = self.max_length[name]
             positions = self.positions.lookup(request[f"{name}_products"][:, :limit])
-            days = _as_wide_as(positions, request[f"{name}_days"][:, :limit], as_of_day)
+            days = _match_width(positions, request[f"{name}_days"][:, :limit], as_of_day)
             age = tf.cast(tf.maximum(as_of_day[:, None] - days, 0), tf.float32)
             encoded[name] = positions
             encoded[f"{name}_age"] = tf.where(positions == NO_PRODUCT, 0.0, age)
         return encoded
 
 
-def _as_wide_as(positions: Any, days: Any, as_of_day: Any) -> Any:
+def _match_width(positions: Any, days: Any, as_of_day: Any) -> Any:
     """Cut the days to the list's width, or fill them up with the day of the request."""
     width = tf.shape(positions)[1]
     filled = tf.repeat(as_of_day[:, None], tf.maximum(width - tf.shape(days)[1], 0), axis=1)

@@ -12,10 +12,10 @@ from typing import Any
 import tensorflow as tf
 
 __all__ = [
-    "clipped_k",
+    "clip_k",
     "examples_signature",
+    "join_first",
     "k_spec",
-    "listing",
     "parse_requests",
     "product_spec",
     "require",
@@ -35,7 +35,7 @@ def signature(answer: Callable[[dict[str, Any]], dict[str, Any]], specs: Mapping
     """
 
     def call(**inputs: Any) -> dict[str, Any]:
-        return answer(_checked(inputs, specs))
+        return answer(_check_shapes(inputs, specs))
 
     return tf.function(call).get_concrete_function(**specs)
 
@@ -71,7 +71,7 @@ def product_spec() -> dict[str, Any]:
     return {"product_id": tf.TensorSpec([None], tf.string, name="product_id")}
 
 
-def clipped_k(k: Any, num_products: int) -> tuple[Any, Any]:
+def clip_k(k: Any, num_products: int) -> tuple[Any, Any]:
     """Return each customer's k, at most the catalogue's size, int32 [batch], and the largest (1 of no customers).
 
     Args:
@@ -90,24 +90,25 @@ def clipped_k(k: Any, num_products: int) -> tuple[Any, Any]:
     return clipped, tf.maximum(tf.reduce_max(clipped), 1)
 
 
-def _checked(inputs: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
+def _check_shapes(inputs: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs, which nothing can read before their shapes were found good."""
     shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
     lengths = tf.stack([tf.shape(tensor)[0] for tensor in shaped.values()])
-    with tf.control_dependencies([require(tf.reduce_all(lengths == lengths[0]), lambda: _odd(list(specs), lengths))]):
+    equal = tf.reduce_all(lengths == lengths[0])
+    with tf.control_dependencies([require(equal, lambda: _describe_batch_sizes(list(specs), lengths))]):
         return {name: tf.identity(tensor) for name, tensor in shaped.items()}
 
 
-def _odd(names: list[str], lengths: Any) -> Any:
+def _describe_batch_sizes(names: list[str], lengths: Any) -> Any:
     """Return a message that names the inputs whose length is not that of most."""
     sizes, _, counts = tf.unique_with_counts(lengths)
     usual = sizes[tf.argmax(counts)]
     odd = lengths != usual
-    told = [tf.boolean_mask(names, odd), tf.strings.as_string(tf.boolean_mask(lengths, odd))]
+    parts = [tf.boolean_mask(names, odd), tf.strings.as_string(tf.boolean_mask(lengths, odd))]
     return tf.strings.join(
         [
             "the inputs differ in their batch size: ",
-            listing(tf.strings.join(told, separator=" has ")),
+            join_first(tf.strings.join(parts, separator=" has ")),
             ", the others have ",
             tf.strings.as_string(usual),
         ]
@@ -147,7 +148,7 @@ def parse_requests(
             features[name] = tf.io.FixedLenFeature([], spec.dtype, default)
     parsed = tf.io.parse_example(examples, features)
     if parallel:
-        with tf.control_dependencies([_equally_long({name: parsed[name] for name in parallel})]):
+        with tf.control_dependencies([_require_equal_lengths({name: parsed[name] for name in parallel})]):
             parsed |= {name: tf.sparse.map_values(tf.identity, parsed[name]) for name in parallel}
     for name, spec in lists.items():
         parsed[name] = tf.sparse.to_dense(parsed[name], default_value=_PADDING[spec.dtype])
@@ -156,7 +157,7 @@ def parse_requests(
     return dict(parsed)
 
 
-def _equally_long(lists: Mapping[str, Any]) -> Any:
+def _require_equal_lengths(lists: Mapping[str, Any]) -> Any:
     """Return an operation that refuses examples with lists of different lengths."""
     batch = tf.cast(next(iter(lists.values())).dense_shape[0], tf.int32)
     rows = [values.indices[:, 0] for values in lists.values()]
@@ -188,6 +189,6 @@ def require(holds: Any, message: Callable[[], Any]) -> Any:
     return tf.cond(holds, tf.no_op, lambda: tf.debugging.Assert(False, [message()]))
 
 
-def listing(words: Any) -> Any:
-    """Return the first few words of a string [any] as one, string scalar."""
-    return tf.strings.reduce_join(words[:_NAMED], separator=", ")
+def join_first(strings: Any) -> Any:
+    """Return the first few of some strings, [any], as one, string scalar."""
+    return tf.strings.reduce_join(strings[:_NAMED], separator=", ")

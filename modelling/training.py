@@ -19,14 +19,14 @@ __all__ = [
     "Progress",
     "Training",
     "adam",
-    "blank",
-    "carried_over",
+    "load_training",
     "make_deterministic",
+    "reorder_rows",
     "restore",
-    "rows_by_id",
     "train",
-    "training_so_far",
+    "transfer_weights",
     "window_batches",
+    "zeros_of_spec",
 ]
 
 Progress = Callable[[str, float], None]
@@ -86,7 +86,7 @@ class _Checkpoints:
         return Training(**json.loads((folder / "training.json").read_text()))
 
 
-def training_so_far(checkpoints: Path) -> Training:
+def load_training(checkpoints: Path) -> Training:
     """Return what a training has come to, by the checkpoints in its folder; before its first epoch nothing."""
     folder = surviving_folder(checkpoints / "last")
     return Training() if folder is None else Training(**json.loads((folder / "training.json").read_text()))
@@ -183,16 +183,16 @@ def make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def blank(spec: Mapping[str, Any]) -> dict[str, Any]:
+def zeros_of_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return zeros of tensor specifications, with 1 for each unknown dimension: calling a layer makes its variables."""
     sizes = {name: [1 if size is None else size for size in tensor.shape] for name, tensor in spec.items()}
     return {name: tf.zeros(sizes[name], tensor.dtype) for name, tensor in spec.items()}
 
 
-def rows_by_id(rows: Array, old_ids: Array, new_ids: Array) -> Array:
+def reorder_rows(rows: Array, old_ids: Array, new_ids: Array) -> Array:
     """Move the rows of a table to the positions that their ids have in another list.
 
-    An id that was not known gets a row of zeros: nothing was learnt of it, so its row adds nothing to a sum or to a
+    An id that was not known gets a row of zeros: nothing was learned of it, so its row adds nothing to a sum or to a
     score, and what the model reads of its features speaks alone. The row of an id that is gone is dropped.
 
     Args:
@@ -210,7 +210,7 @@ def rows_by_id(rows: Array, old_ids: Array, new_ids: Array) -> Array:
     return moved
 
 
-def carried_over(build: Callable[[Encoders], Any], trained: Encoders, encoders: Encoders, checkpoints: Path) -> Any:
+def transfer_weights(build: Callable[[Encoders], Any], trained: Encoders, encoders: Encoders, checkpoints: Path) -> Any:
     """Return a trained model in the positions of other products.
 
     Args:
@@ -224,5 +224,5 @@ def carried_over(build: Callable[[Encoders], Any], trained: Encoders, encoders: 
     tables = {table.ref() for table in model.product_tables}
     for old, new in zip(source.variables, model.variables, strict=True):
         rows = old.numpy()
-        new.assign(rows_by_id(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
+        new.assign(reorder_rows(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
     return model

@@ -107,9 +107,9 @@ def _models(run: Run) -> Iterator[str]:
     candidates = min(config.ranking.candidates, len(run.history.products))
     yield from _items(
         (
-            f"Retrieval: two towers for customers and products, {config.retrieval.members} of each, with embeddings of "
-            f"{config.retrieval.embedding_dim} dimensions; the mean of their cosines finds {candidates} candidates "
-            "among what may be offered.",
+            f"Retrieval: two towers for customers and products, {config.retrieval.num_tower_pairs} of each, with "
+            f"embeddings of {config.retrieval.embedding_dim} dimensions; the mean of their cosines finds "
+            f"{candidates} candidates among what may be offered.",
             f"Index: {_escaped(index['kind'])}; {_escaped(index['reason'])}.",
             "Ranking: a cross-feature network reorders the candidates; its score is calibrated to a probability.",
             "The rules below are part of the served graph and hold for whoever asks it.",

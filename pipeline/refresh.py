@@ -112,7 +112,7 @@ def _refresh_ranker(run: Run) -> None:
         return
     show = run.progress(f"ranking: refresh as of {run.windows.test.dates[0]}")
     trained = load_encoders(run.folder, run.config.data.windows)
-    encoders = trained.over(run.history.products.ids)
+    encoders = trained.for_products(run.history.products.ids)
     state = catalogue_at_cutoff(run, encoders)
     model = refresh_ranker(trained, encoders, state, run.ranker_settings(), ranker_checkpoints(run.folder, "final"))
     calibration = Calibration.model_validate(run.folder.read_json("ranking", "selection.json")["calibration"])

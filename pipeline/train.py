@@ -32,7 +32,7 @@ from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import select_ranker, train_ranker
 from nextbest.retrieval.export import RetrievalServable, save_retrieval
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
-from nextbest.retrieval.training import Retriever, propose, select_epochs, train_retriever
+from nextbest.retrieval.training import Retriever, propose_candidates, select_epochs, train_retriever
 from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 
@@ -83,7 +83,7 @@ def window_candidates(run: Run, window: Window, epochs: int) -> None:
         return policy.suitable_array(snapshot.customers, chunk)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    propose(retriever, past, snapshot, suitable, rows, config.candidates).save(path)
+    propose_candidates(retriever, past, snapshot, suitable, rows, config.candidates).save(path)
 
 
 def _candidates_path(window: Window) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.data.errors import FailedError
 from nextbest.data.files import write_text
-from nextbest.modelling.training import Progress, Training, training_so_far
+from nextbest.modelling.training import Progress, Training, load_training
 from nextbest.pipeline.tune_space import Dimension, TuneConfig
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Search:
 
         def report(what: str, share: float) -> None:
             progress(f"trial {number}: {what}", share)
-            for score in training_so_far(checkpoints).scores[len(reported) :]:
+            for score in load_training(checkpoints).scores[len(reported) :]:
                 reported.append(score)
                 trial.report(score, len(reported))
                 if trial.should_prune():

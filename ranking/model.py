@@ -224,7 +224,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         first = 0
         for part, (kind, embedding) in kinds.items():
             named[part] = [
-                NamedFeature.of_columns(kind, columns, tuple(first + place for place in places))
+                NamedFeature.from_columns(kind, columns, tuple(first + place for place in places))
                 for columns, places in embedding.places.items()
                 if places
             ]

@@ -18,7 +18,7 @@ from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import encoded_spec
 from nextbest.modelling.metrics import ndcg, top_k
-from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
+from nextbest.modelling.training import Progress, Training, adam, train, transfer_weights, window_batches, zeros_of_spec
 from nextbest.ranking.calibration import Calibration, fit_calibration
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import CatalogueStatistics, WindowExamples, of_known_products, split_customers
@@ -44,7 +44,7 @@ def _build(encoders: Encoders, state: CatalogueStatistics, settings: RankerSetti
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = RankingModel(encoders, settings.statistics, settings.data, settings.ranking, settings.seed)
     arrays = {name: tf.constant(values) for name, values in state.arrays().items()}
-    model.score(blank(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
+    model.score(zeros_of_spec(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
     return model
 
 
@@ -189,5 +189,5 @@ def refresh_ranker(
         settings: The settings that it was trained with.
         checkpoints: The folder of its training.
     """
-    model: RankingModel = carried_over(lambda over: _build(over, state, settings), trained, encoders, checkpoints)
+    model: RankingModel = transfer_weights(lambda over: _build(over, state, settings), trained, encoders, checkpoints)
     return model

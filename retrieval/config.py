@@ -40,11 +40,11 @@ class RetrievalConfig(SettingsModel):
     """The two-tower model."""
 
     embedding_dim: int = Field(64, ge=2)
-    """Dimension of a member's embeddings."""
-    members: int = Field(2, ge=1)
+    """Dimension of one pair's embeddings."""
+    num_tower_pairs: int = Field(2, ge=1)
     """So many pairs of towers, which differ by their first weights and dropouts, learn side by side. Their embeddings
-    stand side by side, members * embedding_dim in all, and the cosine is the mean of theirs: nearer to the truth than
-    one's (Lakshminarayanan et al., NeurIPS 2017), and so many times slower to train."""
+    stand side by side, num_tower_pairs * embedding_dim in all, and the cosine is the mean of theirs: nearer to the
+    truth than one's (Lakshminarayanan et al., NeurIPS 2017), and so many times slower to train."""
     customer_units: tuple[int, ...] = (128, 64)
     """Widths of the customer tower's dense blocks."""
     product_units: tuple[int, ...] = (64,)

@@ -16,7 +16,7 @@ from nextbest.graph.catalogue import Encoders, encode_products
 from nextbest.graph.query import QueryEncoder, concat_queries, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
-__all__ = ["Queries", "TrainingSet", "queries_of", "training_set"]
+__all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Queries:
     """The interaction's own weight, float32 [num_examples]."""
 
 
-def queries_of(snapshot: Snapshot, taken: Interactions, encoder: QueryEncoder) -> Queries:
+def make_queries(snapshot: Snapshot, acquired: Interactions, encoder: QueryEncoder) -> Queries:
     """Pair the customers of a snapshot with what they acquired next."""
-    rows, query = np.unique(taken.customer, return_inverse=True)
+    rows, query = np.unique(acquired.customer, return_inverse=True)
     order = np.argsort(query, kind="stable")
-    query, product = query[order].astype(np.int32), taken.product[order]
+    query, product = query[order].astype(np.int32), acquired.product[order]
     positives = lists_by_row(product, query, len(rows), NO_PRODUCT)
-    return Queries(rows, encode_customers(snapshot, encoder, rows), positives, query, product, taken.weight[order])
+    return Queries(rows, encode_customers(snapshot, encoder, rows), positives, query, product, acquired.weight[order])
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TrainingSet:
     negative, float32 [num_windows, num_products]."""
 
 
-def _join(parts: list[Queries]) -> Queries:
+def _concat_queries(parts: list[Queries]) -> Queries:
     firsts = np.cumsum([0, *(len(part.positives) for part in parts[:-1])])
     return Queries(
         customers=np.concatenate([part.customers for part in parts]),
@@ -76,7 +76,7 @@ def _join(parts: list[Queries]) -> Queries:
     )
 
 
-def _left_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: int) -> tuple[Queries, Array]:
+def _leave_one_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: int) -> tuple[Queries, Array]:
     """Make examples of what customers already hold: each held product, predicted from what else they hold.
 
     Args:
@@ -103,7 +103,7 @@ def _left_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: int) 
     return Queries(customers, encoded, product[:, None], query, product, weight), acquired
 
 
-def training_set(
+def make_training_set(
     history: Dataset,
     day: int,
     encoders: Encoders,
@@ -146,22 +146,22 @@ def training_set(
         if after < first_day:
             break
         snapshot = take_snapshot(history, after, windows)
-        taken = new_acquisitions(history, after, until)
-        taken = taken[snapshot.num_held[taken.customer] >= windows.min_holdings]
-        if not len(taken):
+        acquired = new_acquisitions(history, after, until)
+        acquired = acquired[snapshot.num_held[acquired.customer] >= windows.min_holdings]
+        if not len(acquired):
             continue
-        queries = queries_of(snapshot, taken, encoder)
+        queries = make_queries(snapshot, acquired, encoder)
         add(queries, np.full(len(queries.query), day - until), snapshot)
     if config.leave_one_out > 0:
         snapshot = take_snapshot(history, day, windows)
-        queries, acquired = _left_out(snapshot, encoder, config.leave_one_out_examples, seed)
+        queries, acquired_on = _leave_one_out(snapshot, encoder, config.leave_one_out_examples, seed)
         if len(queries.query):
-            add(queries, day - acquired, snapshot, config.leave_one_out)
+            add(queries, day - acquired_on, snapshot, config.leave_one_out)
     if not parts:
         strides = f"the {config.training_windows} strides of {windows.stride_days} days before the cutoff"
         remedy = "raise retrieval.training_windows or check interactions.acquire"
         raise InputError([Problem("interactions", None, None, f"no acquisition in {strides}", remedy)])
-    joined = _join(parts)
+    joined = _concat_queries(parts)
     weight = np.concatenate(weights)
     window = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.query) for part in parts])
     counts = np.zeros((len(parts), len(history.products)))

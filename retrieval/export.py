@@ -11,7 +11,7 @@ import tensorflow as tf
 from nextbest.data.feature_names import feature_width
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.query import encoded_spec
-from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, listing, product_spec, require, signature
+from nextbest.graph.signatures import clip_k, examples_signature, join_first, k_spec, product_spec, require, signature
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Retriever
 
@@ -90,14 +90,14 @@ class RetrievalServable(tf.Module):
         unknown = positions == NO_PRODUCT
 
         def message() -> Any:
-            ids = listing(tf.boolean_mask(product_ids, unknown))
+            ids = join_first(tf.boolean_mask(product_ids, unknown))
             return tf.strings.join(["product_id: the catalogue has no product ", ids])
 
         with tf.control_dependencies([require(~tf.reduce_any(unknown), message)]):
             return tf.gather(self.product_embeddings, tf.maximum(positions, 0))
 
     def _retrieve(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        k, most = clipped_k(request["k"], self._num_products)
+        k, most = clip_k(request["k"], self._num_products)
         held = self._encoder.positions.lookup(request["held_products"])
         batch = tf.shape(held)[0]
         # ScaNN refuses a batch of no customers, so it gets one whose answer is dropped; and its ops state no shape.

@@ -45,7 +45,7 @@ class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
         return self.search(queries, none, self._k if k is None else k)
 
 
-def _top(scores: Any, products: Any, k: Any) -> tuple[Any, Any]:
+def _top_k(scores: Any, products: Any, k: Any) -> tuple[Any, Any]:
     top_scores, columns = tf.math.top_k(scores, k=tf.minimum(k, tf.shape(scores)[1]))
     found = tf.gather(products, columns, batch_dims=1)
     return top_scores, tf.where(top_scores <= MASKED_SCORE, NO_PRODUCT, found)
@@ -74,7 +74,7 @@ class ExactIndex(_MaskingTopK):
         batch, num_products = tf.shape(scores)[0], tf.shape(scores)[1]
         scores = tf.where(mask_of_products(exclude, self._candidates.shape[0]), MASKED_SCORE, scores)
         products = tf.broadcast_to(tf.range(num_products)[None, :], [batch, num_products])
-        return _top(scores, products, k)
+        return _top_k(scores, products, k)
 
     def is_exact(self) -> bool:
         """Always."""
@@ -139,7 +139,7 @@ class ScannIndex(_MaskingTopK):
         )
         missing = tf.math.is_nan(scores)  # ScaNN pads with NaN when the searched leaves hold fewer
         masked = tf.logical_or(is_listed(products, exclude), missing)
-        return _top(tf.where(masked, MASKED_SCORE, scores), products, k)
+        return _top_k(tf.where(masked, MASKED_SCORE, scores), products, k)
 
     def is_exact(self) -> bool:
         """Never."""
@@ -159,7 +159,7 @@ class IndexChoice(SettingsModel):
     """Median time of a call, by `kind/batch`."""
 
 
-def _milliseconds(index: _MaskingTopK, queries: Array, k: int, repeats: int = 9) -> float:
+def _median_milliseconds(index: _MaskingTopK, queries: Array, k: int, repeats: int = 9) -> float:
     call = tf.function(lambda batch: index(batch, k=k))
     batch = tf.constant(queries)
     call(batch)
@@ -195,7 +195,7 @@ def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, co
     matched = (np.asarray(found)[:, :, None] == np.asarray(true)[:, None, :]).any(axis=2)
     recall = float(matched.mean())
     times = {
-        f"{kind}/{batch}": _milliseconds(index, queries[:batch], k)
+        f"{kind}/{batch}": _median_milliseconds(index, queries[:batch], k)
         for kind, index in (("exact", exact), ("scann", scann))
         for batch in (1, min(256, len(queries)))
     }

@@ -12,7 +12,7 @@ from nextbest.modelling.layers import step_variable
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import TrainingSet
 from nextbest.retrieval.losses import retrieval_loss
-from nextbest.retrieval.towers import CustomerTowers, Member, ProductTowers
+from nextbest.retrieval.towers import CustomerTowers, ProductTowers, TowerPair
 
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
 
@@ -88,11 +88,12 @@ class TwoTowerModel(tfrs.Model):
         self.config = config
         self.num_products = len(encoders.product_ids)
         self.step = step_variable()
-        self.members = [
-            Member(encoders, num_popularity, config, seed, number, self.step) for number in range(config.members)
+        self.tower_pairs = [
+            TowerPair(encoders, num_popularity, config, seed, number, self.step)
+            for number in range(config.num_tower_pairs)
         ]
-        self.customer_tower = CustomerTowers([member.customer_tower for member in self.members])
-        self.product_tower = ProductTowers([member.product_tower for member in self.members])
+        self.customer_tower = CustomerTowers([pair.customer_tower for pair in self.tower_pairs])
+        self.product_tower = ProductTowers([pair.product_tower for pair in self.tower_pairs])
         self._seed = seed
         self._full = uses_full_softmax(config, self.num_products)
         self._loss, self._temperature = retrieval_loss(config)
@@ -108,7 +109,7 @@ class TwoTowerModel(tfrs.Model):
     @property
     def product_tables(self) -> list[Any]:
         """The variables with a row per product."""
-        return [member.product_embedding.embeddings for member in self.members]
+        return [pair.product_embedding.embeddings for pair in self.tower_pairs]
 
     def bind(self, examples: TrainingSet) -> None:
         """Put a training set into the graph."""
@@ -143,15 +144,15 @@ class TwoTowerModel(tfrs.Model):
             frequency=data["frequency"][window],
         )
         loss_of = self._catalogue_loss if self._full else self._batch_loss
-        # Each member has a loss of its own: under one loss of their mean they would learn to make up for each other.
-        loss = tf.add_n([loss_of(member, batch, training) for member in self.members]) / len(self.members)
+        # Each pair has a loss of its own: under one loss of their mean they would learn to make up for each other.
+        loss = tf.add_n([loss_of(pair, batch, training) for pair in self.tower_pairs]) / len(self.tower_pairs)
         self.mean_loss.update_state(loss)
         return loss
 
-    def _catalogue_loss(self, member: Member, batch: _Batch, training: bool) -> Any:
+    def _catalogue_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> Any:
         """Softmax over the products that the customer could have taken; other positives do not count as negatives."""
-        embedded = member.customer_tower(batch.query, training=training)
-        candidates = member.product_tower(tf.range(self.num_products), batch.products, training=training)
+        embedded = pair.customer_tower(batch.query, training=training)
+        candidates = pair.product_tower(tf.range(self.num_products), batch.products, training=training)
         scores = tf.matmul(embedded, candidates, transpose_b=True) / self._temperature
         taken = tf.one_hot(batch.target, self.num_products)
         masked = tf.logical_not(batch.available)[None, :]
@@ -160,13 +161,13 @@ class TwoTowerModel(tfrs.Model):
         scores = tf.where(tf.logical_and(masked, taken == 0), MASKED_SCORE, scores)
         return self._loss(y_true=taken, y_pred=scores, sample_weight=batch.weight)
 
-    def _batch_loss(self, member: Member, batch: _Batch, training: bool) -> Any:
+    def _batch_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> Any:
         """In-batch negatives and uniformly drawn ones, corrected for how often each is drawn (logQ)."""
         num_mixed = self.config.mixed_negatives
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])
         mixed = tf.random.stateless_uniform([num_mixed], seed, maxval=self.num_products, dtype=tf.int32)
         ids = tf.concat([batch.target, mixed], axis=0)
-        candidates = member.product_tower(
+        candidates = pair.product_tower(
             ids, {name: tf.gather(values, ids) for name, values in batch.products.items()}, training=training
         )
         masked = tf.logical_not(tf.gather(batch.available, ids))[None, :]
@@ -175,7 +176,7 @@ class TwoTowerModel(tfrs.Model):
         own = tf.eye(tf.shape(batch.target)[0], tf.shape(ids)[0], dtype=tf.bool)
         softmax = self._temperature is not None
         return self.task(
-            member.customer_tower(batch.query, training=training),
+            pair.customer_tower(batch.query, training=training),
             candidates,
             sample_weight=batch.weight,
             candidate_sampling_probability=self._sampling_probability(ids, own, batch.frequency) if softmax else None,

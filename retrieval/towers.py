@@ -15,7 +15,7 @@ from nextbest.graph.encoders import EncoderState
 from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
 from nextbest.retrieval.config import RetrievalConfig
 
-__all__ = ["CustomerTower", "CustomerTowers", "Member", "ProductTower", "ProductTowers", "pooled"]
+__all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
 
 
 def _seeds(base: int) -> Any:
@@ -23,7 +23,7 @@ def _seeds(base: int) -> Any:
     return iter(range(base, base + 10_000, 100))
 
 
-def pooled(embedding: Any, products: Any, weights: Any) -> Any:
+def pool_products(embedding: Any, products: Any, weights: Any) -> Any:
     """Return weighted sums of listed products' vectors, each by the root of its squared weights' sum.
 
     The root keeps the length of a sum of independent vectors at one, whether few or many are held. Vectors are fetched
@@ -46,7 +46,7 @@ def pooled(embedding: Any, products: Any, weights: Any) -> Any:
 
 
 class _RecencyPooling(tf.keras.layers.Layer):
-    """Pools a list of products: once evenly, once by a learnt exponential decay of their age."""
+    """Pools a list of products: once evenly, once by a learned exponential decay of their age."""
 
     def __init__(self, embedding: Any, dropout: SeededDropout) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _RecencyPooling(tf.keras.layers.Layer):
             present *= self._dropout.keep(tf.shape(present))
         recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
         count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
-        return tf.concat([pooled(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
+        return tf.concat([pool_products(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
 
 
 class CustomerTower(tf.keras.layers.Layer):
@@ -126,7 +126,7 @@ class CustomerTower(tf.keras.layers.Layer):
 
     def named_features(self) -> list[NamedFeature]:
         """Return what people call the places of `features`: the columns, the holdings and the recent products."""
-        named = [NamedFeature.of_columns("customer", *found) for found in self._features.places.items() if found[1]]
+        named = [NamedFeature.from_columns("customer", *found) for found in self._features.places.items() if found[1]]
         first, width = self._features.output_dim, 2 * self._product_embedding.output_dim + 1
         for number, name in enumerate(("held", "recent")):
             places = tuple(range(first + number * width, first + (number + 1) * width))
@@ -172,11 +172,11 @@ class ProductTower(tf.keras.layers.Layer):
         return tf.math.l2_normalize(own + deep, axis=1)
 
 
-_SEEDS = 10_000
-"""A member's dropouts are seeded so far from the next one's."""
+_SEEDS_PER_PAIR = 10_000
+"""A pair's dropouts are seeded so far from the next one's."""
 
 
-class Member(tf.keras.layers.Layer):
+class TowerPair(tf.keras.layers.Layer):
     """A customer tower and a product tower, which share the embedding of the products' positions."""
 
     def __init__(
@@ -189,11 +189,11 @@ class Member(tf.keras.layers.Layer):
             num_popularity: Number of popularity features per product.
             config: Settings.
             seed: Seed of the model.
-            number: Which member this is.
+            number: Which pair this is.
             step: Counter of training steps.
         """
         super().__init__()
-        first = seed * 2 + number * _SEEDS
+        first = seed * 2 + number * _SEEDS_PER_PAIR
         self.product_embedding = tf.keras.layers.Embedding(len(encoders.product_ids), config.embedding_dim)
         self.customer_tower = CustomerTower(encoders.customers, self.product_embedding, config, first, step)
         self.product_tower = ProductTower(
@@ -202,27 +202,27 @@ class Member(tf.keras.layers.Layer):
 
 
 class CustomerTowers(tf.keras.layers.Layer):
-    """The members' customer towers as one; its methods are those of `CustomerTower`."""
+    """The pairs' customer towers as one; its methods are those of `CustomerTower`."""
 
     def __init__(self, towers: Sequence[CustomerTower]) -> None:
         super().__init__(name="customer_towers")
         self._towers = list(towers)
 
     def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
-        """Embed encoded queries, [batch, members * embedding_dim], each of length 1."""
-        return _joined([tower(encoded, training=training) for tower in self._towers])
+        """Embed encoded queries, [batch, num_tower_pairs * embedding_dim], each of length 1."""
+        return _concat_embeddings([tower(encoded, training=training) for tower in self._towers])
 
     def features(self, encoded: Mapping[str, Any]) -> Any:
-        """Return the members' features side by side, [batch, any]."""
+        """Return the pairs' features side by side, [batch, any]."""
         return tf.concat([tower.features(encoded) for tower in self._towers], axis=1)
 
     def embed(self, features: Any) -> Any:
-        """Embed what `features` returned, [batch, members * embedding_dim]."""
+        """Embed what `features` returned, [batch, num_tower_pairs * embedding_dim]."""
         parts = tf.split(features, len(self._towers), axis=1)
-        return _joined([tower.embed(part) for tower, part in zip(self._towers, parts, strict=True)])
+        return _concat_embeddings([tower.embed(part) for tower, part in zip(self._towers, parts, strict=True)])
 
     def named_features(self) -> list[NamedFeature]:
-        """Return what people call the places of `features`: each feature has places in all members' parts."""
+        """Return what people call the places of `features`: each feature has places in all pairs' parts."""
         named = self._towers[0].named_features()
         width = sum(len(feature.places) for feature in named)
         firsts = [number * width for number in range(len(self._towers))]
@@ -233,17 +233,17 @@ class CustomerTowers(tf.keras.layers.Layer):
 
 
 class ProductTowers(tf.keras.layers.Layer):
-    """The members' product towers as one."""
+    """The pairs' product towers as one."""
 
     def __init__(self, towers: Sequence[ProductTower]) -> None:
         super().__init__(name="product_towers")
         self._towers = list(towers)
 
     def call(self, products: Any, encoded: Mapping[str, Any], training: bool = False) -> Any:
-        """Embed products, [num, members * embedding_dim], each of length 1; arguments as for `ProductTower`."""
-        return _joined([tower(products, encoded, training=training) for tower in self._towers])
+        """Embed products, [num, num_tower_pairs * embedding_dim], each of length 1; arguments as for `ProductTower`."""
+        return _concat_embeddings([tower(products, encoded, training=training) for tower in self._towers])
 
 
-def _joined(embeddings: Sequence[Any]) -> Any:
+def _concat_embeddings(embeddings: Sequence[Any]) -> Any:
     """Put embeddings of length 1 side by side and bring them to length 1: dot products become the mean of theirs."""
     return tf.concat(embeddings, axis=1) / math.sqrt(len(embeddings))

@@ -18,12 +18,19 @@ from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.data.windows import Window, labels
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders, encode_products, fit_encoders
 from nextbest.graph.query import encode_customers, encoded_spec
-from nextbest.modelling.training import Progress, Training, adam, blank, carried_over, train, window_batches
+from nextbest.modelling.training import Progress, Training, adam, train, transfer_weights, window_batches, zeros_of_spec
 from nextbest.retrieval.config import RetrievalConfig
-from nextbest.retrieval.examples import Queries, TrainingSet, queries_of, training_set
+from nextbest.retrieval.examples import Queries, TrainingSet, make_queries, make_training_set
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 
-__all__ = ["Retriever", "RetrieverSettings", "propose", "refresh_retriever", "select_epochs", "train_retriever"]
+__all__ = [
+    "Retriever",
+    "RetrieverSettings",
+    "propose_candidates",
+    "refresh_retriever",
+    "select_epochs",
+    "train_retriever",
+]
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,10 @@ class Retriever:
     encoders: Encoders
     customer_tower: Any
     product_embeddings: Array
-    """[num_products, members * embedding_dim], each of length 1."""
+    """[num_products, num_tower_pairs * embedding_dim], each of length 1."""
 
     def embed(self, encoded: Mapping[str, Array], batch_size: int = 4096) -> Array:
-        """Embed encoded queries, [num_queries, members * embedding_dim]."""
+        """Embed encoded queries, [num_queries, num_tower_pairs * embedding_dim]."""
         num_queries = len(encoded["floats"])
         # Called eagerly: on batches this large a graph saves nothing, and each would have to be traced first.
         parts = [
@@ -60,12 +67,12 @@ class Retriever:
         return np.concatenate(parts) if parts else np.zeros((0, self.product_embeddings.shape[1]), np.float32)
 
     def embed_customers(self, snapshot: Snapshot, rows: Array) -> Array:
-        """Embed customers of a snapshot in this retriever's positions, [num_rows, members * embedding_dim]."""
+        """Embed customers of a snapshot in this retriever's positions, [num_rows, num_tower_pairs * embedding_dim]."""
         return self.embed(encode_customers(snapshot, self.encoders.query_encoder(), rows))
 
 
 @dataclass(frozen=True)
-class _Run:
+class _PreparedModel:
     """A model with its training set, ready to train."""
 
     model: TwoTowerModel
@@ -93,18 +100,18 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
     """
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = TwoTowerModel(encoders, settings.statistics.num_popularity, settings.retrieval, settings.seed)
-    model.customer_tower(blank(encoded_spec(encoders.customers)))
+    model.customer_tower(zeros_of_spec(encoded_spec(encoders.customers)))
     model.product_tower(tf.range(1), {name: tf.constant(values[:1]) for name, values in products.items()})
     return model
 
 
-def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _Run:
+def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _PreparedModel:
     config, data = settings.retrieval, settings.data
     encoders = fit_encoders(history, day, data, settings.encoder)
-    examples = training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
+    examples = make_training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
     model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
     model.bind(examples)
-    run = _Run(model, encoders, examples, settings)
+    run = _PreparedModel(model, encoders, examples, settings)
     model.compile(optimizer=adam(config.learning_rate, config.averaging, steps=len(run.batches(0))))
     model.optimizer.build(model.trainable_variables)
     return run
@@ -123,7 +130,7 @@ def _retriever(model: TwoTowerModel, encoders: Encoders, products: Mapping[str, 
     return Retriever(day, encoders, model.customer_tower, np.asarray(model.product_tower(positions, products)))
 
 
-def _validator(run: _Run, history: Dataset, snapshot: Snapshot, queries: Queries) -> Any:
+def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, queries: Queries) -> Any:
     """Return a function that measures FactorizedTopK's accuracy on queries with what they acquired."""
     products = _encoded_products(history, snapshot, run.encoders, run.settings)
     k = min(run.settings.retrieval.validation_k, len(history.products))
@@ -159,9 +166,9 @@ def select_epochs(
     history = dataset.until(window.cutoff)
     run = _prepare(history, window.cutoff, settings)
     snapshot = take_snapshot(history, window.cutoff, settings.data.windows)
-    taken = labels(dataset, history, window)
-    taken = taken[snapshot.num_held[taken.customer] >= settings.data.windows.min_holdings]
-    queries = queries_of(snapshot, taken, run.encoders.query_encoder())
+    acquired = labels(dataset, history, window)
+    acquired = acquired[snapshot.num_held[acquired.customer] >= settings.data.windows.min_holdings]
+    queries = make_queries(snapshot, acquired, run.encoders.query_encoder())
     config = settings.retrieval
     return run.train(
         config.epochs,
@@ -207,16 +214,16 @@ def refresh_retriever(
         checkpoints: The folder of its training.
     """
     snapshot = take_snapshot(history, day, settings.data.windows)
-    encoders = trained.over(history.products.ids)
+    encoders = trained.for_products(history.products.ids)
     products = _encoded_products(history, snapshot, encoders, settings)
-    model = carried_over(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
+    model = transfer_weights(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
     return _retriever(model, encoders, products, day)
 
 
 _CHUNK = 4096
 
 
-def propose(
+def propose_candidates(
     retriever: Retriever,
     history: Dataset,
     snapshot: Snapshot,

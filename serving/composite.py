@@ -17,7 +17,7 @@ from nextbest.data.dataset import Features
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, mask_of_products
 from nextbest.graph.policy import SuitabilityPolicy
-from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, product_spec, signature
+from nextbest.graph.signatures import clip_k, examples_signature, k_spec, product_spec, signature
 
 __all__ = ["RecommenderServable", "save_recommender"]
 
@@ -137,7 +137,7 @@ class RecommenderServable(tf.Module):
 
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a raw request with k and filters; see the class for what comes back."""
-        k, most = clipped_k(request["k"], self._num_products)
+        k, most = clip_k(request["k"], self._num_products)
         encoded = self._retrieval.encode({name: request[name] for name in self._query_spec()})
         similarity = self._retrieval.similarities(self._retrieval.embed(encoded))
         masked = tf.where(self._allowed(request), similarity, MASKED_SCORE)

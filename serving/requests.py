@@ -8,7 +8,7 @@ import numpy as np
 
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
-from nextbest.data.errors import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.data.tables.load import read_customers
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
@@ -37,10 +37,10 @@ def check_filters(recommender: Recommender, filters: Filters) -> None:
         problems.append(("the products have no category to choose", unset.format("category_column")))
     elif filters.categories:
         known = sorted(set(products.columns[category]) - {""})
-        unknown = [shown(name) for name in filters.categories if name not in known]
+        unknown = [quote_value(name) for name in filters.categories if name not in known]
         problems += [(f"there is no category {name}", f"choose from {', '.join(known)}") for name in unknown]
     alike = f"the {len(products.ids)} products have ids like {', '.join(products.ids[:2])}"
-    unknown = [shown(name) for name in filters.exclude if name not in products.ids]
+    unknown = [quote_value(name) for name in filters.exclude if name not in products.ids]
     problems += [(f"there is no product {name} to exclude", alike) for name in unknown]
     if problems:
         raise InputError([Problem(str(recommender.folder), None, None, what, remedy) for what, remedy in problems])

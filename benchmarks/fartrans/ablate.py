@@ -73,7 +73,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             for name in ("name", "subcategory", "sector", "industry", "market", "market_country", "market_class")
         },
     ),
-    "members": Ablation("there is one pair of towers", {("retrieval", "members"): "1"}),
+    "members": Ablation("there is one pair of towers", {("retrieval", "num_tower_pairs"): "1"}),
     "averaging": Ablation("the towers keep the last step's weights", {("retrieval", "averaging"): "0.0"}),
     "recency-weights": Ablation(
         "old examples teach the towers as much as new ones", {("retrieval", "recency_half_life_days"): "1e6"}

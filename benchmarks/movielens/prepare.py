@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nextbest.data.errors import EXAMPLES, InputError, Problem, more_like_these, shown
+from nextbest.data.errors import EXAMPLES, InputError, Problem, more_like_these, quote_value
 from nextbest.data.files import new_folder
 
 __all__ = [
@@ -195,7 +195,7 @@ def _seconds(text: pd.Series, path: Path, problems: list[Problem]) -> pd.Series:
 def _at(path: Path, column: str, bad: pd.Series, what: str) -> list[Problem]:
     """Return a problem for each of the bad cells, or for the first ones and their number."""
     problems = [
-        Problem(str(path), column, row + 2, f"{shown(value)} {what}", "take the file of RecBole as it is")
+        Problem(str(path), column, row + 2, f"{quote_value(value)} {what}", "take the file of RecBole as it is")
         for row, value in zip(bad.index.tolist()[:EXAMPLES], bad, strict=False)
     ]
     return problems + more_like_these(str(path), column, len(bad))

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.page.browser import browser, choose, reach
 from benchmarks.page.process import Served, opened_page, served
-from nextbest.data.errors import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.ui.page.config import PageConfig
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
     about = served(models)
     if customer is not None and customer not in about.customers.ids:
         remedy = f"its customers have ids like {', '.join(about.customers.ids[:2])}"
-        raise InputError([Problem(str(about.folder), None, None, f"there is no customer {shown(customer)}", remedy)])
+        raise InputError(
+            [Problem(str(about.folder), None, None, f"there is no customer {quote_value(customer)}", remedy)]
+        )
     out.mkdir(parents=True, exist_ok=True)
     written = []
     with opened_page(models, _PORT) as opened, TemporaryDirectory() as folder, browser() as chromium:

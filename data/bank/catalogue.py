@@ -10,7 +10,7 @@ from nextbest.data.bank.categories import BRANDS, CATEGORIES, Category
 from nextbest.data.bank.config import BankConfig, Timeline
 from nextbest.data.dataset import Array
 
-__all__ = ["Catalogue", "draw_catalogue", "draw_shelf"]
+__all__ = ["BankProducts", "draw_assortment", "draw_products"]
 
 STYLES = 4
 """Dimensions of the latent style."""
@@ -28,7 +28,7 @@ CATEGORY_NUMBERS = {category.name: number for number, category in enumerate(CATE
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class BankProducts:
     """Products, sorted by category and brand; every array has a row per product."""
 
     ids: Array
@@ -39,7 +39,7 @@ class Catalogue:
     brand: Array
     """Position in BRANDS, int64."""
     staple: Array
-    """One basic product of each category: launched before the opening, on every shelf."""
+    """One basic product of each category: launched before the opening, in every assortment."""
     risk_level: Array
     tier: Array
     expected_yield: Array
@@ -68,9 +68,9 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: Array) -> Catalogue:
+    def take(self, rows: Array) -> BankProducts:
         """Return the given products, in the order of `rows`."""
-        return Catalogue(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return BankProducts(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     @property
     def attributes(self) -> Array:
@@ -189,7 +189,7 @@ def _draw_launches(staple: Array, timeline: Timeline, rng: np.random.Generator) 
     return np.where((rng.uniform(size=count) < NEW_SHARE) & ~staple, new, old)
 
 
-def draw_catalogue(config: BankConfig, timeline: Timeline, rng: np.random.Generator) -> Catalogue:
+def draw_products(config: BankConfig, timeline: Timeline, rng: np.random.Generator) -> BankProducts:
     """Draw `config.products` products. No two have the same name."""
     places = _shares(config.products)
     parts = [_draw_category(number, count, rng) for number, count in enumerate(places)]
@@ -204,7 +204,7 @@ def draw_catalogue(config: BankConfig, timeline: Timeline, rng: np.random.Genera
     bump_height[new, 0] = np.abs(bump_height[new, 0])
     brand_style = rng.normal(size=(len(BRANDS), STYLES))
     width = max(4, len(str(count)))
-    return Catalogue(
+    return BankProducts(
         ids=np.array([f"P{number:0{width}d}" for number in range(1, count + 1)], object),
         launched=launched,
         popularity=config.choice.popularity * rng.normal(size=count),
@@ -215,19 +215,19 @@ def draw_catalogue(config: BankConfig, timeline: Timeline, rng: np.random.Genera
     )
 
 
-def draw_shelf(catalogue: Catalogue, shelf: int, rng: np.random.Generator) -> Array:
+def draw_assortment(catalogue: BankProducts, size: int, rng: np.random.Generator) -> Array:
     """Draw the products that one branch offers: all if they fit, else popular ones of every category.
 
     Args:
         catalogue: The bank's products.
-        shelf: How many the branch offers at most.
+        size: How many the branch offers at most.
         rng: Source of the draw. Popular products are likelier: the largest of popularity plus Gumbel noise are
             taken in each category, after its staple.
 
     Returns:
-        Sorted positions in the catalogue, int64, [at most shelf].
+        Sorted positions in the catalogue, int64, [at most size].
     """
-    if len(catalogue) <= shelf:
+    if len(catalogue) <= size:
         return np.arange(len(catalogue))
     sizes = np.bincount(catalogue.category, minlength=len(CATEGORIES))
     first = np.cumsum(sizes) - sizes
@@ -235,4 +235,4 @@ def draw_shelf(catalogue: Catalogue, shelf: int, rng: np.random.Generator) -> Ar
     noisy[catalogue.staple] = np.inf
     order = np.lexsort((-noisy, catalogue.category))
     rank = np.arange(len(catalogue)) - first[catalogue.category[order]]
-    return np.sort(order[rank < _shares(shelf, sizes)[catalogue.category[order]]])
+    return np.sort(order[rank < _shares(size, sizes)[catalogue.category[order]]])

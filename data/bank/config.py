@@ -94,7 +94,7 @@ class BankConfig(SettingsModel):
     """Months between the dated rows of a customer."""
     branch_size: int = Field(500, ge=1)
     """Customers of a branch; one branch at a time is in memory."""
-    shelf: int = Field(500, ge=20)
+    products_per_branch: int = Field(500, ge=20)
     """How many products a branch offers at most. It bounds the memory and the time of a huge catalogue."""
     csv_up_to: int = Field(50_000, ge=0)
     """Up to so many customers the tables are CSV, which people can open; above it they are Parquet."""

@@ -38,7 +38,7 @@ class Events:
     customer: Array
     """Position in the branch."""
     product: Array
-    """Position on the shelf."""
+    """Position in the assortment."""
     day: Array
     """Days since 1970-01-01."""
     event: Array
@@ -207,7 +207,7 @@ def simulate_branch(market: Market, people: People, hidden: Hidden, rng: np.rand
     """Simulate a branch from the opening of the bank to the end of the test window.
 
     Args:
-        market: The branch's shelf.
+        market: The branch's assortment.
         people: The customers as they are on the day they join.
         hidden: What no table shows of them.
         rng: Source of everything random here.

@@ -22,8 +22,8 @@ I_ic = sum_{k in c} exp(v_ik / s) / (number of products of c), so that a longer 
 
 A customer may take what the branch offers, has been launched, is not held, whose required category is held, and what
 the policy allows: risk_level <= risk_tolerance, min_income <= income, min_age <= age, min_deposit <= savings, all
-by the customer's newest row. The nests make huge catalogues cheap: a branch offers a shelf of products of every
-category, so the matrices are [customers of a branch, shelf] however many there are.
+by the customer's newest row. The nests make huge catalogues cheap: a branch offers an assortment of products of every
+category, so the matrices are [customers of a branch, its products] however many there are.
 
 Source of the model: D. McFadden, "Modelling the choice of residential location" (1978).
 """
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextbest.data.bank.catalogue import STYLES, Catalogue
+from nextbest.data.bank.catalogue import STYLES, BankProducts
 from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, BRANDS, CATEGORIES, REGIONS, SITUATION
 from nextbest.data.bank.config import DAYS_PER_MONTH, BankConfig, ChoiceConfig, Timeline
 from nextbest.data.bank.population import SEGMENTS, People, situation
@@ -167,9 +167,9 @@ class State:
 
 
 class Market:
-    """The choices that one branch's shelf offers."""
+    """The choices that one branch's assortment offers."""
 
-    def __init__(self, world: World, catalogue: Catalogue) -> None:
+    def __init__(self, world: World, catalogue: BankProducts) -> None:
         self.world = world
         self.catalogue = catalogue
         self.category = catalogue.category
@@ -187,9 +187,10 @@ class Market:
         """Return what lasts until the people's next rows."""
         choice, products = self.world.choice, self.catalogue
         x = situation(people)
-        told = x @ self.world.style_of_situation
-        told *= EXPLAINED_STYLE / np.sqrt(np.square(self.world.style_of_situation).sum(axis=0) * np.square(x).mean())
-        style = told + np.sqrt(1 - EXPLAINED_STYLE**2) * hidden.style
+        weights = self.world.style_of_situation
+        explained = x @ weights
+        explained *= EXPLAINED_STYLE / np.sqrt(np.square(weights).sum(axis=0) * np.square(x).mean())
+        style = explained + np.sqrt(1 - EXPLAINED_STYLE**2) * hidden.style
         gap = np.abs(people.risk_tolerance[:, None] - products.risk_level) * self._invests
         burden = 1000 * products.annual_fee / np.maximum(people.income, 6_000)[:, None]
         product = choice.attribute_taste * (x @ TASTES @ self._attributes.T)

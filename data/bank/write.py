@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from nextbest.data.bank.catalogue import Catalogue, draw_catalogue, draw_shelf
+from nextbest.data.bank.catalogue import BankProducts, draw_assortment, draw_products
 from nextbest.data.bank.categories import BRANDS, CATEGORIES, REGIONS
 from nextbest.data.bank.config import BankConfig, Timeline, make_timeline
 from nextbest.data.bank.population import SEGMENTS, People, draw_people
@@ -94,7 +94,7 @@ def _whole(values: Array) -> pa.Array:
     return pa.array(values.astype(np.int64))
 
 
-def _product_table(products: Catalogue) -> pa.Table:
+def _product_table(products: BankProducts) -> pa.Table:
     requires = tuple(category.requires or "none" for category in CATEGORIES)
     columns = {
         "name": pa.array(products.names, pa.string()),
@@ -212,13 +212,13 @@ def _check_free(out: Path) -> None:
 def _run_branch(
     config: BankConfig,
     world: World,
-    catalogue: Catalogue,
+    catalogue: BankProducts,
     number: int,
     seed: np.random.SeedSequence,
 ) -> tuple[Market, Branch, Array]:
     """Simulate the branch and ask the oracle; returns the oracle's probabilities last."""
     draw, history, future = (np.random.default_rng(one) for one in seed.spawn(3))
-    market = Market(world, catalogue.take(draw_shelf(catalogue, config.shelf, draw)))
+    market = Market(world, catalogue.take(draw_assortment(catalogue, config.products_per_branch, draw)))
     count = min(config.branch_size, config.customers - number * config.branch_size)
     regions = np.full(count, number % len(REGIONS))
     people = draw_people(count, regions, world.timeline, draw)
@@ -232,7 +232,7 @@ def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, st
     branches = -(-config.customers // config.branch_size)
     shared, *seeds = np.random.SeedSequence(config.seed).spawn(1 + branches)
     rng = np.random.default_rng(shared)
-    catalogue = draw_catalogue(config, timeline, rng)
+    catalogue = draw_products(config, timeline, rng)
     world = draw_world(config, timeline, rng)
     width = max(6, len(str(config.customers)))
     with _Tables(folder, suffix) as tables:

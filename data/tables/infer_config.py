@@ -24,7 +24,7 @@ from nextbest.data.config import (
     PolicyConfig,
     Role,
     Rule,
-    fault_of_input,
+    input_name_problem,
 )
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
@@ -126,7 +126,7 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
     if problems or not (customer and customer_reference and product and product_reference and timestamp):
         raise InputError(problems)
     customer_entity = _entity(customer, ours, os.path.relpath(customers, folder))
-    faults = {column: fault_of_input(column) for column in customer_entity.columns}
+    faults = {column: input_name_problem(column) for column in customer_entity.columns}
     problems += [
         Problem(str(customers), column, None, f"it is a feature, {fault}", "")
         for column, fault in faults.items()

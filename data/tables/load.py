@@ -10,7 +10,7 @@ import numpy as np
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
-from nextbest.data.errors import EXAMPLES, InputError, Problem, shown
+from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
 from nextbest.data.tables.parse import dates, distinct_words, ids, numbers, parse_column, references, report
 from nextbest.data.tables.raw_table import RawTable
 from nextbest.data.tables.read import read_file, read_table
@@ -155,7 +155,7 @@ def _missing_columns(table: RawTable, required: Sequence[str]) -> list[Problem]:
 
 def _missing_remedy(name: str, header: Sequence[str]) -> str:
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        return f"separate the columns by commas; the header is {shown(header[0])}"
+        return f"separate the columns by commas; the header is {quote_value(header[0])}"
     if similar := get_close_matches(name, header, n=1):
         return f"did you mean {similar[0]!r}? Rename it in the file or in the config"
     return f"add it, or fix the config; the file has {', '.join(map(repr, header))}"
@@ -191,7 +191,7 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
     def what(row: int) -> str:
         unit, places = table.places
         date = "" if day[row] == ALWAYS else f" of {np.datetime64(int(day[row]), 'D')}"
-        return f"the id {shown(entities[row])}{date} stands on {unit} {places[earlier[row]]} already"
+        return f"the id {quote_value(entities[row])}{date} stands on {unit} {places[earlier[row]]} already"
 
     remedy = "keep one of them, or date the rows and name the as_of column"
     report(problems, table, column, np.sort(again), what, remedy)
@@ -213,7 +213,7 @@ def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem])
     kinds = np.select([np.isin(names, source.acquire), np.isin(names, source.release)], [ACQUIRE, RELEASE], SIGNAL)
     if ACQUIRE not in kinds:
         what = f"no event is one of acquire = {list(source.acquire)}, so there is nothing to predict"
-        remedy = f"set interactions.acquire in the config; the file has {', '.join(map(shown, names[:EXAMPLES]))}"
+        remedy = f"set interactions.acquire in the config; the file has {', '.join(map(quote_value, names[:EXAMPLES]))}"
         problems.append(Problem(table.file, source.event, None, what, remedy))
     return kinds[codes].astype(np.int8)
 

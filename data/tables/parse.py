@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from nextbest.data.config import Role
 from nextbest.data.dataset import Array
-from nextbest.data.errors import EXAMPLES, Problem, more_like_these, shown
+from nextbest.data.errors import EXAMPLES, Problem, more_like_these, quote_value
 from nextbest.data.tables.raw_table import RawTable
 
 __all__ = ["booleans", "dates", "distinct_words", "ids", "numbers", "parse_column", "references", "report", "words"]
@@ -329,7 +329,7 @@ def _quoted(raw: pa.ChunkedArray) -> Callable[[int], str]:
 
     def quote(row: int) -> str:
         text = raw[row].cast(pa.large_string()).as_py()  # Arrow, unlike Python, can write the year 12000
-        return shown(text) if _is_text(raw.type) else str(text)
+        return quote_value(text) if _is_text(raw.type) else str(text)
 
     return quote
 

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from nextbest.data.errors import InputError, Problem, shown
+from nextbest.data.errors import InputError, Problem, quote_value
 
 __all__ = ["Target"]
 
@@ -38,8 +38,8 @@ class Target:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise _refused(shown(url), f"it is no URL ({error})") from None
-        name = shown(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())  # never a password
+            raise _refused(quote_value(url), f"it is no URL ({error})") from None
+        name = quote_value(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())  # never a password
         if what := _problem(parts, port):
             raise _refused(name, what)
         assert parts.hostname is not None

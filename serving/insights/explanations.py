@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.errors import FailedError, InputError, Problem, shown
+from nextbest.data.errors import FailedError, InputError, Problem, quote_value
 from nextbest.data.feature_names import FeatureKind
 from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
@@ -182,7 +182,7 @@ class Explainer:
         if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
             folder, remedy = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
             raise InputError(
-                Problem(folder, None, None, f"there is no product {shown(one)}", remedy) for one in unknown
+                Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
             )
 
     def _explanation(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nextbest.data.bank import BankConfig, simulate_bank
-from nextbest.data.bank.catalogue import draw_catalogue
+from nextbest.data.bank.catalogue import draw_products
 from nextbest.data.bank.categories import ATTRIBUTE_TASTES, ATTRIBUTES, CATEGORIES, SITUATION
 from nextbest.data.bank.config import make_timeline
 from nextbest.data.bank.population import draw_people
@@ -181,7 +181,7 @@ def test_the_oracle_is_calibrated_and_beats_popularity(bank: Bank, tmp_path: Pat
 def test_probabilities_follow_the_documented_formula() -> None:
     timeline = make_timeline(SMALL)
     rng = np.random.default_rng(3)
-    catalogue = draw_catalogue(SMALL, timeline, rng)
+    catalogue = draw_products(SMALL, timeline, rng)
     market = Market(draw_world(SMALL, timeline, rng), catalogue)
     people = draw_people(20, np.zeros(20, np.int64), timeline, rng)
     tastes = market.tastes(people, draw_hidden(20, SMALL.choice, rng))
@@ -233,9 +233,9 @@ def test_the_tables_of_the_world_name_what_exists() -> None:
         assert not category.borrowed or min(category.durations) > 0
 
 
-def test_a_large_bank_is_parquet_and_a_branch_offers_a_shelf(tmp_path: Path) -> None:
+def test_a_large_bank_is_parquet_and_a_branch_offers_an_assortment(tmp_path: Path) -> None:
     config = SMALL.model_copy(
-        update={"customers": 60, "products": 2000, "shelf": 30, "branch_size": 20, "csv_up_to": 0}
+        update={"customers": 60, "products": 2000, "products_per_branch": 30, "branch_size": 20, "csv_up_to": 0}
     )
     folder = simulate_bank(config, tmp_path / "large").parent
     assert {file.suffix for file in folder.iterdir()} == {".parquet", ".toml"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nextbest.data.config import ColumnConfig, EncoderConfig
 from nextbest.data.dataset import Array
-from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder, parse_spec
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder, raw_columns_spec
 
 NAN, INF = np.nan, np.inf
 NUMBER, LOG, QUANTILE = (ColumnConfig(role="number", transform=name) for name in ("none", "log1p", "quantile"))
@@ -287,7 +287,7 @@ class Exported(tf.Module):
     def __init__(self, state: EncoderState) -> None:
         super().__init__()
         self.encoder = FeatureEncoder(state)
-        signature = [parse_spec(state), tf.TensorSpec([None], tf.int64)]
+        signature = [raw_columns_spec(state), tf.TensorSpec([None], tf.int64)]
         self.encode = tf.function(
             lambda features, day: self.encoder(features, as_of_day=day), input_signature=signature
         )

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.graph.signatures import clipped_k, examples_signature, k_spec, signature
+from nextbest.graph.signatures import clip_k, examples_signature, k_spec, signature
 
 NAMES = ("age", "income", "savings", "segment")
 SPECS = {name: tf.TensorSpec([None], tf.float32, name=name) for name in NAMES}
@@ -67,9 +67,9 @@ def test_a_shape_that_is_not_the_specifications(total: Any, shape: tuple[int, ..
 def test_k_is_at_least_one_and_at_most_the_catalogue(k: list[int]) -> None:
     if any(one < 1 for one in k):
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"k is {min(k)}; ask for at least 1 product"):
-            clipped_k(tf.constant(k, tf.int64), 7)
+            clip_k(tf.constant(k, tf.int64), 7)
         return
-    clipped, most = clipped_k(tf.constant(k, tf.int64), 7)
+    clipped, most = clip_k(tf.constant(k, tf.int64), 7)
     assert clipped.numpy().tolist() == [min(one, 7) for one in k]
     assert most == max([1, *clipped.numpy().tolist()])
 

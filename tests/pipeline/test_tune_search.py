@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nextbest.data.errors import FailedError
-from nextbest.modelling.training import Progress, Training, training_so_far
+from nextbest.modelling.training import Progress, Training, load_training
 from nextbest.pipeline.tune_search import Objective, Search, Trial
 from nextbest.pipeline.tune_space import Dimension, TuneConfig
 
@@ -37,7 +37,7 @@ def objective(die_at: tuple[int, int] | None = None, epochs: int = EPOCHS) -> Ob
     def train(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         nonlocal calls
         calls += 1
-        training = training_so_far(checkpoints)
+        training = load_training(checkpoints)
         for epoch in range(len(training.scores), epochs):
             training.losses.append(0.0)
             training.scores.append(peak(settings) - 1 / (epoch + 1))

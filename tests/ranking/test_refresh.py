@@ -39,7 +39,7 @@ def state_of(dataset: Dataset, encoders: Encoders) -> CatalogueStatistics:
 def refreshed(
     dataset: Dataset, encoders: Encoders, checkpoints: Path, wanted: RankerSettings | None = None
 ) -> RankingModel:
-    over = encoders.over(dataset.products.ids)
+    over = encoders.for_products(dataset.products.ids)
     return refresh_ranker(encoders, over, state_of(dataset, over), wanted or settings(), checkpoints)
 
 

@@ -9,7 +9,7 @@ from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.graph.catalogue import fit_encoders
-from nextbest.retrieval.training import Retriever, propose
+from nextbest.retrieval.training import Retriever, propose_candidates
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY
 
@@ -45,7 +45,7 @@ def held(snapshot: Snapshot) -> Array:
 
 
 def test_the_best_that_are_not_held_come_first(retriever: Given, history: Dataset, snapshot: Snapshot) -> None:
-    found = propose(retriever, history, snapshot, everything, ROWS, 5)
+    found = propose_candidates(retriever, history, snapshot, everything, ROWS, 5)
     assert held(snapshot).any()
     expected = np.where(held(snapshot), -np.inf, SCORES[ROWS])
     np.testing.assert_array_equal(found.products, np.argsort(-expected, axis=1)[:, :5])
@@ -56,14 +56,14 @@ def test_the_best_that_are_not_held_come_first(retriever: Given, history: Datase
 
 
 def test_unsuitable_products_are_left_out(retriever: Given, history: Dataset, snapshot: Snapshot) -> None:
-    found = propose(retriever, history, snapshot, lambda rows: SCORES[rows] < 0.5, ROWS, 8)
+    found = propose_candidates(retriever, history, snapshot, lambda rows: SCORES[rows] < 0.5, ROWS, 8)
     assert (found.scores < 0.5).all()
     assert (found.products != NO_PRODUCT).all()
 
 
 def test_unavailable_products_are_left_out(retriever: Given, history: Dataset, snapshot: Snapshot) -> None:
     known = dataclasses.replace(snapshot, available=np.arange(NUM_PRODUCTS) % 2 == 0)
-    found = propose(retriever, history, known, everything, ROWS, NUM_PRODUCTS)
+    found = propose_candidates(retriever, history, known, everything, ROWS, NUM_PRODUCTS)
     real = found.products[found.products != NO_PRODUCT]
     assert (real % 2 == 0).all()
     assert len(real) == (known.available & ~held(snapshot)).sum()
@@ -73,7 +73,7 @@ def test_unavailable_products_are_left_out(retriever: Given, history: Dataset, s
 def test_beyond_what_is_allowed_there_is_padding(
     k: int, retriever: Given, history: Dataset, snapshot: Snapshot
 ) -> None:
-    found = propose(retriever, history, snapshot, everything, ROWS, k)
+    found = propose_candidates(retriever, history, snapshot, everything, ROWS, k)
     assert found.products.shape == (3, NUM_PRODUCTS)
     for row, products, scores in zip(held(snapshot), found.products, found.scores, strict=True):
         count = (~row).sum()
@@ -83,19 +83,19 @@ def test_beyond_what_is_allowed_there_is_padding(
 
 
 def test_nothing_allowed_is_nothing_proposed(retriever: Given, history: Dataset, snapshot: Snapshot) -> None:
-    found = propose(retriever, history, snapshot, lambda rows: ~everything(rows), ROWS, 4)
+    found = propose_candidates(retriever, history, snapshot, lambda rows: ~everything(rows), ROWS, 4)
     assert (found.products == NO_PRODUCT).all()
 
 
 def test_no_customers_give_no_rows(retriever: Given, history: Dataset, snapshot: Snapshot) -> None:
-    assert propose(retriever, history, snapshot, everything, ROWS[:0], 4).products.shape == (0, 4)
+    assert propose_candidates(retriever, history, snapshot, everything, ROWS[:0], 4).products.shape == (0, 4)
 
 
 def test_chunks_do_not_matter(
     retriever: Given, history: Dataset, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = propose(retriever, history, snapshot, everything, np.arange(50), 6)
+    whole = propose_candidates(retriever, history, snapshot, everything, np.arange(50), 6)
     monkeypatch.setattr("nextbest.retrieval.training._CHUNK", 7)
-    chunked = propose(retriever, history, snapshot, everything, np.arange(50), 6)
+    chunked = propose_candidates(retriever, history, snapshot, everything, np.arange(50), 6)
     np.testing.assert_array_equal(chunked.products, whole.products)
     np.testing.assert_array_equal(chunked.scores, whole.scores)

@@ -13,7 +13,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders
-from nextbest.retrieval.examples import TrainingSet, queries_of, training_set
+from nextbest.retrieval.examples import TrainingSet, make_queries, make_training_set
 from tests.retrieval.conftest import small_config
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, FUND, LOAN, PENSION, TINY, Tables
 
@@ -27,7 +27,7 @@ def encoders_of(history: Dataset, day: int = DAY) -> Encoders:
 
 def examples_of(history: Dataset, day: int = DAY, **changes: float) -> TrainingSet:
     config = small_config(training_windows=20, recency_half_life_days=10.0, **changes)
-    return training_set(history, day, encoders_of(history, day), WINDOWS, StatisticsConfig(), config)
+    return make_training_set(history, day, encoders_of(history, day), WINDOWS, StatisticsConfig(), config)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_each_new_acquisition_is_predicted_from_the_start_of_its_stride(examples
 
 def test_only_so_many_strides_are_looked_back(history: Dataset) -> None:
     config = small_config(training_windows=3)
-    examples = training_set(history, DAY, encoders_of(history), WINDOWS, StatisticsConfig(), config)
+    examples = make_training_set(history, DAY, encoders_of(history), WINDOWS, StatisticsConfig(), config)
     assert listed(examples) == EXPECTED[:2]  # days 61 to 90
 
 
@@ -154,7 +154,7 @@ def test_positives_are_all_that_a_customer_takes_in_the_stride() -> None:
     ]
     dataset = Tables(CONFIG, [("c0", ALWAYS, values), ("c1", ALWAYS, values)], products, events).dataset()
     snapshot = take_snapshot(dataset, 10, WINDOWS)
-    queries = queries_of(snapshot, new_acquisitions(dataset, 10, 20), encoders_of(dataset, 20).query_encoder())
+    queries = make_queries(snapshot, new_acquisitions(dataset, 10, 20), encoders_of(dataset, 20).query_encoder())
     assert queries.customers.tolist() == [0, 1]
     assert queries.positives.tolist() == [[2, 0], [1, NO_PRODUCT]]
     assert (queries.query.tolist(), queries.product.tolist()) == ([0, 0, 1], [2, 0, 1])

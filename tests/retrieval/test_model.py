@@ -24,7 +24,7 @@ from tests.retrieval.conftest import small_config
 NO_COLUMNS = EncoderState(config=EncoderConfig(), numbers={}, categories={}, texts=())
 
 
-def training_set(
+def make_training_set(
     scores: Sequence[Sequence[float]],
     targets: Sequence[int],
     *,
@@ -71,7 +71,7 @@ class Scored:
             customer_tower=lambda query, training: tf.gather(self.scores, self.examples),
             product_tower=lambda ids, encoded, training: encoded["floats"],
         )
-        self.model.members = [towers] * self.model.config.members
+        self.model.tower_pairs = [towers] * self.model.config.num_tower_pairs
 
     def loss(self) -> float:
         return float(self.model.compute_loss({"window": tf.constant(0), "examples": self.examples}))
@@ -89,14 +89,14 @@ def log_loss(positive: float, *negatives: float) -> float:
 
 class TestFullSoftmax:
     def loss(self, **changes: Any) -> float:
-        return Scored(training_set([[2.0, 1.0, 0.0, 3.0]], [0], **changes), loss="full_softmax").loss()
+        return Scored(make_training_set([[2.0, 1.0, 0.0, 3.0]], [0], **changes), loss="full_softmax").loss()
 
     def test_golden(self) -> None:
         # -log(e^2 / (e^2 + e^1 + e^0 + e^3)) = log(1 + e^-1 + e^-2 + e^1) = log 4.2215 = 1.4402
         assert self.loss() == pytest.approx(1.4402, abs=1e-4)
 
     def test_temperature(self) -> None:
-        scored = Scored(training_set([[2.0, 1.0]], [0]), loss="full_softmax", temperature=0.5)
+        scored = Scored(make_training_set([[2.0, 1.0]], [0]), loss="full_softmax", temperature=0.5)
         assert scored.loss() == pytest.approx(math.log(1 + math.exp(-2)))  # (1 - 2) / 0.5 = -2
 
     def test_held_products_are_no_negatives(self) -> None:
@@ -109,7 +109,7 @@ class TestFullSoftmax:
         assert self.loss(available=[True, False, True, True]) == pytest.approx(log_loss(2, 0, 3))
 
     def test_what_is_masked_has_no_gradient(self) -> None:
-        scored = Scored(training_set([[2.0, 1.0, 0.0, 3.0]], [0], held=[[3, 1]]), loss="full_softmax")
+        scored = Scored(make_training_set([[2.0, 1.0, 0.0, 3.0]], [0], held=[[3, 1]]), loss="full_softmax")
         _, gradient = scored.loss_and_gradient()
         # Over products 0 and 2 with scores 2 and 0: p = 0.8808 and 0.1192.
         np.testing.assert_allclose(gradient, [[-0.1192, 0.0, 0.1192, 0.0]], atol=1e-4)
@@ -120,7 +120,7 @@ class TestSampledSoftmax:
         """The first row's loss, times its share in the mean."""
         num_others = len(targets) - 1
         scores = [[2.0, 1.0, 0.0, 3.0]] + [[0.0] * 4] * num_others
-        examples = training_set(scores, targets, weight=[1.0] + [0.0] * num_others, **changes)
+        examples = make_training_set(scores, targets, weight=[1.0] + [0.0] * num_others, **changes)
         return Scored(examples, loss="sampled_softmax").loss() * len(targets)
 
     def test_golden_in_batch(self) -> None:
@@ -150,10 +150,10 @@ class TestSampledSoftmax:
         assert self.loss([0, 1, 3], available=[True, True, True, False]) == pytest.approx(log_loss(2, 1 + math.log(2)))
 
     def test_mixed_negatives_are_drawn_anew_each_step(self) -> None:
-        scored = Scored(training_set([[2.0, 1.0, 0.0, 3.0]], [0]), loss="sampled_softmax", mixed_negatives=3)
+        scored = Scored(make_training_set([[2.0, 1.0, 0.0, 3.0]], [0]), loss="sampled_softmax", mixed_negatives=3)
         losses = [scored.loss() for _ in range(8)]
         assert len(set(losses)) > 1
-        again = Scored(training_set([[2.0, 1.0, 0.0, 3.0]], [0]), loss="sampled_softmax", mixed_negatives=3)
+        again = Scored(make_training_set([[2.0, 1.0, 0.0, 3.0]], [0]), loss="sampled_softmax", mixed_negatives=3)
         assert losses == [again.loss() for _ in range(8)]
 
     @pytest.mark.parametrize("mixed", [0, 500], ids=["in batch", "mixed"])
@@ -167,7 +167,7 @@ class TestSampledSoftmax:
             gradients = []
             for seed in range(12):
                 targets = np.random.default_rng(seed).choice(12, 800, p=frequency)
-                examples = training_set(np.tile(row, (800, 1)), targets, frequency=assumed.tolist())
+                examples = make_training_set(np.tile(row, (800, 1)), targets, frequency=assumed.tolist())
                 if not gradients:
                     scored = Scored(examples, loss=loss, mixed_negatives=mixed)
                 scored.model.bind(examples)
@@ -187,7 +187,7 @@ class TestMarginLosses:
     def test_plain_cosines_without_masked_candidates(self, loss: str) -> None:
         # First row: positive 0.5; of the negatives 0.7 (product 1) and 0.4 (product 2) the first is held.
         scores, targets = [[0.5, 0.7, 0.4], [0.0] * 3, [0.0] * 3], [0, 1, 2]
-        examples = training_set(scores, targets, held=[[1], [NO_PRODUCT], [NO_PRODUCT]], weight=[1.0, 0.0, 0.0])
+        examples = make_training_set(scores, targets, held=[[1], [NO_PRODUCT], [NO_PRODUCT]], weight=[1.0, 0.0, 0.0])
         value = Scored(examples, loss=loss, contrastive_margin=0.3, triplet_margin=0.2).loss() * 3
         # Contrastive: (1 - 0.5)^2 + (0.4 - 0.3)^2 = 0.26. Triplet: 0.2 + 0.4 - 0.5 = 0.1.
         assert value == pytest.approx({"contrastive": 0.26, "triplet": 0.1}[loss])
@@ -197,10 +197,10 @@ class TestMarginLosses:
 def test_only_the_hardest_negatives_are_kept(loss: str) -> None:
     scores, targets = [[0.5, 0.6, 0.45, 0.55]] + [[0.0] * 4] * 3, [0, 1, 2, 3]
     weight = [1.0, 0.0, 0.0, 0.0]
-    kept = Scored(training_set(scores, targets, weight=weight), loss=loss, hard_negatives=2)
-    easy_held = training_set(scores, targets, weight=weight, held=[[2]] + [[NO_PRODUCT]] * 3)
+    kept = Scored(make_training_set(scores, targets, weight=weight), loss=loss, hard_negatives=2)
+    easy_held = make_training_set(scores, targets, weight=weight, held=[[2]] + [[NO_PRODUCT]] * 3)
     assert kept.loss() == pytest.approx(Scored(easy_held, loss=loss).loss())
-    assert kept.loss() != pytest.approx(Scored(training_set(scores, targets, weight=weight), loss=loss).loss())
+    assert kept.loss() != pytest.approx(Scored(make_training_set(scores, targets, weight=weight), loss=loss).loss())
 
 
 @pytest.mark.parametrize("loss", ["full_softmax", "sampled_softmax", "contrastive", "triplet"])
@@ -217,7 +217,7 @@ def test_only_the_hardest_negatives_are_kept(loss: str) -> None:
 )
 def test_a_mask_never_hides_the_positive(loss: str, hard: int | None, masked: dict[str, Any]) -> None:
     # A score mask that hides the positive gives a loss near 1e37.
-    examples = training_set([[0.5, 0.6, 0.4, 0.2]] * 4, [0, 1, 2, 0], **masked)
+    examples = make_training_set([[0.5, 0.6, 0.4, 0.2]] * 4, [0, 1, 2, 0], **masked)
     value, gradient = Scored(examples, loss=loss, hard_negatives=hard).loss_and_gradient()
     assert 0 <= value < 10
     assert np.isfinite(gradient).all()
@@ -226,7 +226,7 @@ def test_a_mask_never_hides_the_positive(loss: str, hard: int | None, masked: di
 
 def test_the_weight_of_an_example_is_its_share() -> None:
     scores, targets = [[1.0, 0.0], [3.0, 0.0]], [0, 0]
-    value = Scored(training_set(scores, targets, weight=[0.5, 2.0]), loss="full_softmax").loss()
+    value = Scored(make_training_set(scores, targets, weight=[0.5, 2.0]), loss="full_softmax").loss()
     assert value == pytest.approx((0.5 * log_loss(1, 0) + 2.0 * log_loss(3, 0)) / 2)
 
 

@@ -13,7 +13,7 @@ from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.graph.catalogue import encode_products, fit_encoders
 from nextbest.graph.query import encode_customers
 from nextbest.retrieval.model import TwoTowerModel
-from nextbest.retrieval.towers import pooled
+from nextbest.retrieval.towers import pool_products
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY, small_config
 
@@ -54,7 +54,7 @@ def widen(values: Array, fill: float) -> Array:
 class TestCustomerTower:
     def test_embeddings_have_length_1(self, towers: Towers) -> None:
         embedded = towers.embed()
-        assert embedded.shape == (20, 2 * 8)  # of two members
+        assert embedded.shape == (20, 2 * 8)  # of two pairs
         np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1.0, rtol=1e-5)
 
     def test_a_batch_of_one_equals_a_batch_of_many(self, towers: Towers) -> None:
@@ -131,8 +131,8 @@ class TestMembers:
         positions = tf.range(len(towers.products["floats"]))
         cosines = np.stack(
             [
-                tf.matmul(member.customer_tower(towers.queries), member.product_tower(positions, products), False, True)
-                for member in towers.model.members
+                tf.matmul(pair.customer_tower(towers.queries), pair.product_tower(positions, products), False, True)
+                for pair in towers.model.tower_pairs
             ]
         )
         together = towers.embed() @ towers.embed_products(positions.numpy()).T
@@ -140,32 +140,34 @@ class TestMembers:
         assert np.abs(cosines[0] - cosines[1]).max() > 0.1
 
     def test_one_member_is_its_towers(self, history: Dataset) -> None:
-        alone = Towers(history, members=1)
-        [member] = alone.model.members
-        np.testing.assert_array_equal(alone.embed(), member.customer_tower(alone.queries))
+        alone = Towers(history, num_tower_pairs=1)
+        [pair] = alone.model.tower_pairs
+        np.testing.assert_array_equal(alone.embed(), pair.customer_tower(alone.queries))
 
 
 class TestPooled:
-    def pooled(self, vectors: list[list[float]], products: list[list[int]], weights: list[list[float]]) -> Array:
+    def pool(self, vectors: list[list[float]], products: list[list[int]], weights: list[list[float]]) -> Array:
         """One pool of vectors that are looked up in a list."""
-        pools = pooled(lambda ids: tf.gather(vectors, ids), tf.constant(products), tf.constant(weights)[:, :, None])
+        pools = pool_products(
+            lambda ids: tf.gather(vectors, ids), tf.constant(products), tf.constant(weights)[:, :, None]
+        )
         return np.asarray(pools)
 
     def test_golden(self) -> None:
         # (1, 0) + (0, 1) by sqrt(1 + 1); 3 (0, 1) + 4 (1, 0) by sqrt(9 + 16) = 5.
-        pools = self.pooled([[1.0, 0], [0, 1]], [[0, 1], [1, 0]], [[1.0, 1], [3, 4]])
+        pools = self.pool([[1.0, 0], [0, 1]], [[0, 1], [1, 0]], [[1.0, 1], [3, 4]])
         np.testing.assert_allclose(pools, [[0.5**0.5, 0.5**0.5], [0.8, 0.6]], rtol=1e-6)
 
     def test_padding_does_not_count(self) -> None:
-        pools = self.pooled([[1.0, 0], [0, 1]], [[NO_PRODUCT, 0, 1, NO_PRODUCT]], [[0.0, 3, 4, 0]])
+        pools = self.pool([[1.0, 0], [0, 1]], [[NO_PRODUCT, 0, 1, NO_PRODUCT]], [[0.0, 3, 4, 0]])
         np.testing.assert_allclose(pools, [[0.6, 0.8]], rtol=1e-6)
 
     def test_an_empty_list_is_0(self) -> None:
         nothing = [NO_PRODUCT, NO_PRODUCT]
-        pools = self.pooled([[2.0, 0]], [nothing, [0, NO_PRODUCT], nothing], [[0.0, 0], [1, 0], [0, 0]])
+        pools = self.pool([[2.0, 0]], [nothing, [0, NO_PRODUCT], nothing], [[0.0, 0], [1, 0], [0, 0]])
         np.testing.assert_array_equal(pools, [[0, 0], [2, 0], [0, 0]])
 
     def test_pools_stand_side_by_side(self) -> None:
         weights = tf.constant([[[1.0, 3.0], [1.0, 4.0]]])
-        pools = pooled(lambda ids: tf.gather([[1.0, 0], [0, 1]], ids), tf.constant([[0, 1]]), weights)
+        pools = pool_products(lambda ids: tf.gather([[1.0, 0], [0, 1]], ids), tf.constant([[0, 1]]), weights)
         np.testing.assert_allclose(pools, [[0.5**0.5, 0.5**0.5, 0.6, 0.8]], rtol=1e-6)

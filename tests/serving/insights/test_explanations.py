@@ -81,7 +81,7 @@ class Linear:
 
 
 def column(kind: Any, name: str, *places: int) -> NamedFeature:
-    return NamedFeature.of_columns(kind, (name,), places)
+    return NamedFeature.from_columns(kind, (name,), places)
 
 
 CUSTOMER = (column("customer", "income", 0), column("customer", "owner", 1), column("customer", "region", 2, 3))
@@ -316,8 +316,8 @@ class TestTheSmallBank:
             places = sorted(place for feature in found.features for place in feature.places)
             assert places == list(range(found.background.shape[1])), stage
             (segment,) = [one for one in found.features if one.columns == ("segment",)]
-            members = {"retrieval": 2, "ranking": 1}[stage]
-            assert len(segment.places) == members * 2  # category_dim of the small bank
+            pairs = {"retrieval": 2, "ranking": 1}[stage]
+            assert len(segment.places) == pairs * 2  # category_dim of the small bank
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_importance_was_computed_at_the_export(self, recommender: Recommender, stage: Stage) -> None:
