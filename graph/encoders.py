@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -161,7 +160,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
             if vocabulary
         }
 
-    def call(self, features: Mapping[str, Any], as_of_day: Any) -> dict[str, Any]:
+    def call(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encode raw columns.
 
         Args:
@@ -175,7 +174,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
             "tokens": self._tokens(features, batch),
         }
 
-    def _floats(self, features: Mapping[str, Any], as_of_day: Any, batch: Any) -> Any:
+    def _floats(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         if not self.state.numbers:
             return tf.zeros([batch, 0])
         raw = tf.stack([features[name] for name in self.state.numbers], axis=1)
@@ -194,7 +193,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
         flags = tf.gather(tf.cast(missing, tf.float32), self._flagged, axis=1)
         return tf.concat([tf.where(missing, 0.0, standard), flags], axis=1)
 
-    def _categories(self, features: Mapping[str, Any], batch: Any) -> Any:
+    def _categories(self, features: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
         if not self.state.categories:
             return tf.zeros([batch, 0], tf.int32)
         unknown = tf.zeros([batch], tf.int32)
@@ -206,7 +205,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
             axis=1,
         )
 
-    def _tokens(self, features: Mapping[str, Any], batch: Any) -> Any:
+    def _tokens(self, features: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
         config = self.state.config
         if not self.state.texts:
             return tf.zeros([batch, 0], tf.int32)
@@ -220,12 +219,12 @@ class FeatureEncoder(tf.keras.layers.Layer):
         return tf.concat(columns, axis=1)
 
 
-def _log1p(values: Any) -> Any:
+def _log1p(values: tf.Tensor) -> tf.Tensor:
     """Logarithm by way of float64: in float32 its last digits depend on a value's place in the batch."""
     return tf.cast(tf.math.log1p(tf.cast(values, tf.float64)), tf.float32)
 
 
-def _quantile_rank(values: Any, quantiles: tuple[float, ...]) -> Any:
+def _quantile_rank(values: tf.Tensor, quantiles: tuple[float, ...]) -> tf.Tensor:
     """Piecewise-linear distribution function, 0 at the first quantile and 1 at the last, float32 [batch].
 
     In float64, because neighbouring quantiles may be one number in float32.
@@ -237,7 +236,7 @@ def _quantile_rank(values: Any, quantiles: tuple[float, ...]) -> Any:
     return tf.cast((tf.cast(right - 1, tf.float64) + share) * (1 / (len(quantiles) - 1)), tf.float32)
 
 
-def raw_columns_spec(state: EncoderState) -> dict[str, Any]:
+def raw_columns_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:
     """Return the tensor specifications of the raw columns, [None] each."""
     return {
         name: tf.TensorSpec([None], tf.float32 if numeric else tf.string, name=name)

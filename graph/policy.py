@@ -6,7 +6,6 @@ One implementation serves training (the candidates), evaluation (the mask) and t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +15,7 @@ from nextbest.data.dataset import Array, Features
 
 __all__ = ["SuitabilityPolicy"]
 
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+_COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "<=": lambda left, right: left <= right,
     "<": lambda left, right: left < right,
     ">=": lambda left, right: left >= right,
@@ -26,7 +25,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _missing(values: Any) -> Any:
+def _missing(values: tf.Tensor) -> tf.Tensor:
     return values == "" if values.dtype == tf.string else ~tf.math.is_finite(values)
 
 
@@ -66,11 +65,11 @@ class SuitabilityPolicy(tf.Module):
         """The reasons for people, in the order of the rules."""
         return tuple(rule.reason for rule in self.config.rules)
 
-    def satisfied(self, customers: Mapping[str, Any]) -> list[Any]:
+    def satisfied(self, customers: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Return for each rule whether it holds: bool tensors that broadcast to [batch, num_products]."""
         return [self._holds(rule, customers) for rule in self.config.rules]
 
-    def suitable(self, customers: Mapping[str, Any], batch: Any) -> Any:
+    def suitable(self, customers: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
         """Return whether every rule holds, bool [batch, num_products].
 
         Args:
@@ -87,7 +86,7 @@ class SuitabilityPolicy(tf.Module):
         columns = {name: tf.constant(customers[name][rows]) for name in self.customer_columns}
         return np.asarray(self.suitable(columns, len(rows)))
 
-    def at_most_risk(self, max_risk: Any) -> Any:
+    def at_most_risk(self, max_risk: tf.Tensor) -> tf.Tensor:
         """Return whether a product's risk is at most the customer's limit, bool [batch, num_products].
 
         Args:
@@ -99,7 +98,7 @@ class SuitabilityPolicy(tf.Module):
         risk = self._products[self.config.risk_column][None, :]
         return tf.logical_or(risk <= max_risk[:, None], tf.math.is_nan(max_risk)[:, None])
 
-    def in_categories(self, categories: Any) -> Any:
+    def in_categories(self, categories: tf.Tensor) -> tf.Tensor:
         """Return whether a product is in one of the wanted categories, bool [batch, num_products].
 
         Args:
@@ -112,7 +111,7 @@ class SuitabilityPolicy(tf.Module):
         no_wish = tf.reduce_all(categories == "", axis=1, keepdims=True)
         return tf.logical_or(tf.logical_and(wanted, category != ""), no_wish)  # padding wishes for no category
 
-    def _holds(self, rule: Rule, customers: Mapping[str, Any]) -> Any:
+    def _holds(self, rule: Rule, customers: Mapping[str, tf.Tensor]) -> tf.Tensor:
         customer = customers[rule.customer][:, None] if rule.customer else None
         product = self._products[rule.product][None, :] if rule.product else None
         left = customer if customer is not None else product
@@ -127,9 +126,9 @@ class SuitabilityPolicy(tf.Module):
         return holds
 
 
-def _constant(values: Array) -> Any:
+def _constant(values: Array) -> tf.Tensor:
     return tf.constant(values, tf.float32) if values.dtype.kind == "f" else tf.constant(values.tolist(), tf.string)
 
 
-def _fixed(value: float | bool | str) -> Any:
+def _fixed(value: float | bool | str) -> tf.Tensor:
     return tf.constant(value) if isinstance(value, str) else tf.constant(float(value), tf.float32)

@@ -12,7 +12,6 @@ A raw request holds the customer's columns and, for personal results, what the c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -46,7 +45,7 @@ class QueryEncoder(tf.Module):
             tf.lookup.KeyValueTensorInitializer(keys, positions), default_value=NO_PRODUCT
         )
 
-    def request_spec(self) -> dict[str, Any]:
+    def request_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of a raw request."""
         spec = raw_columns_spec(self.features.state)
         for name in ("held", "recent"):
@@ -55,10 +54,10 @@ class QueryEncoder(tf.Module):
         spec["as_of_day"] = tf.TensorSpec([None], tf.int64, name="as_of_day")
         return spec
 
-    def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Encode a raw request."""
         as_of_day = request["as_of_day"]
-        encoded: dict[str, Any] = dict(self.features(request, as_of_day=as_of_day))
+        encoded: dict[str, tf.Tensor] = dict(self.features(request, as_of_day=as_of_day))
         for name in ("held", "recent"):
             limit = self.max_length[name]
             positions = self.positions.lookup(request[f"{name}_products"][:, :limit])
@@ -69,14 +68,14 @@ class QueryEncoder(tf.Module):
         return encoded
 
 
-def _match_width(positions: Any, days: Any, as_of_day: Any) -> Any:
+def _match_width(positions: tf.Tensor, days: tf.Tensor, as_of_day: tf.Tensor) -> tf.Tensor:
     """Cut the days to the list's width, or fill them up with the day of the request."""
     width = tf.shape(positions)[1]
     filled = tf.repeat(as_of_day[:, None], tf.maximum(width - tf.shape(days)[1], 0), axis=1)
     return tf.concat([days[:, :width], filled], axis=1)
 
 
-def encoded_spec(state: EncoderState) -> dict[str, Any]:
+def encoded_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:
     """Return the tensor specifications of an encoded query."""
     num_tokens = state.config.text_tokens * len(state.texts)
     return {

@@ -22,8 +22,11 @@ __all__ = [
     "signature",
 ]
 
+Answer = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+"""From the inputs of a signature to its outputs, by name."""
 
-def signature(answer: Callable[[dict[str, Any]], dict[str, Any]], specs: Mapping[str, Any]) -> Any:
+
+def signature(answer: Answer, specs: Mapping[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
     """Return a signature that checks its inputs and answers them.
 
     Called with a wrong number of dimensions or with inputs of different batch sizes it raises an InvalidArgument that
@@ -34,18 +37,18 @@ def signature(answer: Callable[[dict[str, Any]], dict[str, Any]], specs: Mapping
         specs: Input -> tensor specification; the batch is the first dimension of all.
     """
 
-    def call(**inputs: Any) -> dict[str, Any]:
+    def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return answer(_check_shapes(inputs, specs))
 
     return tf.function(call).get_concrete_function(**specs)
 
 
 def examples_signature(
-    answer: Callable[[dict[str, Any]], dict[str, Any]],
-    specs: Mapping[str, Any],
+    answer: Answer,
+    specs: Mapping[str, tf.TensorSpec],
     defaults: Mapping[str, int],
     parallel: tuple[str, ...] = (),
-) -> Any:
+) -> tf.types.experimental.ConcreteFunction:
     """Return a signature that answers the requests in `examples`, serialized tf.Examples, string [batch].
 
     Args:
@@ -55,23 +58,23 @@ def examples_signature(
         parallel: See `parse_requests`.
     """
 
-    def parse(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def parse(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return answer(parse_requests(inputs["examples"], specs, defaults, parallel))
 
     return signature(parse, {"examples": tf.TensorSpec([None], tf.string, name="examples")})
 
 
-def k_spec() -> dict[str, Any]:
+def k_spec() -> dict[str, tf.TensorSpec]:
     """Return the input that says how many products each customer of the batch is to get."""
     return {"k": tf.TensorSpec([None], tf.int64, name="k")}
 
 
-def product_spec() -> dict[str, Any]:
+def product_spec() -> dict[str, tf.TensorSpec]:
     """Return the input that names one product per row."""
     return {"product_id": tf.TensorSpec([None], tf.string, name="product_id")}
 
 
-def clip_k(k: Any, num_products: int) -> tuple[Any, Any]:
+def clip_k(k: tf.Tensor, num_products: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Return each customer's k, at most the catalogue's size, int32 [batch], and the largest (1 of no customers).
 
     Args:
@@ -90,7 +93,7 @@ def clip_k(k: Any, num_products: int) -> tuple[Any, Any]:
     return clipped, tf.maximum(tf.reduce_max(clipped), 1)
 
 
-def _check_shapes(inputs: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
+def _check_shapes(inputs: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     """Return the inputs, which nothing can read before their shapes were found good."""
     shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
     lengths = tf.stack([tf.shape(tensor)[0] for tensor in shaped.values()])
@@ -99,7 +102,7 @@ def _check_shapes(inputs: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[s
         return {name: tf.identity(tensor) for name, tensor in shaped.items()}
 
 
-def _describe_batch_sizes(names: list[str], lengths: Any) -> Any:
+def _describe_batch_sizes(names: list[str], lengths: tf.Tensor) -> tf.Tensor:
     """Return a message that names the inputs whose length is not that of most."""
     sizes, _, counts = tf.unique_with_counts(lengths)
     usual = sizes[tf.argmax(counts)]
@@ -120,8 +123,8 @@ _PADDING = {tf.string: "", tf.float32: 0.0, tf.int64: tf.int64.min}
 
 
 def parse_requests(
-    examples: Any, specs: Mapping[str, Any], defaults: Mapping[str, int], parallel: tuple[str, ...] = ()
-) -> dict[str, Any]:
+    examples: tf.Tensor, specs: Mapping[str, tf.TensorSpec], defaults: Mapping[str, int], parallel: tuple[str, ...] = ()
+) -> dict[str, tf.Tensor]:
     """Parse requests; a feature that an example lacks is missing (NaN, '' or an empty list) or has its default.
 
     Lists become as long as the batch's longest: words are padded with '', numbers with 0 and days with the example's
@@ -157,14 +160,14 @@ def parse_requests(
     return dict(parsed)
 
 
-def _require_equal_lengths(lists: Mapping[str, Any]) -> Any:
+def _require_equal_lengths(lists: Mapping[str, tf.SparseTensor]) -> tf.Operation:
     """Return an operation that refuses examples with lists of different lengths."""
     batch = tf.cast(next(iter(lists.values())).dense_shape[0], tf.int32)
     rows = [values.indices[:, 0] for values in lists.values()]
     lengths = tf.stack([tf.math.unsorted_segment_sum(tf.ones_like(row, tf.int32), row, batch) for row in rows], axis=1)
     equal = tf.reduce_all(lengths == lengths[:, :1], axis=1)
 
-    def message() -> Any:
+    def message() -> tf.Tensor:
         first = tf.where(~equal)[0, 0]
         counted = tf.strings.join([list(lists), tf.strings.as_string(lengths[first])], separator=" has ")
         place = tf.strings.as_string(first)
@@ -179,7 +182,7 @@ _NAMED = 5
 """So many wrong values are named in a message."""
 
 
-def require(holds: Any, message: Callable[[], Any]) -> Any:
+def require(holds: tf.Tensor, message: Callable[[], tf.Tensor]) -> tf.Operation:
     """Return an operation that raises an InvalidArgument unless a condition holds.
 
     Args:
@@ -189,6 +192,6 @@ def require(holds: Any, message: Callable[[], Any]) -> Any:
     return tf.cond(holds, tf.no_op, lambda: tf.debugging.Assert(False, [message()]))
 
 
-def join_first(strings: Any) -> Any:
+def join_first(strings: tf.Tensor) -> tf.Tensor:
     """Return the first few of some strings, [any], as one, string scalar."""
     return tf.strings.reduce_join(strings[:_NAMED], separator=", ")

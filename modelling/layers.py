@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from nextbest.graph.encoders import EncoderState
 __all__ = ["DenseBlocks", "FeatureEmbedding", "SeededDropout", "masked_mean", "step_variable"]
 
 
-def step_variable() -> Any:
+def step_variable() -> tf.Variable:
     """Return a counter of training steps, int64 scalar; `SeededDropout` draws by it."""
     return tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
 
@@ -26,19 +26,19 @@ class SeededDropout(tf.keras.layers.Layer):
     one; this one goes on with the same masks.
     """
 
-    def __init__(self, rate: float, seed: int, step: Any) -> None:
+    def __init__(self, rate: float, seed: int, step: tf.Variable) -> None:
         super().__init__()
         self.rate = rate
         self._seed = seed
         self._step = step
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return `inputs`, in training with a share `rate` of its elements at 0 and the rest scaled up."""
         if not training or self.rate == 0:
             return inputs
         return inputs * self.keep(tf.shape(inputs)) / (1.0 - self.rate)
 
-    def keep(self, shape: Any) -> Any:
+    def keep(self, shape: tf.Tensor) -> tf.Tensor:
         """Return a mask with 1 for what is kept, float32 of the given shape."""
         seed = tf.stack([tf.constant(self._seed, tf.int64), self._step])
         return tf.cast(tf.random.stateless_uniform(shape, seed) >= self.rate, tf.float32)
@@ -65,7 +65,7 @@ class FeatureEmbedding(tf.keras.layers.Layer):
         """The columns that fill some places of the output -> these places; () for the extra floats."""
         return _places(*self._layout)
 
-    def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed categories and words, and put them beside the numbers.
 
         Args:
@@ -102,7 +102,7 @@ def _places(state: EncoderState, category_dim: int, num_extra_floats: int) -> di
     return places
 
 
-def masked_mean(vectors: Any, weights: Any) -> Any:
+def masked_mean(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Return the weighted sum over the last axis but one divided by the weights' sum (by 1 where it is less).
 
     Args:
@@ -127,7 +127,7 @@ class DenseBlocks(tf.keras.layers.Layer):
         units: Sequence[int],
         rate: float,
         seed: int,
-        step: Any,
+        step: tf.Variable,
         normalisation: Literal["batch", "layer"] = "batch",
     ) -> None:
         """Build the blocks.
@@ -150,7 +150,7 @@ class DenseBlocks(tf.keras.layers.Layer):
             for position, width in enumerate(units)
         ]
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Run the blocks."""
         hidden = inputs
         for dense, normalise, dropout in self._blocks:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +51,7 @@ class Training:
         return bool(self.scores) and len(self.scores) - self.best_epochs >= patience
 
 
-def adam(learning_rate: float, averaging: float, steps: int) -> Any:
+def adam(learning_rate: float, averaging: float, steps: int) -> tf.keras.optimizers.Optimizer:
     """Return Adam, which leaves after each epoch an average of the weights over its last steps.
 
     Args:
@@ -68,7 +67,7 @@ def adam(learning_rate: float, averaging: float, steps: int) -> Any:
 class _Checkpoints:
     """The last and the best epoch's variables in a folder, each replaced as a whole."""
 
-    def __init__(self, model: Any, folder: Path) -> None:
+    def __init__(self, model: tf.keras.Model, folder: Path) -> None:
         self._folder = folder
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
 
@@ -92,7 +91,7 @@ def load_training(checkpoints: Path) -> Training:
     return Training() if folder is None else Training(**json.loads((folder / "training.json").read_text()))
 
 
-def restore(model: Any, checkpoints: Path) -> None:
+def restore(model: tf.keras.Model, checkpoints: Path) -> None:
     """Give a model the variables with which a training ended, without its optimizer.
 
     Args:
@@ -110,8 +109,8 @@ def restore(model: Any, checkpoints: Path) -> None:
 
 
 def train(
-    model: Any,
-    batches: Callable[[int], Iterable[Any]],
+    model: tf.keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
     epochs: int,
     checkpoints: Path,
     *,
@@ -150,7 +149,7 @@ def train(
     return training
 
 
-def window_batches(window: Array, batch_size: int, seed: int, epoch: int) -> Any:
+def window_batches(window: Array, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
     """Return an epoch's batches as a dataset of {"window": int32 scalar, "examples": int32 [at most batch_size]}.
 
     The order is drawn from (seed, epoch) alone; every example comes once. A window's examples are split evenly: a
@@ -183,7 +182,7 @@ def make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def zeros_of_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+def zeros_of_spec(spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     """Return zeros of tensor specifications, with 1 for each unknown dimension: calling a layer makes its variables."""
     sizes = {name: [1 if size is None else size for size in tensor.shape] for name, tensor in spec.items()}
     return {name: tf.zeros(sizes[name], tensor.dtype) for name, tensor in spec.items()}
@@ -210,7 +209,9 @@ def reorder_rows(rows: Array, old_ids: Array, new_ids: Array) -> Array:
     return moved
 
 
-def transfer_weights(build: Callable[[Encoders], Any], trained: Encoders, encoders: Encoders, checkpoints: Path) -> Any:
+def transfer_weights(
+    build: Callable[[Encoders], tf.keras.Model], trained: Encoders, encoders: Encoders, checkpoints: Path
+) -> tf.keras.Model:
     """Return a trained model in the positions of other products.
 
     Args:

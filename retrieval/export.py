@@ -41,13 +41,13 @@ class RetrievalServable(tf.Module):
         self._encoder = encoders.query_encoder()
         # Layers are called through closures and only their variables are tracked: a SavedModel needs no Keras layer.
         tower, search = retriever.customer_tower, index.search
-        self._embed: Callable[[Any], Any] = lambda encoded: tower(encoded, training=False)
+        self._embed: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: tower(encoded, training=False)
         features, embed = tower.features, tower.embed
-        self._features: Callable[[Any], Any] = lambda encoded: features(encoded)
-        self._embed_features: Callable[[Any], Any] = lambda vectors: embed(vectors)
+        self._features: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: features(encoded)
+        self._embed_features: Callable[[tf.Tensor], tf.Tensor] = lambda vectors: embed(vectors)
         self.named_features = tower.named_features
-        self._search: Callable[[Any, Any, Any], tuple[Any, Any]] = lambda queries, exclude, k: search(
-            queries, exclude, k
+        self._search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = (
+            lambda queries, exclude, k: search(queries, exclude, k)
         )
         self._tracked = [tower.variables, index.variables]
         self.defaults = {"as_of_day": retriever.day, "k": default_k}
@@ -74,29 +74,29 @@ class RetrievalServable(tf.Module):
             "embed_product": signature(self._embed_product, product_spec()),
         }
 
-    def example_spec(self) -> dict[str, Any]:
+    def example_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
         return k_spec() | self.request_spec
 
-    def _encode(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _encode(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self._encoder(request)
 
-    def _similarities(self, embeddings: Any) -> Any:
+    def _similarities(self, embeddings: tf.Tensor) -> tf.Tensor:
         return tf.matmul(embeddings, self.product_embeddings, transpose_b=True)
 
-    def _embed_products(self, product_ids: Any) -> Any:
+    def _embed_products(self, product_ids: tf.Tensor) -> tf.Tensor:
         """Return the products' embeddings, [batch, embedding_dim]; an unknown id is an InvalidArgument."""
         positions = self._encoder.positions.lookup(product_ids)
         unknown = positions == NO_PRODUCT
 
-        def message() -> Any:
+        def message() -> tf.Tensor:
             ids = join_first(tf.boolean_mask(product_ids, unknown))
             return tf.strings.join(["product_id: the catalogue has no product ", ids])
 
         with tf.control_dependencies([require(~tf.reduce_any(unknown), message)]):
             return tf.gather(self.product_embeddings, tf.maximum(positions, 0))
 
-    def _retrieve(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _retrieve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         k, most = clip_k(request["k"], self._num_products)
         held = self._encoder.positions.lookup(request["held_products"])
         batch = tf.shape(held)[0]
@@ -111,10 +111,10 @@ class RetrievalServable(tf.Module):
             "count": tf.reduce_sum(tf.cast(found, tf.int32), axis=1),
         }
 
-    def _embed_customer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _embed_customer(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"embedding": self._embed(self._encoder(request))}
 
-    def _embed_product(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _embed_product(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"embedding": self._embed_products(request["product_id"])}
 
 

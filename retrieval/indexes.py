@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +24,7 @@ _HASH_CLUSTERS = 16  # of each block of ScaNN's asymmetric hash (lut16)
 class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
     """A TopK layer with exclusions that cannot leak: fewer than k are returned as fewer, padded with NO_PRODUCT."""
 
-    def search(self, queries: Any, exclude: Any, k: Any) -> tuple[Any, Any]:
+    def search(self, queries: tf.Tensor, exclude: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Find each query's best products that are not excluded.
 
         Args:
@@ -39,13 +38,13 @@ class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
         """
         raise NotImplementedError
 
-    def call(self, queries: Any, k: Any = None) -> tuple[Any, Any]:
+    def call(self, queries: tf.Tensor, k: int | tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Find each query's best products: `search` without exclusions."""
         none = tf.fill([tf.shape(queries)[0], 0], NO_PRODUCT)
         return self.search(queries, none, self._k if k is None else k)
 
 
-def _top_k(scores: Any, products: Any, k: Any) -> tuple[Any, Any]:
+def _top_k(scores: tf.Tensor, products: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     top_scores, columns = tf.math.top_k(scores, k=tf.minimum(k, tf.shape(scores)[1]))
     found = tf.gather(products, columns, batch_dims=1)
     return top_scores, tf.where(top_scores <= MASKED_SCORE, NO_PRODUCT, found)
@@ -57,18 +56,18 @@ class ExactIndex(_MaskingTopK):
     def __init__(self, k: int = 10) -> None:
         super().__init__(k=k, name="exact_index")
 
-    def index(self, candidates: Any, identifiers: Any = None) -> ExactIndex:
+    def index(self, candidates: tf.Tensor, identifiers: tf.Tensor | None = None) -> ExactIndex:
         """Take over the embeddings, [num_products, embedding_dim]. Identifiers are their positions."""
         if identifiers is not None:
             raise ValueError("identifiers are the products' positions here; look the ids up outside of the index")
         self._candidates = tf.Variable(candidates, trainable=False, name="candidates")
         return self
 
-    def scores(self, queries: Any) -> Any:
+    def scores(self, queries: tf.Tensor) -> tf.Tensor:
         """Return the cosines of all products, [batch, num_products]."""
         return tf.matmul(queries, self._candidates, transpose_b=True)
 
-    def search(self, queries: Any, exclude: Any, k: Any) -> tuple[Any, Any]:
+    def search(self, queries: tf.Tensor, exclude: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See the base class."""
         scores = self.scores(queries)
         batch, num_products = tf.shape(scores)[0], tf.shape(scores)[1]
@@ -91,7 +90,7 @@ class ScannIndex(_MaskingTopK):
         super().__init__(k=k, name="scann_index")
         self.config = config
 
-    def index(self, candidates: Any, identifiers: Any = None) -> ScannIndex:
+    def index(self, candidates: tf.Tensor, identifiers: tf.Tensor | None = None) -> ScannIndex:
         """Build over the embeddings, [num_products, embedding_dim]. Identifiers are their positions."""
         if identifiers is not None:
             raise ValueError("identifiers are the products' positions here; look the ids up outside of the index")
@@ -120,7 +119,7 @@ class ScannIndex(_MaskingTopK):
         self._num_products, self._leaves = num_products, leaves
         return self
 
-    def search(self, queries: Any, exclude: Any, k: Any) -> tuple[Any, Any]:
+    def search(self, queries: tf.Tensor, exclude: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See the base class. Searches for as many more as may be excluded, then masks, then takes the top k."""
         from scann import scann_ops
 

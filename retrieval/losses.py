@@ -7,8 +7,6 @@ TFRS's own task a hundredth of it): it is then outside of the softmax and below 
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from nextbest.retrieval.config import RetrievalConfig
@@ -27,7 +25,7 @@ class ContrastiveLoss(tf.keras.losses.Loss):
         super().__init__(name="contrastive")
         self._margin = margin
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss per row, [batch]."""
         positive = tf.reduce_sum(tf.where(y_true > 0, y_pred, 0.0), axis=1)
         excess = tf.nn.relu(tf.where(y_true > 0, -1.0, y_pred) - self._margin)
@@ -45,20 +43,20 @@ class TripletLoss(tf.keras.losses.Loss):
         super().__init__(name="triplet")
         self._margin = margin
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss per row, [batch]."""
         positive = tf.reduce_sum(tf.where(y_true > 0, y_pred, 0.0), axis=1, keepdims=True)
         violation = tf.nn.relu(self._margin + y_pred - positive)
         return _mean_of_positive(tf.where(y_true > 0, 0.0, violation))
 
 
-def _mean_of_positive(values: Any) -> Any:
+def _mean_of_positive(values: tf.Tensor) -> tf.Tensor:
     """Return the mean over each row's positive values, 0 for a row without any, [batch]."""
     count = tf.reduce_sum(tf.cast(values > 0, tf.float32), axis=1)
     return tf.reduce_sum(values, axis=1) / tf.maximum(count, 1.0)
 
 
-def retrieval_loss(config: RetrievalConfig) -> tuple[Any, float | None]:
+def retrieval_loss(config: RetrievalConfig) -> tuple[tf.keras.losses.Loss, float | None]:
     """Return the loss that the config names and the temperature of its scores (None: plain cosines)."""
     if config.loss == "contrastive":
         return ContrastiveLoss(config.contrastive_margin), None

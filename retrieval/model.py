@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -30,13 +31,13 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
     TFRS's own counts held products as candidates, and `query_with_exclusions` leaks them when much is excluded.
     """
 
-    def __init__(self, embeddings: Any, ks: tuple[int, ...]) -> None:
+    def __init__(self, embeddings: tf.Tensor, ks: tuple[int, ...]) -> None:
         """Bind the metric to product embeddings, [num_products, embedding_dim]; `ks` must fit the catalogue."""
         index = tfrs.layers.factorized_top_k.BruteForce(k=max(ks)).index(embeddings)
         super().__init__(candidates=index, ks=ks)
         self._embeddings = embeddings
 
-    def update_masked(self, queries: Any, products: Any, held: Any) -> None:
+    def update_masked(self, queries: tf.Tensor, products: tf.Tensor, held: tf.Tensor) -> None:
         """Count in how many rows the true product is among the top k.
 
         Args:
@@ -53,19 +54,19 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
 class _Batch(NamedTuple):
     """What a loss reads of a batch."""
 
-    query: dict[str, Any]
+    query: dict[str, tf.Tensor]
     """Encoded queries, [batch, ...] each."""
-    target: Any
+    target: tf.Tensor
     """The product that each acquired, int32 [batch]."""
-    weight: Any
+    weight: tf.Tensor
     """[batch]."""
-    known_positives: tuple[Any, ...]
+    known_positives: tuple[tf.Tensor, ...]
     """Lists of products that are not negatives of a query: what it holds, what else it acquired; [batch, any] each."""
-    products: dict[str, Any]
+    products: dict[str, tf.Tensor]
     """Encoded products at the window's start, [num_products, width] each."""
-    available: Any
+    available: tf.Tensor
     """Whether a product was known then, bool [num_products]."""
-    frequency: Any
+    frequency: tf.Tensor
     """How often a product is an in-batch negative, [num_products]."""
 
 
@@ -107,7 +108,7 @@ class TwoTowerModel(tfrs.Model):
         self._data: dict[str, Any] | None = None
 
     @property
-    def product_tables(self) -> list[Any]:
+    def product_tables(self) -> list[tf.Variable]:
         """The variables with a row per product."""
         return [pair.product_embedding.embeddings for pair in self.tower_pairs]
 
@@ -126,7 +127,7 @@ class TwoTowerModel(tfrs.Model):
                 "frequency": tf.constant(examples.frequency),
             }
 
-    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+    def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Return the mean loss of a batch, a scalar."""
         if self._data is None:
             raise RuntimeError("bind() a training set before training")
@@ -149,7 +150,7 @@ class TwoTowerModel(tfrs.Model):
         self.mean_loss.update_state(loss)
         return loss
 
-    def _catalogue_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> Any:
+    def _catalogue_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
         """Softmax over the products that the customer could have taken; other positives do not count as negatives."""
         embedded = pair.customer_tower(batch.query, training=training)
         candidates = pair.product_tower(tf.range(self.num_products), batch.products, training=training)
@@ -161,7 +162,7 @@ class TwoTowerModel(tfrs.Model):
         scores = tf.where(tf.logical_and(masked, taken == 0), MASKED_SCORE, scores)
         return self._loss(y_true=taken, y_pred=scores, sample_weight=batch.weight)
 
-    def _batch_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> Any:
+    def _batch_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
         """In-batch negatives and uniformly drawn ones, corrected for how often each is drawn (logQ)."""
         num_mixed = self.config.mixed_negatives
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])
@@ -185,7 +186,7 @@ class TwoTowerModel(tfrs.Model):
             compute_metrics=False,
         )
 
-    def _sampling_probability(self, ids: Any, own: Any, frequency: Any) -> Any:
+    def _sampling_probability(self, ids: tf.Tensor, own: tf.Tensor, frequency: tf.Tensor) -> tf.Tensor:
         """Return how likely a draw of a negative gives each candidate, [batch, num_candidates].
 
         A negative is drawn by its frequency in the window or uniformly (Yang et al., WWW 2020, equation 6). The

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -18,12 +17,12 @@ from nextbest.retrieval.config import RetrievalConfig
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
 
 
-def _seeds(base: int) -> Any:
+def _seeds(base: int) -> Iterator[int]:
     """Yield distinct dropout seeds, far enough apart for the blocks to count up from each."""
     return iter(range(base, base + 10_000, 100))
 
 
-def pool_products(embedding: Any, products: Any, weights: Any) -> Any:
+def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Return weighted sums of listed products' vectors, each by the root of its squared weights' sum.
 
     The root keeps the length of a sum of independent vectors at one, whether few or many are held. Vectors are fetched
@@ -48,14 +47,14 @@ def pool_products(embedding: Any, products: Any, weights: Any) -> Any:
 class _RecencyPooling(tf.keras.layers.Layer):
     """Pools a list of products: once evenly, once by a learned exponential decay of their age."""
 
-    def __init__(self, embedding: Any, dropout: SeededDropout) -> None:
+    def __init__(self, embedding: tf.keras.layers.Embedding, dropout: SeededDropout) -> None:
         super().__init__()
         self._embedding = embedding
         self._dropout = dropout
         # softplus(-4.6) is about 0.01 per day: a half-life near 70 days to begin with.
         self._decay = self.add_weight(name="decay", shape=[], initializer=tf.constant_initializer(-4.6))
 
-    def call(self, products: Any, age: Any, training: bool = False) -> Any:
+    def call(self, products: tf.Tensor, age: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Pool.
 
         Args:
@@ -81,7 +80,12 @@ class CustomerTower(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, state: EncoderState, product_embedding: Any, config: RetrievalConfig, seed: int, step: Any
+        self,
+        state: EncoderState,
+        product_embedding: tf.keras.layers.Embedding,
+        config: RetrievalConfig,
+        seed: int,
+        step: tf.Variable,
     ) -> None:
         """Build the tower.
 
@@ -103,11 +107,11 @@ class CustomerTower(tf.keras.layers.Layer):
         self._project = tf.keras.layers.Dense(config.embedding_dim)
         self._from_products = tf.keras.layers.Dense(config.embedding_dim, use_bias=False)
 
-    def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
         return self.embed(self.features(encoded, training=training), training=training)
 
-    def features(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def features(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Return what the embedding is a function of: columns, and what is held and recent, pooled; [batch, any]."""
         return tf.concat(
             [
@@ -118,7 +122,7 @@ class CustomerTower(tf.keras.layers.Layer):
             axis=1,
         )
 
-    def embed(self, features: Any, training: bool = False) -> Any:
+    def embed(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Embed what `features` returned, [batch, embedding_dim]."""
         deep = self._project(self._blocks(features, training=training))
         pools = features[:, self._features.output_dim :]
@@ -141,10 +145,10 @@ class ProductTower(tf.keras.layers.Layer):
         self,
         state: EncoderState,
         num_extra_floats: int,
-        product_embedding: Any,
+        product_embedding: tf.keras.layers.Embedding,
         config: RetrievalConfig,
         seed: int,
-        step: Any,
+        step: tf.Variable,
     ) -> None:
         """Build the tower; arguments as for `CustomerTower`, and the number of popularity features."""
         super().__init__(name="product_tower")
@@ -155,7 +159,7 @@ class ProductTower(tf.keras.layers.Layer):
         self._blocks = DenseBlocks(config.product_units, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
 
-    def call(self, products: Any, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def call(self, products: tf.Tensor, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed products.
 
         Args:
@@ -180,7 +184,13 @@ class TowerPair(tf.keras.layers.Layer):
     """A customer tower and a product tower, which share the embedding of the products' positions."""
 
     def __init__(
-        self, encoders: Encoders, num_popularity: int, config: RetrievalConfig, seed: int, number: int, step: Any
+        self,
+        encoders: Encoders,
+        num_popularity: int,
+        config: RetrievalConfig,
+        seed: int,
+        number: int,
+        step: tf.Variable,
     ) -> None:
         """Build the towers.
 
@@ -208,15 +218,15 @@ class CustomerTowers(tf.keras.layers.Layer):
         super().__init__(name="customer_towers")
         self._towers = list(towers)
 
-    def call(self, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, num_tower_pairs * embedding_dim], each of length 1."""
         return _concat_embeddings([tower(encoded, training=training) for tower in self._towers])
 
-    def features(self, encoded: Mapping[str, Any]) -> Any:
+    def features(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the pairs' features side by side, [batch, any]."""
         return tf.concat([tower.features(encoded) for tower in self._towers], axis=1)
 
-    def embed(self, features: Any) -> Any:
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
         """Embed what `features` returned, [batch, num_tower_pairs * embedding_dim]."""
         parts = tf.split(features, len(self._towers), axis=1)
         return _concat_embeddings([tower.embed(part) for tower, part in zip(self._towers, parts, strict=True)])
@@ -239,11 +249,11 @@ class ProductTowers(tf.keras.layers.Layer):
         super().__init__(name="product_towers")
         self._towers = list(towers)
 
-    def call(self, products: Any, encoded: Mapping[str, Any], training: bool = False) -> Any:
+    def call(self, products: tf.Tensor, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed products, [num, num_tower_pairs * embedding_dim], each of length 1; arguments as for `ProductTower`."""
         return _concat_embeddings([tower(products, encoded, training=training) for tower in self._towers])
 
 
-def _concat_embeddings(embeddings: Sequence[Any]) -> Any:
+def _concat_embeddings(embeddings: Sequence[tf.Tensor]) -> tf.Tensor:
     """Put embeddings of length 1 side by side and bring them to length 1: dot products become the mean of theirs."""
     return tf.concat(embeddings, axis=1) / math.sqrt(len(embeddings))

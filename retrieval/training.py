@@ -22,6 +22,7 @@ from nextbest.modelling.training import Progress, Training, adam, train, transfe
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import Queries, TrainingSet, make_queries, make_training_set
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
+from nextbest.retrieval.towers import CustomerTowers
 
 __all__ = [
     "Retriever",
@@ -50,7 +51,7 @@ class Retriever:
 
     day: int
     encoders: Encoders
-    customer_tower: Any
+    customer_tower: CustomerTowers
     product_embeddings: Array
     """[num_products, num_tower_pairs * embedding_dim], each of length 1."""
 
@@ -80,7 +81,7 @@ class _PreparedModel:
     examples: TrainingSet
     settings: RetrieverSettings
 
-    def batches(self, epoch: int) -> Any:
+    def batches(self, epoch: int) -> tf.data.Dataset:
         """Return an epoch's batches as a dataset."""
         settings = self.settings
         return window_batches(self.examples.window, settings.retrieval.batch_size, settings.seed, epoch)
@@ -130,7 +131,7 @@ def _retriever(model: TwoTowerModel, encoders: Encoders, products: Mapping[str, 
     return Retriever(day, encoders, model.customer_tower, np.asarray(model.product_tower(positions, products)))
 
 
-def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, queries: Queries) -> Any:
+def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, queries: Queries) -> Callable[[], float]:
     """Return a function that measures FactorizedTopK's accuracy on queries with what they acquired."""
     products = _encoded_products(history, snapshot, run.encoders, run.settings)
     k = min(run.settings.retrieval.validation_k, len(history.products))
