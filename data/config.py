@@ -99,7 +99,7 @@ class EntityConfig(TableConfig):
     """The feature columns. A column of the file that is not named here is ignored."""
 
     @model_validator(mode="after")
-    def _keys_are_no_features(self) -> EntityConfig:
+    def _keys_are_not_features(self) -> EntityConfig:
         for key in (self.id, self.as_of):
             if key in self.columns:
                 raise ValueError(f"column {key!r} is the id or as_of column and cannot be a feature too; remove it")
@@ -242,15 +242,15 @@ class DataConfig(SettingsModel):
                 else:
                     roles.append(role)
             ordered = {"number": "number", "boolean": "number", "date": "date"}
-            kinds = {ordered.get(role, "word") for role in roles}
+            kinds = {ordered.get(role, "string") for role in roles}
             if isinstance(rule.value, str):
-                kinds.add("word")
+                kinds.add("string")
             elif rule.value is not None:
                 kinds.add("number")
             if len(kinds) > 1:
                 problems.append(f"policy rule {number} compares unlike kinds: {sorted(kinds)}")
-            elif kinds == {"word"} and rule.op not in ("==", "!="):
-                problems.append(f"policy rule {number}: words can only be compared with == or !=, not {rule.op}")
+            elif kinds == {"string"} and rule.op not in ("==", "!="):
+                problems.append(f"policy rule {number}: strings can only be compared with == or !=, not {rule.op}")
         risk, category = self.policy.risk_column, self.policy.category_column
         if risk and self._role("products", risk) != "number":
             problems.append(f"policy.risk_column = {risk!r} is not a number column of products")

@@ -39,7 +39,7 @@ class Encoders:
     max_holdings: int
     max_recent: int
 
-    def over(self, product_ids: Array) -> Encoders:
+    def for_products(self, product_ids: Array) -> Encoders:
         """Return these encoders over other products, [num_products] sorted ids."""
         return replace(self, product_ids=product_ids)
 

@@ -16,16 +16,16 @@ import pandas as pd
 
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.tables.parse import dates, ids, words
+from nextbest.data.tables.parse import parse_dates, parse_ids, parse_strings
 from nextbest.data.tables.read import read_file
 
 __all__ = ["Split", "choose_splits", "parse_splits", "read_split", "split_numbers"]
 
 _PARSERS: dict[str, Callable[..., Array]] = {
-    "id": ids,
-    "word": words,
-    "day": partial(dates, required=True),
-    "day or nothing": dates,
+    "id": parse_ids,
+    "word": parse_strings,
+    "day": partial(parse_dates, required=True),
+    "day or nothing": parse_dates,
 }
 _FILES = {
     "customer_information.csv": {

@@ -59,7 +59,7 @@ class Category:
     """Share of the catalogue, in proportion to the others'."""
     variants: tuple[Variant, ...]
     base: float = 0.0
-    """Utility for everybody."""
+    """Utility for everyone."""
     needs: dict[str, float] = field(default_factory=dict)
     """Part of the situation -> utility."""
     leads_to: dict[str, float] = field(default_factory=dict)

@@ -47,7 +47,7 @@ SEASON_MONTHS = 1.3
 CAMPAIGN_STEPS, CAMPAIGN_RATE = 4, 0.4
 """Length of a campaign, and how many a segment gets in a step."""
 EXPLAINED_STYLE = 0.6
-"""Correlation of the taste for style with what the customer's row tells."""
+"""Correlation of the taste for style with what the customer's row says."""
 RENEWAL_KEPT = 0.5
 """Share of the wish to renew that is left a step later."""
 
@@ -151,7 +151,7 @@ class State:
 
     @classmethod
     def empty(cls, customers: int, products: int) -> State:
-        """Return the state before anybody has joined."""
+        """Return the state before anyone has joined."""
         shape = (customers, products)
         return cls(
             np.zeros(customers, bool),

@@ -23,7 +23,7 @@ from nextbest.data.tables.raw_table import Places, RawTable, repeated_columns
 __all__ = ["read_csv"]
 
 HEAD_BYTES = 1 << 20
-"""A file without a line break in its first bytes is no table, and is refused before more of it is read."""
+"""A file without a line break in its first bytes is not a table, and is refused before more of it is read."""
 BLOCK_BYTES = 1 << 24
 """Bytes that Arrow reads at a time: the longest record, and the bound on what a bad file costs in memory."""
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -33,7 +33,7 @@ def read_csv(path: Path, wanted: Sequence[str] | None) -> RawTable:
     """Read the `wanted` columns of a comma-separated UTF-8 file as text.
 
     Raises:
-        InputError: the file is no such table. All its misshapen lines are named; its cells are not looked at.
+        InputError: the file is not such a table. All its misshapen lines are named; its cells are not looked at.
         OSError: the file cannot be read or decompressed.
     """
     header = _read_header(path)
@@ -136,13 +136,13 @@ def _misshapen(path: Path, width: int, error: pa.ArrowInvalid) -> InputError:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines with their ends. Bytes that are no UTF-8 do not matter here."""
+    """Yield the lines with their ends. Bytes that are not UTF-8 do not matter here."""
     with _open(path) as stream:
         yield from io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _records(path: Path) -> Iterator[tuple[int, int]]:
-    """Yield the first line and the number of values of each record but the header; blank lines are no records."""
+    """Yield the first line and the number of values of each record but the header; blank lines are not records."""
     reader = csv.reader(_lines(path))
     header_is_past, line = False, 1
     for record in reader:
@@ -174,7 +174,7 @@ def _open_quote(path: Path) -> int | None:
 
 
 def _bad_encoding(path: Path) -> InputError:
-    """Find the first byte that is no UTF-8."""
+    """Find the first byte that is not UTF-8."""
     remedy = "save the file as UTF-8 (if it is Latin-1: iconv -f LATIN1 -t UTF-8)"
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset, line, block = 0, 1, b""

@@ -1,7 +1,7 @@
 """Guess from three files what their columns mean, as a config that a person then corrects.
 
-Keys are told by their names and by whose values occur in whose; a column's role is the narrowest that holds nearly all
-its values, so that a single slip is named when the data is loaded and does not turn a number into text.
+Keys are recognised by their names and by whose values occur in whose; a column's role is the narrowest that holds
+nearly all its values, so that a single slip is named when the data is loaded and does not turn a number into text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nextbest.data.config import (
 )
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.tables.parse import MISSING, booleans, dates, distinct_words, numbers
+from nextbest.data.tables.parse import MISSING, distinct_strings, parse_booleans, parse_dates, parse_numbers
 from nextbest.data.tables.raw_table import RawTable
 from nextbest.data.tables.read import read_file
 
@@ -38,13 +38,13 @@ SKEWED = 2.0
 """A non-negative number more skewed than this (an exponential distribution's skewness), and less after log1p, is
 given log1p."""
 FEW_VALUES = 10
-"""So few distinct words are categories even in a small table; so few distinct numbers are levels, never skewed."""
+"""So few distinct strings are categories even in a small table; so few distinct numbers are levels, never skewed."""
 MAX_CATEGORIES = 1000
-"""A column of more distinct words is no category."""
+"""A column with more distinct strings is not a category."""
 NEARLY_ALL = 0.99
-"""The share of a column's values that a role must hold, and of the entities that ids must tell apart."""
+"""The share of a column's values that a role must hold, and of the entities that ids must distinguish."""
 MAX_EVENTS = 50
-"""A column of more distinct words is no kind of event."""
+"""A column with more distinct strings is not a kind of event."""
 
 Kind = Literal["customers", "products"]
 _KEY_NAMES: dict[Kind, re.Pattern[str]] = {
@@ -66,28 +66,28 @@ _BOUNDS: dict[str, tuple[Literal[">=", "<="], str]] = {
 
 @dataclass(frozen=True)
 class _Column:
-    """The words of one column."""
+    """The strings of one column."""
 
     table: RawTable
     name: str
     codes: Array
-    """Position in `words`, [num_rows]."""
-    words: Array
-    """Distinct words, object str, [num_distinct]."""
+    """Position in `strings`, [num_rows]."""
+    strings: Array
+    """Distinct strings, object str, [num_distinct]."""
 
     @cached_property
     def is_known(self) -> Array:
-        """Whether a word does not stand for a missing value, bool, [num_distinct]."""
-        return np.fromiter((word.strip().lower() not in MISSING for word in self.words), bool, len(self.words))
+        """Whether a string does not stand for a missing value, bool, [num_distinct]."""
+        return np.fromiter((string.strip().lower() not in MISSING for string in self.strings), bool, len(self.strings))
 
     @cached_property
     def known(self) -> set[str]:
-        """The words that do not stand for a missing value."""
-        return set(self.words[self.is_known])
+        """The strings that do not stand for a missing value."""
+        return set(self.strings[self.is_known])
 
     @property
     def complete(self) -> bool:
-        """Whether no row lacks a word."""
+        """Whether no row lacks a string."""
         return bool(self.is_known.all())
 
     def values(self, parse: Callable[[RawTable, str, list[Problem]], Array]) -> Array | None:
@@ -195,9 +195,9 @@ def _columns(path: Path, problems: list[Problem]) -> list[_Column]:
     columns = []
     for name in table.columns.column_names:
         unreadable: list[Problem] = []
-        codes, words = distinct_words(table, name, unreadable)
+        codes, strings = distinct_strings(table, name, unreadable)
         if not unreadable:
-            columns.append(_Column(table, name, codes, words))
+            columns.append(_Column(table, name, codes, strings))
     return columns
 
 
@@ -225,7 +225,7 @@ def _find_key(
 
 
 def _find_timestamp(columns: Iterable[_Column]) -> _Column | None:
-    candidates = [column for column in columns if column.complete and column.values(dates) is not None]
+    candidates = [column for column in columns if column.complete and column.values(parse_dates) is not None]
     return min(candidates, key=lambda column: _rank(column, _TIME_NAMES), default=None)
 
 
@@ -246,7 +246,7 @@ def _event_and_weight(columns: Iterable[_Column]) -> dict[str, Any]:
             acquire = acquire or sorted(column.known - set(release))
             found |= {"event": column.name, "acquire": tuple(acquire), "release": tuple(release)}
         elif "weight" not in found and _plain(column.name) in _WEIGHT_NAMES:
-            weights = column.values(numbers)
+            weights = column.values(parse_numbers)
             if weights is not None and not (weights < 0).any():
                 found["weight"] = column.name
     return found
@@ -261,11 +261,11 @@ def _entity(key: _Column, columns: Sequence[_Column], path: str) -> EntityConfig
 
 def _find_as_of(key: _Column, columns: Iterable[_Column]) -> _Column | None:
     """Return the date column that tells an entity's rows apart, or that is named like one."""
-    repeats = len(key.codes) > len(key.words)
+    repeats = len(key.codes) > len(key.strings)
     candidates = []
     for column in columns:
         named = _plain(column.name) in _SURE_AS_OF_NAMES
-        days = column.values(dates) if column.complete and (named or repeats) else None
+        days = column.values(parse_dates) if column.complete and (named or repeats) else None
         if days is not None and (named or _tells_apart(key.codes, days)):
             candidates.append(column)
     return min(candidates, key=lambda column: _rank(column, (*_SURE_AS_OF_NAMES, *_TIME_NAMES)), default=None)
@@ -281,18 +281,18 @@ def _role(column: _Column, num_entities: int) -> ColumnConfig:
     """Return the narrowest role that holds nearly all values of a column."""
     if not column.known:
         return ColumnConfig(role="category")
-    if column.values(booleans) is not None and column.known not in ({"0"}, {"1"}):
+    if column.values(parse_booleans) is not None and column.known not in ({"0"}, {"1"}):
         return ColumnConfig(role="boolean")
-    if column.values(dates) is not None:
+    if column.values(parse_dates) is not None:
         return ColumnConfig(role="date")
     is_code = _CODE_NAME.fullmatch(_plain(column.name)) or any(map(_LEADING_ZERO.fullmatch, column.known))
-    values = None if is_code else column.values(numbers)
+    values = None if is_code else column.values(parse_numbers)
     if values is not None:
         return ColumnConfig(role="number", transform="log1p" if _is_skewed(values) else "none")
-    return ColumnConfig(role=_role_of_words(column.known, num_entities))
+    return ColumnConfig(role=_role_of_strings(column.known, num_entities))
 
 
-def _role_of_words(known: set[str], num_entities: int) -> Role:
+def _role_of_strings(known: set[str], num_entities: int) -> Role:
     if len(known) >= NEARLY_ALL * num_entities > 1:  # each entity has its own
         return "text" if any(" " in word.strip() for word in known) else "id"
     if len(known) <= min(MAX_CATEGORIES, max(FEW_VALUES, num_entities / 2)):

@@ -11,7 +11,15 @@ import numpy as np
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
-from nextbest.data.tables.parse import dates, distinct_words, ids, numbers, parse_column, references, report
+from nextbest.data.tables.parse import (
+    distinct_strings,
+    parse_column,
+    parse_dates,
+    parse_ids,
+    parse_numbers,
+    parse_references,
+    report_rows,
+)
 from nextbest.data.tables.raw_table import RawTable
 from nextbest.data.tables.read import read_file, read_table
 
@@ -26,7 +34,7 @@ def load_dataset(config: DataConfig, folder: Path) -> Dataset:
         folder: the folder of the TOML, at which relative paths start.
 
     Raises:
-        InputError: with all problems of all tables. Of a file that is no table only that is said.
+        InputError: with all problems of all tables. Of a file that is not a table, only this is reported.
     """
     problems: list[Problem] = []
     customers = _load_entities(config.customers, folder, problems)
@@ -61,7 +69,7 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
     if config.as_of and config.as_of in table:
         day = _required_days(table, config.as_of, problems)
     if config.id in table:
-        customers = ids(table, config.id, problems)
+        customers = parse_ids(table, config.id, problems)
         _check_unique(table, config.id, customers, day, problems)
     if problems:
         raise InputError(problems)
@@ -78,7 +86,7 @@ def _newest_rows(entities: Array, day: Array) -> Array:
 
 
 def _load_entities(config: EntityConfig, folder: Path, problems: list[Problem]) -> EntityTable | None:
-    """Return customers or products; None, having said why, where there is no column of ids to go by."""
+    """Return customers or products; None, having reported why, where there is no column of ids to go by."""
     dated = [config.as_of] if config.as_of else []
     try:
         table = read_table(config, folder, [config.id, *dated, *config.columns])
@@ -92,7 +100,7 @@ def _load_entities(config: EntityConfig, folder: Path, problems: list[Problem]) 
         day = _required_days(table, config.as_of, problems)
     if config.id not in table:
         return None
-    entities = ids(table, config.id, problems)
+    entities = parse_ids(table, config.id, problems)
     if not config.as_of or config.as_of in table:
         _check_unique(table, config.id, entities, day, problems)
     known, entity = np.unique(entities, return_inverse=True)
@@ -112,7 +120,7 @@ def _load_interactions(
     products: EntityTable | None,
     problems: list[Problem],
 ) -> Interactions | None:
-    """Return the interactions; None where a table or column is missing, which has then been said."""
+    """Return the interactions; None where a table or column is missing, which has then been reported."""
     source = config.interactions
     keys = [source.customer_id, source.product_id, source.timestamp]
     wanted = keys + [name for name in (source.event, source.weight) if name]
@@ -125,7 +133,7 @@ def _load_interactions(
     problems.extend(missing)
     entities = ((source.customer_id, customers, config.customers), (source.product_id, products, config.products))
     positions = [
-        references(table, column, known.ids, of.path, problems)
+        parse_references(table, column, known.ids, of.path, problems)
         for column, known, of in entities
         if known is not None and column in table
     ]
@@ -177,7 +185,7 @@ def _all_missing(column: ColumnConfig, num_rows: int) -> Array:
 
 def _required_days(table: RawTable, column: str, problems: list[Problem]) -> Array:
     """Return days without gaps, int32, [num_rows]."""
-    return np.nan_to_num(dates(table, column, problems, required=True)).astype(np.int32)
+    return np.nan_to_num(parse_dates(table, column, problems, required=True)).astype(np.int32)
 
 
 def _check_unique(table: RawTable, column: str, entities: Array, day: Array, problems: list[Problem]) -> None:
@@ -194,15 +202,15 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
         return f"the id {quote_value(entities[row])}{date} stands on {unit} {places[earlier[row]]} already"
 
     remedy = "keep one of them, or date the rows and name the as_of column"
-    report(problems, table, column, np.sort(again), what, remedy)
+    report_rows(problems, table, column, np.sort(again), what, remedy)
 
 
 def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem]) -> Array:
     """Return ACQUIRE, RELEASE or SIGNAL, int8, [num_rows]."""
     if source.event is None:
         return np.full(len(table), ACQUIRE, np.int8)
-    codes, names = distinct_words(table, source.event, problems)
-    report(
+    codes, names = distinct_strings(table, source.event, problems)
+    report_rows(
         problems,
         table,
         source.event,
@@ -222,8 +230,8 @@ def _weights(table: RawTable, column: str | None, problems: list[Problem]) -> Ar
     """Return non-negative weights, 1 where missing, float32, [num_rows]."""
     if column is None:
         return np.ones(len(table), np.float32)
-    weights = numbers(table, column, problems)
-    report(
+    weights = parse_numbers(table, column, problems)
+    report_rows(
         problems,
         table,
         column,

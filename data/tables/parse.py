@@ -19,10 +19,20 @@ from nextbest.data.dataset import Array
 from nextbest.data.errors import EXAMPLES, Problem, more_like_these, quote_value
 from nextbest.data.tables.raw_table import RawTable
 
-__all__ = ["booleans", "dates", "distinct_words", "ids", "numbers", "parse_column", "references", "report", "words"]
+__all__ = [
+    "distinct_strings",
+    "parse_booleans",
+    "parse_column",
+    "parse_dates",
+    "parse_ids",
+    "parse_numbers",
+    "parse_references",
+    "parse_strings",
+    "report_rows",
+]
 
 MISSING = ("", "na", "n/a", "nan", "null", "none")
-"""How a missing number, boolean or date may be spelt, in any case. A missing word is the empty text alone."""
+"""How a missing number, boolean or date may be spelt, in any case. A missing string is the empty text alone."""
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 """How a boolean may be spelt, in any case."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
@@ -36,7 +46,7 @@ _SECONDS_PER_DAY = 86_400
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def report(
+def report_rows(
     problems: list[Problem], table: RawTable, column: str, rows: Array, what: Callable[[int], str], remedy: str
 ) -> None:
     """Add a problem for each of the `rows` (positions, [num_bad]), or for the first `EXAMPLES` and the total.
@@ -60,14 +70,14 @@ def report(
 def parse_column(table: RawTable, column: str, role: Role, problems: list[Problem]) -> Array:
     """Return a feature column as `data.dataset.Features` defines it for its role, [num_rows]."""
     parsers: dict[Role, Callable[[RawTable, str, list[Problem]], Array]] = {
-        "number": numbers,
-        "boolean": booleans,
-        "date": lambda *arguments: dates(*arguments).astype(np.float32),
+        "number": parse_numbers,
+        "boolean": parse_booleans,
+        "date": lambda *arguments: parse_dates(*arguments).astype(np.float32),
     }
-    return parsers.get(role, words)(table, column, problems)
+    return parsers.get(role, parse_strings)(table, column, problems)
 
 
-def numbers(table: RawTable, column: str, problems: list[Problem]) -> Array:
+def parse_numbers(table: RawTable, column: str, problems: list[Problem]) -> Array:
     """Return finite numbers, NaN where missing, float32, [num_rows]."""
     raw = table.columns[column]
     if _is_text(raw.type):
@@ -79,7 +89,7 @@ def numbers(table: RawTable, column: str, problems: list[Problem]) -> Array:
         return np.full(len(table), np.nan, np.float32)
     too_large = np.abs(values) > _LARGEST  # false for NaN
     value = _quoted(raw)
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -94,13 +104,13 @@ def _numbers_from_text(table: RawTable, column: str, problems: list[Problem]) ->
     """Return numbers, infinite where written so, NaN where missing or malformed, float64, [num_rows]."""
     raw = table.columns[column]
     text = _null_where_missing(raw)
-    with suppress(pa.ArrowInvalid):  # which says neither where nor what, so the pattern is asked below
+    with suppress(pa.ArrowInvalid):  # which says neither where nor what, so the pattern is tried below
         return _to_float(text)
     wellformed = pc.match_substring_regex(text, _NUMBER)
     malformed = np.flatnonzero(~_to_bool(pc.fill_null(wellformed, True)))
     comma = _to_bool(pc.match_substring_regex(text.take(pa.array(malformed)), _DECIMAL_COMMA))
     value = _quoted(raw)
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -108,7 +118,7 @@ def _numbers_from_text(table: RawTable, column: str, problems: list[Problem]) ->
         lambda row: f"{value(row)} has a decimal comma",
         "write a decimal point and no thousands separators, for example 1234.5",
     )
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -119,7 +129,7 @@ def _numbers_from_text(table: RawTable, column: str, problems: list[Problem]) ->
     return _to_float(pc.if_else(wellformed, text, None))
 
 
-def booleans(table: RawTable, column: str, problems: list[Problem]) -> Array:
+def parse_booleans(table: RawTable, column: str, problems: list[Problem]) -> Array:
     """Return 1 for true, 0 for false, NaN where missing, float32, [num_rows]."""
     raw = table.columns[column]
     if _is_text(raw.type):
@@ -133,7 +143,7 @@ def booleans(table: RawTable, column: str, problems: list[Problem]) -> Array:
         _wrong_type(problems, table, column, "booleans")
         return np.full(len(table), np.nan, np.float32)
     value = _quoted(raw)
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -144,7 +154,7 @@ def booleans(table: RawTable, column: str, problems: list[Problem]) -> Array:
     return np.select([true, false], [1.0, 0.0], np.nan).astype(np.float32)
 
 
-def dates(table: RawTable, column: str, problems: list[Problem], required: bool = False) -> Array:
+def parse_dates(table: RawTable, column: str, problems: list[Problem], required: bool = False) -> Array:
     """Return whole days (UTC) since 1970-01-01, NaN where missing, float64, [num_rows].
 
     Args:
@@ -164,7 +174,7 @@ def dates(table: RawTable, column: str, problems: list[Problem], required: bool 
         _wrong_type(problems, table, column, "dates")
         return np.full(len(table), np.nan)
     if missing is not None:
-        report(
+        report_rows(
             problems,
             table,
             column,
@@ -175,12 +185,12 @@ def dates(table: RawTable, column: str, problems: list[Problem], required: bool 
     first, last = (_day(date(year, 1, 1)) for year in (FIRST_YEAR, LAST_YEAR + 1))
     implausible = (days < first) | (days >= last)
     value = _quoted(raw)
-    report(
+    report_rows(
         problems,
         table,
         column,
         np.flatnonzero(implausible),
-        lambda row: f"{value(row)} is no plausible date",
+        lambda row: f"{value(row)} is not a plausible date",
         f"write a date in {FIRST_YEAR} to {LAST_YEAR}, or leave the value empty",
     )
     return np.where(implausible, np.nan, days)
@@ -215,7 +225,7 @@ def _dates_from_text(table: RawTable, column: str, problems: list[Problem]) -> A
         return known[bad[codes[known]]] if bad.any() else np.zeros(0, np.int64)
 
     value = _quoted(raw)
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -223,7 +233,7 @@ def _dates_from_text(table: RawTable, column: str, problems: list[Problem]) -> A
         lambda row: f"{value(row)} is not a date",
         "write YYYY-MM-DD, or YYYY-MM-DDThh:mm:ss with or without a zone, or leave the value empty",
     )
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -236,23 +246,23 @@ def _dates_from_text(table: RawTable, column: str, problems: list[Problem]) -> A
     return values
 
 
-def words(table: RawTable, column: str, problems: list[Problem]) -> Array:
+def parse_strings(table: RawTable, column: str, problems: list[Problem]) -> Array:
     """Return texts exactly as they stand, '' where missing, object str, [num_rows]."""
-    codes, distinct = distinct_words(table, column, problems)
+    codes, distinct = distinct_strings(table, column, problems)
     return distinct[codes]
 
 
-def distinct_words(table: RawTable, column: str, problems: list[Problem]) -> tuple[Array, Array]:
-    """Return each row's position in the distinct words, int32, [num_rows], and these, object str, [num_distinct]."""
+def distinct_strings(table: RawTable, column: str, problems: list[Problem]) -> tuple[Array, Array]:
+    """Return each row's position in the distinct strings, int32, [num_rows], and these, object str, [num_distinct]."""
     text = _to_text(table.columns[column])
     if text is None:
-        _wrong_type(problems, table, column, "words")
+        _wrong_type(problems, table, column, "strings")
         return np.zeros(len(table), np.int32), np.array([""], object)
     codes, texts = _encode(pc.fill_null(text, ""))
     return codes, texts.to_numpy(zero_copy_only=False).astype(object)
 
 
-def ids(table: RawTable, column: str, problems: list[Problem]) -> Array:
+def parse_ids(table: RawTable, column: str, problems: list[Problem]) -> Array:
     """Return ids, none of them empty, object str, [num_rows]. Integers become their decimal text."""
     text = _id_text(table, column, problems)
     if text is None:
@@ -260,7 +270,7 @@ def ids(table: RawTable, column: str, problems: list[Problem]) -> Array:
     return text.to_numpy().astype(object)
 
 
-def references(table: RawTable, column: str, known: Array, of: str, problems: list[Problem]) -> Array:
+def parse_references(table: RawTable, column: str, known: Array, of: str, problems: list[Problem]) -> Array:
     """Return positions in the ids that another table defines, int32, [num_rows].
 
     Args:
@@ -276,7 +286,7 @@ def references(table: RawTable, column: str, known: Array, of: str, problems: li
     positions = pc.fill_null(pc.index_in(text, value_set=pa.array(known, text.type)), -1).to_numpy()
     unknown = np.flatnonzero((positions < 0) & ~_blank(text))
     value = _quoted(text)
-    report(
+    report_rows(
         problems,
         table,
         column,
@@ -288,14 +298,16 @@ def references(table: RawTable, column: str, known: Array, of: str, problems: li
 
 
 def _id_text(table: RawTable, column: str, problems: list[Problem]) -> pa.ChunkedArray | None:
-    """Return ids as text, '' where missing, or None where the column cannot hold ids."""
+    """Return ids as text, '' where missing, or None if the column cannot hold ids."""
     raw = table.columns[column]
     text = None if pa.types.is_floating(raw.type) or pa.types.is_boolean(raw.type) else _to_text(raw)
     if text is None:
         _wrong_type(problems, table, column, "ids", "store ids as text or as whole numbers")
         return None
     text = pc.fill_null(text, "")
-    report(problems, table, column, np.flatnonzero(_blank(text)), lambda row: "the id is missing", "give the row an id")
+    report_rows(
+        problems, table, column, np.flatnonzero(_blank(text)), lambda row: "the id is missing", "give the row an id"
+    )
     return text
 
 

@@ -92,16 +92,16 @@ def read_sql(path: str, query: str | None, wanted: Sequence[str] | None) -> RawT
     """Read the `wanted` columns (those that are there; all by default) of a query's result.
 
     Raises:
-        InputError: the URL, the connection or the query is no good. The password is never repeated.
+        InputError: the URL, the connection or the query does not work. The password is never repeated.
     """
     import sqlalchemy  # here, because few projects read from a database
 
     try:
         url = sqlalchemy.make_url(path)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:
-        # The URL cannot be taken apart, so its password cannot be told from the rest: nothing of it is repeated.
+        # The URL cannot be taken apart, so its password cannot be separated from the rest: nothing of it is repeated.
         remedy = "write dialect://user:password@host/database, for example sqlite:///bank.db"
-        raise InputError([Problem("database", None, None, "the path is no SQLAlchemy URL", remedy)]) from error
+        raise InputError([Problem("database", None, None, "the path is not an SQLAlchemy URL", remedy)]) from error
     file = url.render_as_string(hide_password=True)
     if not query:
         remedy = "give the table's `query`, for example SELECT * FROM customers"

@@ -190,7 +190,7 @@ def test_unlike_kinds_are_not_compared(rule: dict[str, Any], kinds: str) -> None
 @pytest.mark.parametrize("op", ["<=", "<", ">=", ">"])
 def test_words_have_no_order(op: str) -> None:
     text = rules_message({"customer": "segment", "op": op, "product": "group"})
-    assert f"policy rule 1: words can only be compared with == or !=, not {op}" in text
+    assert f"policy rule 1: strings can only be compared with == or !=, not {op}" in text
 
 
 @pytest.mark.parametrize(
