@@ -119,9 +119,9 @@ def measure(
     products = found.product_id[some, random.integers(found.count[some])]
     explainer = Explainer(recommender)
     vectors, scores = explainer.vectors(take(requests, some), products, stage)
-    path = recommender.asset(EXPLANATIONS)
-    assert path is not None
-    deviation = ExplanationAssets.load(path).stages[stage].deviation
+    file = recommender.asset(EXPLANATIONS)
+    assert file is not None
+    deviation = ExplanationAssets.load(file).stages[stage].deviation
     results: dict[str, list[tuple[float, ...]]] = {}
     for vector, score, product in zip(vectors, scores, products, strict=True):
         problem, gradients = explainer.shapley_problem(str(product), stage), Gradients(signatures, stage, str(product))

@@ -1,26 +1,26 @@
-"""The recommender: an exported composite, asked in this process or at a server, with what lies in its assets."""
+"""The recommender: an exported version that answers, in this process or at a server, with what lies in its assets."""
 
 from __future__ import annotations
 
-import os
+import io
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, PRODUCTS, Table, read_manifest
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table, read_manifest
+from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
 from nextbest.serving.store.versions import latest_version, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
-from typing import Any, Protocol
 
 __all__ = [
     "Filters",
@@ -70,18 +70,11 @@ class Recommendations:
     """How many products were found, int32, [batch]."""
 
 
-def _kept_open(path: Path, owner: object) -> Path:
-    """Open a file for as long as its owner lives, and return by which path it is read even when it is removed."""
-    number = os.open(path, os.O_RDONLY)
-    weakref.finalize(owner, os.close, number)
-    return Path(f"/proc/self/fd/{number}")
-
-
 class Recommender:
-    """A version of the composite: its assets, and a backend that answers for it.
+    """One version: its assets, and a backend that answers for it.
 
-    Once it is loaded it does not need the version's folder, which may be removed. What it holds is freed when no one
-    uses it any more, if it was not closed before.
+    Once it is loaded it does not need the version's folder, which may be removed: it holds the bytes of the assets. All
+    of it is freed when no one uses it any more, if it was not closed before.
     """
 
     def __init__(self, folder: Path, backend: Backend | None = None) -> None:
@@ -89,7 +82,7 @@ class Recommender:
 
         Args:
             folder: A version's folder, MODELS/recommender/VERSION.
-            backend: Who answers; without it the model of the folder is loaded.
+            backend: What answers; without it the model of the folder is loaded.
 
         Raises:
             FileNotFoundError: There is no model.
@@ -103,7 +96,7 @@ class Recommender:
         self.products = Table.load(folder / ASSETS / PRODUCTS)
         self._backend = backend
         self._specs = backend.inputs("exclusions")
-        self._assets = {path.name: _kept_open(path, self) for path in (folder / ASSETS).iterdir() if path.is_file()}
+        self._assets = _read_assets(folder)
         self._free = weakref.finalize(self, backend.close)
 
     @property
@@ -113,12 +106,12 @@ class Recommender:
 
     @classmethod
     def load(cls, models: Path, backend: str = "local", config: ClientConfig | None = None) -> Recommender:
-        """Load the newest version below a MODELS folder, or let a server answer for the one that it serves.
+        """Load the newest version below a MODELS folder, or connect to a server that answers for the one it serves.
 
         Args:
             models: MODELS; a server's answers are read with the products and customers that lie there.
             backend: 'local', or the URL of a TF Serving (see `serving.backends.connect`).
-            config: How the server is asked.
+            config: How the server is called.
 
         Raises:
             FileNotFoundError: There is no version.
@@ -150,9 +143,10 @@ class Recommender:
         snapshot = self.asset(CUSTOMERS)
         return Table(np.zeros(0, object), self.complete({}, 0)) if snapshot is None else Table.load(snapshot)
 
-    def asset(self, name: str) -> Path | None:
-        """Return where a file of `assets.extra` is read while this lives; None where the export does not have it."""
-        return self._assets.get(name)
+    def asset(self, name: str) -> io.BytesIO | None:
+        """Open a file of `assets.extra`, save those that are held as attributes; None where the export lacks it."""
+        content = self._assets.get(name)
+        return None if content is None else io.BytesIO(content)
 
     def complete(self, request: Mapping[str, Array], batch: int) -> Features:
         """Fill up a request: a feature that it lacks is missing (NaN, '' or an empty list), the day is the cutoff.
@@ -210,7 +204,7 @@ class Recommender:
                 left out.
 
         Raises:
-            BackendError: There is no such signature, or it is not answered.
+            BackendError: There is no such signature, or the backend does not answer.
         """
         specs = self._backend.inputs(signature)
         batch = len(next(iter(request.values())))
@@ -220,7 +214,7 @@ class Recommender:
         return self._backend.predict(signature, {name: inputs[name].astype(specs[name].dtype) for name in specs})
 
     def _inputs(self, request: Mapping[str, Array], filters: Filters | None) -> Features:
-        """Return a request that was filled up, as the model's types."""
+        """Return a completed request with its filters, as the model's types."""
         lengths = {name: len(values) for name, values in request.items()}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"a request needs inputs of one length, and these have {lengths}")
@@ -236,51 +230,58 @@ class Recommender:
         return np.full(shape, missing, spec.dtype)
 
 
-_NAME = "name"
+def _read_assets(folder: Path) -> dict[str, bytes]:
+    """Return what the files of `assets.extra` hold, but those that are read already and the warmup records."""
+    left_out = (MANIFEST, PRODUCTS, Path(WARMUP).name)
+    files = (path for path in (folder / ASSETS).iterdir() if path.is_file() and path.name not in left_out)
+    return {path.name: path.read_bytes() for path in files}
 
 
 class HasProducts(Protocol):
-    """Who knows an export's products, as a `Recommender` does."""
+    """What has an export's products, such as a `Recommender`."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What the export says of itself."""
+        """The export's manifest."""
 
     @property
     def products(self) -> Table:
-        """Its products."""
+        """The products."""
 
 
-def product_names(catalogue: HasProducts) -> Array:
+_NAME = "name"
+
+
+def product_names(export: HasProducts) -> Array:
     """Return the products' names, object str, [num_products]; the id where there is none.
 
-    The name is the column called so, else the first with the role id, which is kept for people and read by no model.
+    The name is the column called so, else the first with the role id, which is there for people and read by no model.
     """
-    products, described = catalogue.products, catalogue.manifest["products"]["columns"]
-    words = [column for column, values in products.columns.items() if values.dtype == object]
-    kept = [column for column in words if described[column]["role"] == "id"]
-    column = _NAME if _NAME in words else next(iter(kept), None)
+    products, described = export.products, export.manifest["products"]["columns"]
+    text_columns = [column for column, values in products.columns.items() if values.dtype == object]
+    id_columns = [column for column in text_columns if described[column]["role"] == "id"]
+    column = _NAME if _NAME in text_columns else next(iter(id_columns), None)
     if column is None:
         return products.ids
     names = products.columns[column]
     return np.where(names == "", products.ids, names)
 
 
-def product_categories(catalogue: HasProducts) -> Array:
+def product_categories(export: HasProducts) -> Array:
     """Return the products' categories by the policy's category column, '' for unknown, object str, [num_products]."""
-    column = catalogue.manifest["policy"]["category_column"]
+    column = export.manifest["policy"]["category_column"]
     if column is None:
-        return np.full(len(catalogue.products.ids), "", object)
-    return catalogue.products.columns[column]
+        return np.full(len(export.products.ids), "", object)
+    return export.products.columns[column]
 
 
-def categories(catalogue: HasProducts) -> list[str]:
+def categories(export: HasProducts) -> list[str]:
     """Return the categories that there are, sorted; none where the policy names no column of them."""
-    return sorted(set(product_categories(catalogue)) - {""})
+    return sorted(set(product_categories(export)) - {""})
 
 
-def risks(catalogue: HasProducts) -> Array:
+def risks(export: HasProducts) -> Array:
     """Return the risks that there are, ascending; none where the policy names no column of them."""
-    column = catalogue.manifest["policy"]["risk_column"]
-    values = np.zeros(0) if column is None else catalogue.products.columns[column]
+    column = export.manifest["policy"]["risk_column"]
+    values = np.zeros(0) if column is None else export.products.columns[column]
     return np.unique(values[np.isfinite(values)])

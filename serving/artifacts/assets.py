@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -37,11 +37,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _text(values: Array) -> Array:
-    """Give words a fixed width, which NumPy saves without pickling."""
-    return values.astype(str) if values.dtype == object else values
-
-
 @dataclass(frozen=True)
 class Table:
     """Ids with columns, as a compressed file that NumPy alone reads."""
@@ -53,13 +48,13 @@ class Table:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        columns: Mapping[str, Any] = {f"column/{name}": _text(values) for name, values in self.columns.items()}
+        columns: Mapping[str, Any] = {f"column/{name}": _fixed_width(values) for name, values in self.columns.items()}
         np.savez_compressed(path, ids=self.ids.astype(str), **columns)
 
     @classmethod
-    def load(cls, path: Path) -> Table:
+    def load(cls, file: Path | IO[bytes]) -> Table:
         """Read a file that `save` wrote."""
-        with np.load(path) as arrays:
+        with np.load(file) as arrays:
             columns = {
                 name.removeprefix("column/"): values.astype(object) if values.dtype.kind == "U" else values
                 for name, values in arrays.items()
@@ -70,3 +65,8 @@ class Table:
     def positions(self, ids: Array) -> Array:
         """Return the rows of ids, -1 for an unknown one, int64, same shape as `ids`."""
         return positions_of(ids, self.ids)
+
+
+def _fixed_width(values: Array) -> Array:
+    """Give strings a fixed width, which NumPy saves without pickling."""
+    return values.astype(str) if values.dtype == object else values

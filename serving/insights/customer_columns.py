@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -171,7 +170,7 @@ def form_fields_from_snapshot(
 
 
 def form_fields_from_schema(
-    described: Mapping[str, Mapping[str, Any]], schema: Path | None, config: ProfilesConfig
+    described: Mapping[str, Mapping[str, Any]], schema: IO[bytes] | None, config: ProfilesConfig
 ) -> Iterator[FormField]:
     """Yield the form's fields by the domains of a schema.pbtxt: least to largest value as the range, no typical one.
 
@@ -219,14 +218,14 @@ def _range_settings(role: str, low: float, high: float, whole: bool, config: Pro
     return {"low": low, "high": high}
 
 
-def _read_domains(schema: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_domains(schema: IO[bytes] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a schema's features and its string domains, both by name."""
     if schema is None:
         return {}, {}
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    parsed = text_format.Parse(schema.read_text(encoding="utf-8"), schema_pb2.Schema())
+    parsed = text_format.Parse(schema.read().decode("utf-8"), schema_pb2.Schema())
     features = {feature.name: feature for feature in parsed.feature}
     return features, {domain.name: domain for domain in parsed.string_domain}
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -92,14 +92,14 @@ class ExplanationAssets:
         np.savez_compressed(path, described=np.array(json.dumps(described)), **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> ExplanationAssets:
+    def load(cls, file: Path | IO[bytes]) -> ExplanationAssets:
         """Read a file that `save` wrote."""
-        with np.load(path) as file:
-            described = json.loads(str(file["described"]))
+        with np.load(file) as arrays:
+            described = json.loads(str(arrays["described"]))
             stages = {
                 stage: ExplainedStage.from_arrays(
                     tuple(map(NamedFeature.model_validate, described["features"][stage])),
-                    {key.removeprefix(f"{stage}/"): file[key] for key in file.files if key.startswith(f"{stage}/")},
+                    {key.removeprefix(f"{stage}/"): arrays[key] for key in arrays.files if key.startswith(f"{stage}/")},
                 )
                 for stage in STAGES
             }

@@ -212,10 +212,10 @@ def _deviations(stage: ExplainedStage, vector: Array) -> Array:
 
 
 def _load_assets(recommender: Recommender) -> ExplanationAssets:
-    path = recommender.asset(EXPLANATIONS)
-    if path is None:
+    file = recommender.asset(EXPLANATIONS)
+    if file is None:
         raise FailedError(f"{recommender.folder} was exported without what explanations need; export it again")
-    return ExplanationAssets.load(path)
+    return ExplanationAssets.load(file)
 
 
 def explain_recommendations(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
@@ -276,8 +276,8 @@ class Importance:
 
 def importance(recommender: Recommender, stage: Stage = "ranking") -> Importance | None:
     """Return the global importance that the export holds, None where it holds none."""
-    path = recommender.asset(EXPLANATIONS)
-    explained = None if path is None else ExplanationAssets.load(path).stages[stage]
+    file = recommender.asset(EXPLANATIONS)
+    explained = None if file is None else ExplanationAssets.load(file).stages[stage]
     if explained is None or explained.importance is None:
         return None
     sample = explained.importance

@@ -82,6 +82,6 @@ def read_report(recommender: Recommender) -> Report | None:
         load_problems=tuple(load_check["reasons"]),
         index=index["kind"],
         index_reason=index["reason"],
-        metrics=json.loads(metrics.read_text(encoding="utf-8")),
-        card=card.read_text(encoding="utf-8"),
+        metrics=json.load(metrics),
+        card=card.read().decode("utf-8"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import numpy as np
 import pytest
@@ -164,9 +164,8 @@ string_domain { name: "region" value: "South" value: "North" }
 """
 
 
-def test_a_schema_gives_ranges_and_choices(tmp_path: Path) -> None:
-    schema = tmp_path / "schema.pbtxt"
-    schema.write_text(SCHEMA)
+def test_a_schema_gives_ranges_and_choices() -> None:
+    schema = io.BytesIO(SCHEMA.encode())
     roles = {"age": "number", "home_owner": "boolean", "region": "category", "note": "text", "new": "number"}
     columns = {name: described(role) for name, role in roles.items()}
     assert list(form_fields_from_schema(columns, schema, EXACT)) == [

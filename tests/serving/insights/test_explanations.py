@@ -269,9 +269,9 @@ class TestTheSmallBank:
     def test_the_base_is_the_mean_score_of_the_background(
         self, recommender: Recommender, explainer: Explainer, requests: Features, stage: Stage
     ) -> None:
-        path = recommender.asset(EXPLANATIONS)
-        assert path is not None
-        background = ExplanationAssets.load(path).stages[stage].background
+        file = recommender.asset(EXPLANATIONS)
+        assert file is not None
+        background = ExplanationAssets.load(file).stages[stage].background
         product = np.full(len(background), "P0007", object)
         inputs = {f"{stage}_features": background, "product_id": product}
         (scores,) = recommender.predict(f"score_{stage}", inputs).values()
@@ -310,9 +310,9 @@ class TestTheSmallBank:
         assert all(one.value for one in found)
 
     def test_a_category_is_one_feature_and_so_are_the_holdings(self, recommender: Recommender) -> None:
-        path = recommender.asset(EXPLANATIONS)
-        assert path is not None
-        for stage, found in ExplanationAssets.load(path).stages.items():
+        file = recommender.asset(EXPLANATIONS)
+        assert file is not None
+        for stage, found in ExplanationAssets.load(file).stages.items():
             places = sorted(place for feature in found.features for place in feature.places)
             assert places == list(range(found.background.shape[1])), stage
             (segment,) = [one for one in found.features if one.columns == ("segment",)]
