@@ -44,12 +44,12 @@ class RunConfig(SettingsModel):
     def _sections_agree(self) -> RunConfig:
         customers, products = self.data.customers.columns, self.data.products.columns
         problems = [
-            f"evaluation.slices names {column!r}, which is no column of customers"
+            f"evaluation.slices names {column!r}, which is not a column of customers"
             for column in self.evaluation.slices
             if column not in customers
         ]
         problems += [
-            f"ranking.category_crosses names {column!r}, which is no category column of {table}"
+            f"ranking.category_crosses names {column!r}, which is not a category column of {table}"
             for pair in self.ranking.category_crosses or ()
             for column, table, columns in zip(pair, ("customers", "products"), (customers, products), strict=True)
             if column not in columns or columns[column].role != "category"
@@ -64,6 +64,6 @@ def load_config(path: Path) -> RunConfig:
     """Read a TOML.
 
     Raises:
-        InputError: It is missing, no TOML, or has problems; all of them are listed.
+        InputError: It is missing, is not valid TOML, or has problems; all of them are listed.
     """
     return read_settings(RunConfig, path, if_missing="write one, or infer it with `nextbest schema`")

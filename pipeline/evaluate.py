@@ -228,7 +228,7 @@ class ExportedRecommender:
     """
 
     def __init__(self, recommender: Recommender, requests: Requests, products: EntityTable, k: int) -> None:
-        """Ask a recommender.
+        """Score by a recommender.
 
         Args:
             recommender: The recommender.

@@ -67,7 +67,7 @@ def _approve_and_load(run: Run, models: Path, force: bool) -> tuple[Approval, Lo
         NotApprovedError: As for `export_run`.
     """
     approval = approve_run(run, models)
-    show = run.progress("load and ask the models in fresh processes")
+    show = run.progress("load and call the models in fresh processes")
     load_check = check_loads(run.folder.servables(), run.config.export.load_check)
     load_check.write(run.folder.path("evaluation"))
     show("done", 1.0)
@@ -169,7 +169,7 @@ class _Incomparable(Exception):
 
 
 def _compare(run: Run, last: Path, metric: str) -> Difference:
-    """Measure both versions on the same customers, masked alike, each asked for the same number of products."""
+    """Measure both versions on the same customers, masked alike, with equally long lists."""
     snapshot, _, test_set = make_test_set(run)
     try:
         recommender = Recommender(last)

@@ -1,7 +1,7 @@
 """The model card: what was made, how good it is, and its limits.
 
 After Mitchell et al. 2019, "Model Cards for Model Reporting". It says what is known when models are pushed, and nothing
-of the version's number, which a push gives later.
+of the version's number, which a push sets later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nextbest.serving.formatting import shown_name
 __all__ = ["model_card"]
 
 _SPECIAL = re.compile(r"([\\|<>*`#\[\]])")
-_REFUSED_WHERE = {
+_EXCLUDED_WHERE = {
     "<=": "is above",
     "<": "is at least",
     ">=": "is below",
@@ -29,7 +29,7 @@ _REFUSED_WHERE = {
     "==": "is not",
     "!=": "is",
 }
-"""A rule's comparison -> where it does not hold, in words."""
+"""A rule's comparison -> how a sentence says that it does not hold."""
 _SERVED = "ranking"
 
 
@@ -44,14 +44,14 @@ def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check:
     """
     manifest = run.folder.manifest()
     sections = {
-        "Intended use": _use(run),
-        "Must not be used for": _misuse(),
+        "Intended use": _intended_use(run),
+        "Must not be used for": _not_for(),
         "How it works": _models(run),
         "Data": _data(run, manifest, evaluation),
         "How good it is": _quality(evaluation),
         f"{_heading(evaluation)} by group": _groups(evaluation),
         "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
-        "What is never offered": _policy(run.config.data.policy),
+        "What is never recommended": _policy(run.config.data.policy),
         "Limits": _limits(run, evaluation),
         "Verdict": _verdict(approval, load_check),
         "Made by": _versions(manifest),
@@ -81,20 +81,21 @@ def _heading(evaluation: Evaluation) -> str:
     return evaluation.main_metric.upper()
 
 
-def _use(run: Run) -> Iterator[str]:
+def _intended_use(run: Run) -> Iterator[str]:
     yield (
         "Relationship managers and business teams of the bank whose data it was trained on use it to choose what to "
         f"talk about with a customer next: it orders the {len(run.history.products):,} products by the probability "
-        f"that the customer takes one within {run.horizon_days} days. A person decides what is offered."
+        f"that the customer acquires one within {run.horizon_days} days. A person decides what to offer."
     )
 
 
-def _misuse() -> Iterator[str]:
+def _not_for() -> Iterator[str]:
     return _items(
         (
-            "decisions on credit, prices, limits or eligibility: it knows what customers took, not what they can carry",
-            "advice: the rules below sort out what plainly does not fit, and replace no suitability assessment that "
-            "the law asks for",
+            "decisions on credit, prices, limits or eligibility: it knows what customers acquired, not what they can "
+            "afford",
+            "advice: the rules below exclude what plainly does not fit, and replace no suitability assessment that "
+            "the law requires",
             "any decision about a person that no person checks",
             "customers of another bank or country, or other products than those that it knows",
             "telling who is a good or a bad customer, or whom to serve less",
@@ -109,10 +110,10 @@ def _models(run: Run) -> Iterator[str]:
         (
             f"Retrieval: two towers for customers and products, {config.retrieval.num_tower_pairs} of each, with "
             f"embeddings of {config.retrieval.embedding_dim} dimensions; the mean of their cosines finds "
-            f"{candidates} candidates among what may be offered.",
+            f"{candidates} candidates among the products that may be recommended.",
             f"Index: {_escaped(index['kind'])}; {_escaped(index['reason'])}.",
             "Ranking: a cross-feature network reorders the candidates; its score is calibrated to a probability.",
-            "The rules below are part of the served graph and hold for whoever asks it.",
+            "The rules below are part of the served graph and hold for every request.",
         )
     )
 
@@ -144,7 +145,7 @@ def _columns(columns: dict[str, ColumnConfig]) -> str:
 def _quality(evaluation: Evaluation) -> Iterator[str]:
     window, metrics = evaluation.window, summary_metrics(evaluation)
     yield (
-        f"{window.customers:,} customers took {window.acquisitions:,} products between {window.cutoff} and "
+        f"{window.customers:,} customers acquired {window.acquisitions:,} products between {window.cutoff} and "
         f"{window.until}. Brackets are {evaluation.level:.0%} intervals, a bootstrap over customers. The served order "
         f"is that of `{_SERVED}`.\n"
     )
@@ -172,34 +173,34 @@ def _groups(evaluation: Evaluation) -> Iterator[str]:
 
 def _calibration(calibration: Calibration | None) -> Iterator[str]:
     if calibration is None:
-        yield "No one looked: the test window is not as long as the time that the probabilities speak of."
+        yield "Not measured: the test window is not as long as the time that the probabilities speak of."
         return
     yield (
         f"Over {calibration.pairs:,} (customer, candidate) pairs: mean probability {calibration.mean_probability:.4f}, "
-        f"really taken {calibration.base_rate:.4f}; expected calibration error {calibration.ece:.4f}, Brier score "
+        f"actual rate {calibration.base_rate:.4f}; expected calibration error {calibration.ece:.4f}, Brier score "
         f"{calibration.brier:.4f}, log loss {calibration.log_loss:.4f}.\n"
     )
     rows = (
         (f"{found.count:,}", f"{found.probability:.2%}", f"{found.rate:.2%} [{found.low:.2%}, {found.high:.2%}]")
         for found in calibration.bins
     )
-    yield from _table(("pairs", "said", "happened"), rows)
+    yield from _table(("pairs", "predicted", "actual"), rows)
 
 
 def _policy(policy: PolicyConfig) -> Iterator[str]:
-    yield "A product is refused, with the reason in quotes,\n"
+    yield "A product is excluded, with the reason in quotes,\n"
     yield '- "already held": where the customer holds it;'
     for rule in policy.rules:
-        yield f'- "{_escaped(rule.reason)}": where {_in_words(rule)};'
-    yield "\nA value that the product lacks asks for nothing."
+        yield f'- "{_escaped(rule.reason)}": where {_describe_rule(rule)};'
+    yield "\nA rule does not apply where the product lacks the value."
 
 
-def _in_words(rule: Rule) -> str:
-    """Return where a rule refuses a product."""
+def _describe_rule(rule: Rule) -> str:
+    """Return where a rule excludes a product."""
     sides = [f"the customer's {_escaped(shown_name(rule.customer))}"] if rule.customer else []
     sides += [f"the product's {_escaped(shown_name(rule.product))}"] if rule.product else []
     sides += [] if rule.value is None else [_escaped(rule.value)]
-    text = f"{sides[0]} {_REFUSED_WHERE[rule.op]} {sides[1]}"
+    text = f"{sides[0]} {_EXCLUDED_WHERE[rule.op]} {sides[1]}"
     return f"{text}, or unknown" if rule.customer and rule.missing == "exclude" else text
 
 
@@ -207,7 +208,7 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
     cutoff = run.windows.test.dates[0]
     yield from _items(
         (
-            "It repeats what was taken in the past, with the campaigns and habits of that time. A high probability "
+            "It repeats what was acquired in the past, with the campaigns and habits of that time. A high probability "
             "does not say that an offer causes the purchase, nor that the product is good for the customer.",
             f"It knows nothing after {cutoff}: no newer product, no newer customer's holdings. Refresh or train it "
             "again before the world has changed.",

@@ -83,7 +83,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
 
 
 def refresh(trained: Path, run: Run) -> None:
-    """Do all that `train_and_compose` does but train; what an earlier, killed run has finished is kept.
+    """Do all that `train_and_compose` does but train; what an earlier, killed run has finished is not done again.
 
     Args:
         trained: The folder of the run that `start_refresh` was given.

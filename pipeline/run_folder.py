@@ -63,7 +63,7 @@ class RunFolder:
         """Return the manifest.
 
         Raises:
-            InputError: This is no run's folder.
+            InputError: This is not a run's folder.
         """
         manifest: dict[str, Any] | None = self.read_json(_MANIFEST)
         if manifest is None:
@@ -193,7 +193,7 @@ def trained_files(folder: RunFolder) -> list[Path]:
 
 
 def copy_trained(trained: RunFolder, folder: RunFolder, with_metrics: bool) -> None:
-    """Copy a run's weights, encoders and calibration; what an earlier, killed copy has finished is kept.
+    """Copy a run's weights, encoders and calibration; what an earlier, killed copy has finished is not copied again.
 
     Args:
         trained: The run.

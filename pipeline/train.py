@@ -40,7 +40,7 @@ __all__ = ["catalogue_at_cutoff", "ranking_examples", "train", "window_candidate
 
 
 def train(run: Run) -> None:
-    """Train both stages; what an earlier, killed run has finished is kept."""
+    """Train both stages; what an earlier, killed run has finished is not done again."""
     make_deterministic(run.config.seed)
     epochs = _choose_epochs(run)
     for window in run.windows.ranking:

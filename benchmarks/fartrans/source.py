@@ -93,7 +93,7 @@ def split_numbers(folder: Path) -> list[int]:
         raise InputError(problems)
     names = splits["split"].unique()
     if wrong := [name for name in names if not (name.isascii() and name.isdigit())]:
-        what = f"{', '.join(map(repr, wrong))} is no number of a split"
+        what = f"{', '.join(map(repr, wrong))} is not the number of a split"
         raise InputError([Problem(str(path), "split", None, what, "number the splits 0, 1, 2, ...")])
     return sorted(map(int, names))
 

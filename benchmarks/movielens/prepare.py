@@ -188,7 +188,7 @@ def _strangers(ratings: pd.DataFrame, known: pd.DataFrame, key: str, path: Path)
 
 def _seconds(text: pd.Series, path: Path, problems: list[Problem]) -> pd.Series:
     seconds = pd.to_numeric(text, errors="coerce")
-    problems += _at(path, "timestamp", text[seconds.isna()], "is no time in seconds since 1970-01-01")
+    problems += _at(path, "timestamp", text[seconds.isna()], "is not a time in seconds since 1970-01-01")
     return seconds
 
 

@@ -41,20 +41,18 @@ def opened(trained: Trained) -> Run:
 
 def changed(run: Run, **fields: object) -> Run:
     """Return a run that differs, on the same tables."""
-    other = dataclasses.replace(run, **fields)  # type: ignore[arg-type]
-    other.__dict__["dataset"] = run.dataset
-    return other
+    return dataclasses.replace(run, same_tables_as=run, **fields)  # type: ignore[arg-type]
 
 
 def asking(run: Run, **approval: object) -> Run:
     """Return the run with other thresholds."""
-    asked = run.config.evaluation.approval.model_copy(update=approval)
-    evaluation = run.config.evaluation.model_copy(update={"approval": asked})
+    wanted = run.config.evaluation.approval.model_copy(update=approval)
+    evaluation = run.config.evaluation.model_copy(update={"approval": wanted})
     return changed(run, config=run.config.model_copy(update={"evaluation": evaluation}))
 
 
 def with_columns(run: Run, columns: dict[str, ColumnConfig]) -> Run:
-    """Return the run whose TOML says other columns of customers."""
+    """Return the run whose TOML has other columns of customers."""
     customers = run.config.data.customers.model_copy(update={"columns": columns})
     data = run.config.data.model_copy(update={"customers": customers})
     return changed(run, config=run.config.model_copy(update={"data": data}))
@@ -245,7 +243,7 @@ class TestChange:
     def test_a_column_that_the_tables_lack_is_missing(self, run: Run, models: Path) -> None:
         assert "branch" in Recommender(models / "recommender" / "1").customer_columns
         columns = {name: column for name, column in run.config.data.customers.columns.items() if name != "branch"}
-        without, table = with_columns(run, columns), run.dataset.customers
+        without, table = dataclasses.replace(with_columns(run, columns), same_tables_as=None), run.dataset.customers
         fewer = dataclasses.replace(table, columns={name: table.columns[name] for name in columns})
         without.__dict__["dataset"] = dataclasses.replace(run.dataset, customers=fewer)
         assert approve_run(without, models).compared_with == 1
@@ -333,7 +331,7 @@ class TestAnotherBanksRecommender:
 
 class TestConfig:
     def with_approval(self, trained: Trained, folder: Path, lines: str) -> Path:
-        path = folder / "asked.toml"
+        path = folder / "wanted.toml"
         path.write_text(trained.config.read_text() + f"\n[evaluation.approval]\n{lines}\n")
         return path
 
@@ -345,7 +343,7 @@ class TestConfig:
 
     def test_an_unknown_metric_is_bad_input(self, trained: Trained, tmp_path: Path) -> None:
         path = self.with_approval(trained, tmp_path, 'lowest = {"ranking/ndcg@7" = 0.3}')
-        with pytest.raises(InputError, match=r"asked\.toml.*'ndcg@7' is not measured of ranking; choose from ndcg@1"):
+        with pytest.raises(InputError, match=r"wanted\.toml.*'ndcg@7' is not measured of ranking; choose from ndcg@1"):
             load_config(path)
         outcome = run_nextbest("train", "--config", path, "--out", tmp_path / "run")
         assert outcome.code == 2

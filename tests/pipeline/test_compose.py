@@ -49,15 +49,15 @@ def test_the_background_are_pairs_of_the_sample(
 ) -> None:
     found = written
     assert found.config == small["explanations"]
-    everybody = recommender.customers()
-    asked = everybody.columns | {"product_id": np.full(len(everybody.ids), "P0001", object)}
-    vectors = recommender.predict("feature_vectors", asked)["retrieval_features"]
+    everyone = recommender.customers()
+    requests = everyone.columns | {"product_id": np.full(len(everyone.ids), "P0001", object)}
+    vectors = recommender.predict("feature_vectors", requests)["retrieval_features"]
     of_retrieval = found.stages["retrieval"]
     assert of_retrieval.background.shape == (9, vectors.shape[1])
     apart = np.abs(of_retrieval.background[:, None] - vectors[None]).max(axis=2).min(axis=1)
     np.testing.assert_allclose(apart, 0, atol=1e-5)
-    assert found.stages["ranking"].spread is not None
-    assert found.stages["ranking"].spread.values.shape == (len(found.stages["ranking"].features), 12)
+    assert found.stages["ranking"].importance is not None
+    assert found.stages["ranking"].importance.values.shape == (len(found.stages["ranking"].features), 12)
 
 
 def test_the_same_seed_writes_the_same(
@@ -74,25 +74,25 @@ def test_the_same_seed_writes_the_same(
 def test_without_a_snapshot_nothing_is_of_a_customer(
     trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object]
 ) -> None:
-    everybody = recommender.customers()
+    everyone = recommender.customers()
     anonymous = with_export(trained, customer_snapshot=False, **small)
-    write_explanations(anonymous, composite, everybody.columns)
+    write_explanations(anonymous, composite, everyone.columns)
     found = ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
-    asked = everybody.columns | {"product_id": np.full(len(everybody.ids), "P0001", object)}
-    vectors = recommender.predict("feature_vectors", asked)
+    requests = everyone.columns | {"product_id": np.full(len(everyone.ids), "P0001", object)}
+    vectors = recommender.predict("feature_vectors", requests)
     for stage in STAGES:
-        kept = found.stages[stage]
-        assert kept.background.shape == (1, vectors[f"{stage}_features"].shape[1])
-        np.testing.assert_array_equal(kept.background[0], kept.mean)
-        own = [place for feature in kept.features if feature.kind == "customer" for place in feature.places]
-        apart = np.abs(vectors[f"{stage}_features"][:, own] - kept.background[:, own]).max(axis=1)
-        assert apart.min() > 0.5  # nobody's columns are those of the mean
-        assert kept.spread is not None
-        assert kept.spread.values.size == kept.spread.contributions.size == 0
-        assert (kept.spread.mean_absolute > 0).any()
+        explained_stage = found.stages[stage]
+        assert explained_stage.background.shape == (1, vectors[f"{stage}_features"].shape[1])
+        np.testing.assert_array_equal(explained_stage.background[0], explained_stage.mean)
+        own = [place for feature in explained_stage.features if feature.kind == "customer" for place in feature.places]
+        apart = np.abs(vectors[f"{stage}_features"][:, own] - explained_stage.background[:, own]).max(axis=1)
+        assert apart.min() > 0.5  # no customer's columns are those of the mean
+        assert explained_stage.importance is not None
+        assert explained_stage.importance.values.size == explained_stage.importance.contributions.size == 0
+        assert (explained_stage.importance.mean_absolute > 0).any()
     served = Recommender(composite)
     assert importance(served) is not None
     for stage in STAGES:
-        explained = Explainer(served).explain(take(everybody.columns, slice(5, 6)), "P0002", stage)
+        explained = Explainer(served).explain(take(everyone.columns, slice(5, 6)), "P0002", stage)
         total = explained.base + sum(one.contribution for one in explained.contributions)
         assert total == pytest.approx(explained.score, abs=1e-4)

@@ -22,7 +22,7 @@ CUTOFF, UNTIL = "2024-09-27", "2024-12-27"  # the small bank's TOML: test_cutoff
 
 
 @pytest.fixture(scope="module")
-def taken(trained: Trained) -> dict[str, set[str]]:
+def acquired(trained: Trained) -> dict[str, set[str]]:
     """What each customer who was known at the cutoff newly took in the test window."""
     bank = trained.config.parent
     customers, products = (pd.read_csv(bank / f"{name}.csv", dtype=str) for name in ("customers", "products"))
@@ -39,26 +39,26 @@ def taken(trained: Trained) -> dict[str, set[str]]:
     return found
 
 
-def test_the_window_holds_what_was_taken(trained: Trained, taken: dict[str, set[str]]) -> None:
+def test_the_window_holds_what_was_acquired(trained: Trained, acquired: dict[str, set[str]]) -> None:
     window = json.loads((trained.run / "evaluation" / "metrics.json").read_text())["window"]
     assert (window["cutoff"], window["until"]) == (CUTOFF, UNTIL)
-    assert window["customers"] == len(taken)
-    assert window["acquisitions"] == sum(map(len, taken.values()))
+    assert window["customers"] == len(acquired)
+    assert window["acquisitions"] == sum(map(len, acquired.values()))
 
 
 def test_ranking_is_measured_as_it_is_served(
-    trained: Trained, recommender: Recommender, taken: dict[str, set[str]]
+    trained: Trained, recommender: Recommender, acquired: dict[str, set[str]]
 ) -> None:
     customers = recommender.customers()
     lists = dict(zip(customers.ids, recommender.recommend(customers.columns, 5).product_id, strict=True))
-    hits = [[product in products for product in lists[customer]] for customer, products in taken.items()]
+    hits = [[product in products for product in lists[customer]] for customer, products in acquired.items()]
     metrics = json.loads((trained.run / "evaluation" / "metrics.json").read_text())["models"]["ranking"]
     assert metrics["hit_rate@5"]["value"] == pytest.approx(np.mean([any(row) for row in hits]))
     assert metrics["hit_rate@1"]["value"] == pytest.approx(np.mean([row[0] for row in hits]))
     assert metrics["precision@5"]["value"] == pytest.approx(np.mean(hits))
 
 
-class TestWhatIsAsked:
+class TestOtherSettings:
     """Runs whose [evaluation] differs, on the same models."""
 
     @pytest.fixture
@@ -67,31 +67,30 @@ class TestWhatIsAsked:
         run = open_run(trained.run, lambda what: lambda doing, share: None)
         return dataclasses.replace(run, folder=RunFolder(tmp_path / "run"), source=tmp_path)
 
-    def asked(self, run: Run, trained: Trained, **changed: str) -> Run:
+    def changed(self, run: Run, trained: Trained, **evaluation: str) -> Run:
         """Return the run with other settings of the evaluation; its tables are read where they are."""
-        evaluation = run.config.evaluation.model_copy(update={"oracle": None} | changed)
-        other = dataclasses.replace(run, config=run.config.model_copy(update={"evaluation": evaluation}))
-        other.__dict__["dataset"] = open_run(trained.run, run.progress).dataset
-        return other
+        changed = run.config.evaluation.model_copy(update={"oracle": None} | evaluation)
+        config = run.config.model_copy(update={"evaluation": changed})
+        return dataclasses.replace(run, config=config, same_tables_as=open_run(trained.run, run.progress))
 
     def test_only_the_customers_of_a_file(
-        self, run: Run, trained: Trained, taken: dict[str, set[str]], tmp_path: Path
+        self, run: Run, trained: Trained, acquired: dict[str, set[str]], tmp_path: Path
     ) -> None:
-        some = sorted(taken)[:20]
+        some = sorted(acquired)[:20]
         (tmp_path / "some.txt").write_text("\n".join([*some, "C999999"]))
-        found = evaluate_run(self.asked(run, trained, customers="some.txt"))
+        found = evaluate_run(self.changed(run, trained, customers="some.txt"))
         assert found.window.customers == 20
-        assert found.window.acquisitions == sum(len(taken[customer]) for customer in some)
+        assert found.window.acquisitions == sum(len(acquired[customer]) for customer in some)
         assert "oracle" not in found.models
 
-    def test_nobody(self, run: Run, trained: Trained, tmp_path: Path) -> None:
-        (tmp_path / "nobody.txt").write_text("C999999")
+    def test_no_one(self, run: Run, trained: Trained, tmp_path: Path) -> None:
+        (tmp_path / "no_one.txt").write_text("C999999")
         with pytest.raises(InputError, match="no customer acquired anything"):
-            evaluate_run(self.asked(run, trained, customers="nobody.txt"))
+            evaluate_run(self.changed(run, trained, customers="no_one.txt"))
         assert not (tmp_path / "run" / "evaluation").exists()
 
     def test_an_oracle_of_another_kind(self, run: Run, trained: Trained, tmp_path: Path) -> None:
         pd.DataFrame({"customer_id": ["C000001"]}).to_parquet(tmp_path / "oracle.parquet")
         with pytest.raises(InputError, match=r"oracle\.parquet.*lacks the columns"):
-            evaluate_run(self.asked(run, trained, oracle="oracle.parquet"))
+            evaluate_run(self.changed(run, trained, oracle="oracle.parquet"))
         assert not (tmp_path / "run" / "evaluation").exists()

@@ -53,10 +53,10 @@ def manifest(models: Path, version: int, name: str = "recommender") -> dict[str,
 
 def test_a_pushed_version_says_that_it_is_blessed(trained: Trained) -> None:
     for name in ("recommender", "retrieval", "retrieval_scann", "ranking"):
-        said = manifest(trained.models, 1, name)
-        assert said["blessing"]["blessed"] and said["infra_blessing"] == {"blessed": True, "reasons": []}
-        assert said["forced"] is False
-        assert said["model_version"] == 1
+        pushed = manifest(trained.models, 1, name)
+        assert pushed["blessing"]["blessed"] and pushed["infra_blessing"] == {"blessed": True, "reasons": []}
+        assert pushed["forced"] is False
+        assert pushed["model_version"] == 1
     (version,) = list_versions(trained.models)
     assert (version.approved, version.loads, version.forced) == (True, True, False)
 
@@ -88,9 +88,9 @@ def test_force_pushes_it_and_the_manifest_says_so(demanding: Path, tmp_path: Pat
     models = tmp_path / "models"
     with infra_says(WORKING):
         assert export_run(reopened(demanding), models, force=True) == 1
-    said = manifest(models, 1)
-    assert said["forced"] is True and said["blessing"]["blessed"] is False
-    assert "at least 0.99 is required" in said["blessing"]["reasons"][0]
+    pushed = manifest(models, 1)
+    assert pushed["forced"] is True and pushed["blessing"]["blessed"] is False
+    assert "at least 0.99 is required" in pushed["blessing"]["reasons"][0]
 
 
 def test_what_does_not_load_elsewhere_cannot_be_forced(run: Path, tmp_path: Path) -> None:

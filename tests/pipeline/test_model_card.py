@@ -1,4 +1,4 @@
-"""The card says what was measured and asked, in words; it is Markdown whatever the bank's names are."""
+"""The card says what was measured and required; it is Markdown whatever the bank's names are."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.insights.version_report import CARD
 from tests.trained import Trained
 
-BLESSED = Approval(
+APPROVED = Approval(
     blessed=True, checks=(Check(name="must_beat", passed=True, text="a beats b: yes"),), compared_with=None
 )
 REFUSED = Approval(blessed=False, checks=(Check(name="lowest", passed=False, text="a is 0.1"),), compared_with=None)
-INFRA = LoadCheck({"recommender": ModelCheck("", records=14)})
+LOADED = LoadCheck({"recommender": ModelCheck("", records=14)})
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +46,14 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").replace(r"\|", "¦").split("|")] for line in lines]
 
 
-def test_the_pushed_card_tells_the_measured_figures(trained: Trained, evaluation: Evaluation) -> None:
+def test_the_pushed_card_has_the_measured_figures(trained: Trained, evaluation: Evaluation) -> None:
     card = (trained.models / "recommender" / "1" / "assets.extra" / CARD).read_text(encoding="utf-8")
     heading, _, *models = rows(section(card, "How good it is"))
     assert heading[:2] == ["model", evaluation.main_metric]
     assert [row[0] for row in models] == list(evaluation.models)
-    for name, told, *_ in models:
+    for name, text, *_ in models:
         found = evaluation.models[name][evaluation.main_metric]
-        assert told == rf"{found.value:.3f} \[{found.low:.3f}, {found.high:.3f}\]"
+        assert text == rf"{found.value:.3f} \[{found.low:.3f}, {found.high:.3f}\]"
     groups = rows(section(card, "NDCG@5 by group"))
     assert {row[0] for row in groups[2:]} == set(evaluation.slices["segment"])
     assert "1,000" not in section(card, "Intended use") and "40 products" in section(card, "Intended use")
@@ -61,14 +61,14 @@ def test_the_pushed_card_tells_the_measured_figures(trained: Trained, evaluation
     assert "income" in section(card, "Data") and str(evaluation.window.cutoff) in card.splitlines()[0]
 
 
-def test_a_forced_version_says_that_it_is_not_blessed(run: Run, evaluation: Evaluation) -> None:
-    verdict = section(model_card(run, evaluation, REFUSED, INFRA), "Verdict")
+def test_a_forced_version_says_that_it_is_not_approved(run: Run, evaluation: Evaluation) -> None:
+    verdict = section(model_card(run, evaluation, REFUSED, LOADED), "Verdict")
     assert "not approved, and was pushed all the same (`--force`)" in verdict and "- failed: a is 0.1" in verdict
     assert "- passed: 1 models answered 14 recorded requests" in verdict
 
 
 @pytest.mark.parametrize(
-    ("rule", "words"),
+    ("rule", "sentence"),
     [
         (
             {"customer": "income", "op": ">=", "product": "min_income"},
@@ -82,20 +82,20 @@ def test_a_forced_version_says_that_it_is_not_blessed(run: Run, evaluation: Eval
         ({"customer": "country", "op": "!=", "value": "US"}, "where the customer's country is US, or unknown;"),
     ],
 )
-def test_rules_are_told_in_words(run: Run, evaluation: Evaluation, rule: dict[str, Any], words: str) -> None:
+def test_rules_are_sentences(run: Run, evaluation: Evaluation, rule: dict[str, Any], sentence: str) -> None:
     policy = PolicyConfig(rules=(Rule(reason="no!", **rule),))
     data = run.config.data.model_copy(update={"policy": policy})
     ruled = replace(run, config=run.config.model_copy(update={"data": data}))
-    told = section(model_card(ruled, evaluation, BLESSED, INFRA), "What is never offered")
-    assert f'- "no!": {words}' in told.splitlines()
+    text = section(model_card(ruled, evaluation, APPROVED, LOADED), "What is never recommended")
+    assert f'- "no!": {sentence}' in text.splitlines()
 
 
 def test_names_cannot_break_the_card(run: Run, evaluation: Evaluation) -> None:
     label = "a|b <img src=x> *c* [d](e)"
     groups = {label: Slice(customers=3, models={"ranking": Interval(value=0.5)})}
     odd = evaluation.model_copy(update={"slices": {"group": groups}})
-    told = section(model_card(run, odd, BLESSED, INFRA), "NDCG@5 by group")
-    ((name, customers, figure),) = rows(told)[2:]
+    text = section(model_card(run, odd, APPROVED, LOADED), "NDCG@5 by group")
+    ((name, customers, figure),) = rows(text)[2:]
     assert (customers, figure) == ("3", "0.500")
     assert name == r"a¦b \<img src=x\> \*c\* \[d\](e)"
 
@@ -106,14 +106,14 @@ def test_limits_name_the_weakest_group(run: Run, evaluation: Evaluation) -> None
         "old": Slice(customers=900, models={"ranking": Interval(value=0.2, low=0.1, high=0.3)}),
     }
     limits = section(
-        model_card(run, evaluation.model_copy(update={"slices": {"age_band": groups}}), BLESSED, INFRA), "Limits"
+        model_card(run, evaluation.model_copy(update={"slices": {"age_band": groups}}), APPROVED, LOADED), "Limits"
     )
     assert r"By age band it is worst for old (NDCG@5 0.200 \[0.100, 0.300\])" in limits
     assert "least tested for young (30 customers)" in limits
-    none = section(model_card(run, evaluation.model_copy(update={"slices": {}}), BLESSED, INFRA), "Limits")
+    none = section(model_card(run, evaluation.model_copy(update={"slices": {}}), APPROVED, LOADED), "Limits")
     assert "no groups of customers" in none
 
 
-def test_unknown_calibration_is_told(run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
-    card = model_card(run, evaluation.model_copy(update={"calibration": None}), BLESSED, INFRA)
-    assert section(card, "Do the probabilities mean what they say?").startswith("No one looked")
+def test_unknown_calibration_is_reported(run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
+    card = model_card(run, evaluation.model_copy(update={"calibration": None}), APPROVED, LOADED)
+    assert section(card, "Do the probabilities mean what they say?").startswith("Not measured")

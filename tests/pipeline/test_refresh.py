@@ -172,17 +172,17 @@ class TestNewestDay:
 
     def test_the_figures_are_those_of_the_trained_run(self, trained: Trained, newest: Path) -> None:
         assets = newest / "recommender" / "2" / "assets.extra"
-        told = json.loads((assets / METRICS).read_text(encoding="utf-8"))
-        assert told == json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        pushed = json.loads((assets / METRICS).read_text(encoding="utf-8"))
+        assert pushed == json.loads((trained.run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
         ours, theirs = (run / "evaluation" / "report.html" for run in (newest.parent / "run", trained.run))
         assert ours.read_bytes() == theirs.read_bytes()
         card = (assets / CARD).read_text(encoding="utf-8")
         assert "trained as of 2024-09-27" in card
         assert "the figures below are those of the run whose weights it has" in card
         assert "was not compared with a last approved version, since nothing that came after" in card
-        shown = read_report(Recommender(newest / "recommender" / "2"))
-        assert shown is not None and shown.approved
-        assert "27 Sep 2024 to 27 Dec 2024" in report_view(shown)
+        report = read_report(Recommender(newest / "recommender" / "2"))
+        assert report is not None and report.approved
+        assert "27 Sep 2024 to 27 Dec 2024" in report_view(report)
 
     def test_without_figures_it_is_refused(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
         shutil.copytree(trained.run, tmp_path / "trained")

@@ -79,8 +79,8 @@ def test_the_models_are_pushed_whole_under_one_version(trained: Trained) -> None
     for name, source in servables.items():
         assert [path.name for path in (trained.models / name).iterdir()] == ["1"]
         # Each stage's manifest, with the verdicts, is written by the push, and beside the composite how good it is.
-        told = {"metrics.json", "model_card.md"} if name == "recommender" else set()
-        pushed = {f"assets.extra/{file}" for file in {"manifest.json"} | told}
+        reports = {"metrics.json", "model_card.md"} if name == "recommender" else set()
+        pushed = {f"assets.extra/{file}" for file in {"manifest.json"} | reports}
         assert files(trained.models / name / "1") == files(source) | pushed
 
 
@@ -94,11 +94,11 @@ def test_metrics_have_every_scorer_with_intervals(trained: Trained) -> None:
     assert metrics["slices"]["segment"]
 
 
-def test_the_models_have_learnt_and_the_oracle_is_the_best(trained: Trained) -> None:
+def test_the_models_have_learned_and_the_oracle_is_the_best(trained: Trained) -> None:
     found = read(trained.run / "evaluation" / "metrics.json")["models"]
     value = {name: metrics["ndcg@5"]["value"] for name, metrics in found.items()}
     assert max(value, key=value.__getitem__) == "oracle"
-    # Measured 0.40, 0.24, 0.19 and 0.12: models that learnt nothing, or were wired wrongly, would not come near.
+    # Measured 0.40, 0.24, 0.19 and 0.12: models that learned nothing, or were wired wrongly, would not come near.
     assert value["ranking"] > value["popularity"]
     assert value["retrieval"] > value["random"]
 
@@ -218,7 +218,7 @@ class TestRefusedFolders:
     def test_no_run(self, tmp_path: Path, command: str) -> None:
         models = ["--models", tmp_path / "models"] if command == "export" else []
         refused = run_nextbest(command, "--out", tmp_path / "nothing", *models)
-        assert (refused.code, "no run's folder" in refused.err) == (2, True)
+        assert (refused.code, "not a run's folder" in refused.err) == (2, True)
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("command", ["evaluate", "export"])

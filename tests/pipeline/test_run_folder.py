@@ -25,7 +25,7 @@ def test_a_run_begins_and_goes_on(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"config": "c2"}, "another config;"),
         ({"data": {"customers": "d2"}}, "another data;"),
@@ -33,14 +33,14 @@ def test_a_run_begins_and_goes_on(folder: RunFolder) -> None:
         ({"config": "c2", "data": {}}, "another config and data;"),
     ],
 )
-def test_another_run_is_refused(folder: RunFolder, changed: dict[str, object], says: str) -> None:
+def test_another_run_is_refused(folder: RunFolder, changed: dict[str, object], message: str) -> None:
     folder.begin(MANIFEST)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         folder.begin(MANIFEST | changed)
     assert folder.manifest() == MANIFEST
 
 
-def test_an_empty_folder_is_taken(folder: RunFolder) -> None:
+def test_a_run_may_begin_in_an_empty_folder(folder: RunFolder) -> None:
     folder.root.mkdir()
     folder.begin(MANIFEST)
     assert folder.manifest() == MANIFEST

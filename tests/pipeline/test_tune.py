@@ -25,7 +25,7 @@ SPACE = """
 """
 
 
-def silent(name: str) -> Any:
+def ignore_progress(name: str) -> Any:
     return lambda what, share: None
 
 
@@ -56,9 +56,9 @@ def tuned(toml: Path) -> TuneResult:
     out = toml.parent.parent / "tuned"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(nextbest.pipeline.tune, "window_candidates", killed)
-        tune(toml, out, 2, "both", silent)
+        tune(toml, out, 2, "both", ignore_progress)
     assert not (out / "best.toml").exists()
-    return tune(toml, out, 2, "both", silent)
+    return tune(toml, out, 2, "both", ignore_progress)
 
 
 def test_the_own_settings_score_as_in_a_run(trained: Trained, tuned: TuneResult) -> None:
@@ -105,14 +105,14 @@ def test_the_best_toml_is_a_config_of_the_same_tables(toml: Path, tuned: TuneRes
 def test_again_nothing_is_trained(toml: Path, tuned: TuneResult, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("select_epochs", "select_ranker", "window_candidates"):
         monkeypatch.delattr(nextbest.pipeline.tune, name)
-    assert tune(toml, tuned.best.parent, 2, "both", silent) == tuned
+    assert tune(toml, tuned.best.parent, 2, "both", ignore_progress) == tuned
 
 
 def test_another_future_gives_the_same_trials_and_settings(toml: Path, tuned: TuneResult, tmp_path: Path) -> None:
     other = tmp_path / "bank"
     shutil.copytree(toml.parent, other)
     change_the_future(other)
-    result = tune(other / toml.name, tmp_path / "tuned", 2, "both", silent)
+    result = tune(other / toml.name, tmp_path / "tuned", 2, "both", ignore_progress)
     assert timeless(result) == timeless(tuned)
     assert result.best.read_text() == tuned.best.read_text()
 
@@ -120,5 +120,5 @@ def test_another_future_gives_the_same_trials_and_settings(toml: Path, tuned: Tu
 def test_the_search_is_no_part_of_a_run(trained: Trained, toml: Path, tmp_path: Path) -> None:
     for name in ("manifest.json", "config.toml"):
         shutil.copy(trained.run / name, tmp_path)
-    run = start_run(toml, tmp_path, silent)  # the TOML differs from the run's by [tune] alone
+    run = start_run(toml, tmp_path, ignore_progress)  # the TOML differs from the run's by [tune] alone
     assert run.config.tune.space.keys() == {"retrieval.learning_rate", "ranking.dropout"}

@@ -156,10 +156,10 @@ def test_people_see_the_best_and_the_given_settings(tmp_path: Path) -> None:
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(terminal_report(result_in(tmp_path, *trials), top=2))
     console.file.close()
-    shown = console.export_text()
-    header = next(line for line in shown.splitlines() if "trial " in line and "┃" in line)
+    text = console.export_text()
+    header = next(line for line in text.splitlines() if "trial " in line and "┃" in line)
     assert [cell.strip() for cell in header.strip("┃ ").split("┃")] == ["trial", "4", "3", "0 (given)"]
-    assert "0.6000" in shown and "retrieval.customer_units" in shown and "optimistic" in shown
+    assert "0.6000" in text and "retrieval.customer_units" in text and "optimistic" in text
 
 
 def dropouts(number: int) -> dict[str, Any]:

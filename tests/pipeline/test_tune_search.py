@@ -1,4 +1,4 @@
-"""The search: it finds a known optimum, ends what is worse, and a killed one ends as the one that nobody disturbed."""
+"""The search: it finds a known optimum, ends what is worse, and a killed one ends as one that ran undisturbed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Killed(BaseException):
     """Stands for a SIGKILL: nothing in the search may catch it."""
 
 
-def silent(what: str, share: float) -> None:
+def ignore_progress(what: str, share: float) -> None:
     """Show nothing."""
 
 
@@ -66,7 +66,7 @@ def score(trial: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return timeless(search_in(tmp_path_factory.mktemp("search")).run(14, objective(), silent))
+    return timeless(search_in(tmp_path_factory.mktemp("search")).run(14, objective(), ignore_progress))
 
 
 def test_trial_0_has_the_own_settings_and_is_not_ended(undisturbed: list[dict[str, Any]]) -> None:
@@ -92,60 +92,60 @@ def test_what_is_below_the_median_ends_early(undisturbed: list[dict[str, Any]]) 
 
 
 def test_nothing_ends_early_without_pruning(tmp_path: Path) -> None:
-    found = search_in(tmp_path, prune=False).run(8, objective(), silent)
+    found = search_in(tmp_path, prune=False).run(8, objective(), ignore_progress)
     assert [len(trial.scores) for trial in found] == [EPOCHS] * 8
 
 
 @pytest.mark.parametrize("die_at", [(1, 0), (1, 3), (2, 1), (9, 2), (14, 3)])
 def test_a_killed_search_goes_on(tmp_path: Path, undisturbed: list[dict[str, Any]], die_at: tuple[int, int]) -> None:
     with pytest.raises(Killed):
-        search_in(tmp_path).run(14, objective(die_at), silent)
+        search_in(tmp_path).run(14, objective(die_at), ignore_progress)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1  # the killed trial's
-    assert timeless(search_in(tmp_path).run(14, objective(), silent)) == undisturbed
+    assert timeless(search_in(tmp_path).run(14, objective(), ignore_progress)) == undisturbed
 
 
 def test_a_killed_trial_goes_on_from_its_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        search_in(tmp_path).run(1, objective((1, 2)), silent)
-    shown: list[float] = []
-    search_in(tmp_path).run(1, objective(), lambda what, share: shown.append(share))
-    assert shown == [1.0]  # three of four epochs were there
+        search_in(tmp_path).run(1, objective((1, 2)), ignore_progress)
+    shares: list[float] = []
+    search_in(tmp_path).run(1, objective(), lambda what, share: shares.append(share))
+    assert shares == [1.0]  # three of four epochs were there
 
 
 def test_a_search_of_fewer_trials_goes_on_with_more(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
     for trials in (1, 6, 14):
-        found = search_in(tmp_path).run(trials, objective(), silent)
+        found = search_in(tmp_path).run(trials, objective(), ignore_progress)
         assert timeless(found) == undisturbed[:trials]
     # What is there already is returned, and nothing is trained.
-    assert timeless(search_in(tmp_path).run(2, objective((1, 0)), silent)) == undisturbed
+    assert timeless(search_in(tmp_path).run(2, objective((1, 0)), ignore_progress)) == undisturbed
 
 
 def test_another_seed_tries_other_settings(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
-    found = timeless(replace(search_in(tmp_path), seed=6).run(2, objective(), silent))
+    found = timeless(replace(search_in(tmp_path), seed=6).run(2, objective(), ignore_progress))
     assert found[0] == undisturbed[0] and found[1] != undisturbed[1]
 
 
 def test_searches_of_other_names_share_a_folder(tmp_path: Path) -> None:
-    found = [replace(search_in(tmp_path), name=name).run(2, objective(), silent) for name in ("one", "other")]
+    found = [replace(search_in(tmp_path), name=name).run(2, objective(), ignore_progress) for name in ("one", "other")]
     assert timeless(found[0]) == timeless(found[1])
 
 
 def test_the_checkpoints_of_ended_trials_are_removed(tmp_path: Path) -> None:
-    kept: set[int] = set()
+    counts: set[int] = set()
     train = objective()
 
     def watched(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         training = train(settings, checkpoints, progress)
-        kept.add(len(list(checkpoints.parent.iterdir())))
+        counts.add(len(list(checkpoints.parent.iterdir())))
         return training
 
-    search_in(tmp_path).run(3, watched, silent)
-    assert kept == {1}
+    search_in(tmp_path).run(3, watched, ignore_progress)
+    assert counts == {1}
     assert [path.name for path in tmp_path.iterdir()] == ["trials"]
 
 
-def test_a_trial_without_a_score_is_told(tmp_path: Path) -> None:
+def test_a_trial_without_a_score_is_reported(tmp_path: Path) -> None:
     with pytest.raises(
         FailedError, match=r"trial 0 has the validation scores \[nan\], with .*; narrow \[tune\.space\]"
     ):
-        search_in(tmp_path).run(1, lambda *_: Training([0.0], [float("nan")]), silent)
+        search_in(tmp_path).run(1, lambda *_: Training([0.0], [float("nan")]), ignore_progress)

@@ -92,7 +92,7 @@ def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(monkeypatch: p
     assert "'retrieval.step_size', which has another name now; rename it to retrieval.learning_rate" in message
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_named_at_once() -> None:
     message = refused(
         {
             "retrieval.learning_rat": {"low": 1, "high": 2},
@@ -108,8 +108,8 @@ def test_all_problems_are_told_at_once() -> None:
             "retrieval.leave_one_out": {"low": 0.1, "high": 1, "log": True},
         }
     )
-    for told in (
-        "'retrieval.learning_rat', which is no key of the config; correct it: retrieval has embedding_dim, ",
+    for problem in (
+        "'retrieval.learning_rat', which is not a key of the config; correct it: retrieval has embedding_dim, ",
         "'retreival.dropout'; only retrieval, encoder, ranking and statistics can be tuned",
         "'data.windows.horizon_days'; only",
         "'retrieval.index', which is a section",
@@ -122,11 +122,11 @@ def test_all_problems_are_told_at_once() -> None:
         "retrieval.hard_negatives is a range, but retrieval.hard_negatives = null; set it, or give choices",
         "retrieval.leave_one_out = 0.0 has no logarithm",
     ):
-        assert told in message
+        assert problem in message
 
 
 @pytest.mark.parametrize(
-    ("parameter", "told"),
+    ("parameter", "problem"),
     [
         ({}, "give low and high, or choices"),
         ({"low": 1}, "give low and high, or choices"),
@@ -139,8 +139,8 @@ def test_all_problems_are_told_at_once() -> None:
         ({"low": 1, "high": 2, "step": 1}, "Extra inputs"),
     ],
 )
-def test_a_parameter_is_a_range_or_choices(parameter: dict[str, Any], told: str) -> None:
-    assert told in refused({"retrieval.epochs": parameter})
+def test_a_parameter_is_a_range_or_choices(parameter: dict[str, Any], problem: str) -> None:
+    assert problem in refused({"retrieval.epochs": parameter})
 
 
 def test_the_toml_is_named_with_its_problems(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_toml_is_named_with_its_problems(tmp_path: Path) -> None:
     toml.write_text(
         f'{tables}[data.interactions]\npath = "x.csv"\n[tune.space]\n"retrieval.drop" = {{ low = 0, high = 1 }}\n'
     )
-    with pytest.raises(InputError, match=r"nextbest\.toml: .*'retrieval\.drop', which is no key"):
+    with pytest.raises(InputError, match=r"nextbest\.toml: .*'retrieval\.drop', which is not a key"):
         load_config(toml)
 
 

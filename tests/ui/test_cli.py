@@ -182,7 +182,7 @@ def test_the_exit_code_of_the_real_command(tmp_path: Path) -> None:
         [*command, "evaluate", "--out", tmp_path / "nothing"], cwd=ROOT, capture_output=True, text=True
     )
     assert refused.returncode == 2
-    assert "no run's folder" in refused.stderr and "Traceback" not in refused.stderr
+    assert "not a run's folder" in refused.stderr and "Traceback" not in refused.stderr
     assert not refused.stdout
 
 

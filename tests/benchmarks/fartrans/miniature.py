@@ -19,8 +19,8 @@ bob,Professional,Not_Available,Predicted_CAP_GT300K,2000-01-01,2020-03-01
 dan,Mass,Conservative,CAP_LT30K,2019-01-01,2020-06-30
 eve,Mass,Income,CAP_LT30K,2020-01-01,2020-08-01
 """
-# FUND: two rows of one day, of which the second counts. GONE: bought before its first row, and no longer offered.
-# NEW: first described after the time point, but offered. TAKEN: likewise, not offered, yet someone took it.
+# FUND: two rows of one day, of which the second counts. GONE: bought before its first row, and no longer eligible.
+# NEW: first described after the time point, but eligible. TAKEN: likewise, not eligible, yet someone bought it.
 ASSETS = """\
 ISIN,assetName,assetShortName,assetCategory,assetSubCategory,marketID,sector,industry,timestamp
 STOCK,"A, B & C",ABC,Stock,,M1,Energy,Oil,2018-01-02
@@ -37,7 +37,7 @@ X1,M1,Athens,"One, two",Greece,"Mon,Tue",10:00-17:00,Public Securities
 X2,M2,Over the counter,,-,Mon,10:00-17:00,Private Securities
 """
 # The time point is 2020-06-30: ann's GONE of that very day is tested and her NEW of (06-20, 06-30] is known; what bob
-# and ann took later is tested or nobody's business.
+# and ann bought later is tested or ignored.
 BUYS = """\
 customerID,ISIN,after,on_or_before
 ann,STOCK,,2019-04-01
@@ -69,9 +69,9 @@ def write(path: Path, text: str) -> None:
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> int | None:
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | None:
     """Run the command line and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["fartrans", *map(str, words)])
+    monkeypatch.setattr(sys, "argv", ["fartrans", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
     return ended.value.code  # type: ignore[return-value]

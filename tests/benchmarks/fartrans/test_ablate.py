@@ -21,7 +21,7 @@ class TestTemplate:
         changed = changed_template(SMALL, {("ranking", "rate"): None, ("evaluation", "k"): None})
         assert changed == "[data]\nx = $x\n\n[ranking]\n\n[evaluation]\nrate = 3\n"
 
-    def test_a_section_that_is_not_there_is_told(self) -> None:
+    def test_a_section_that_is_not_there_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"retrieval.*no such section"):
             changed_template(SMALL, {("retrieval", "epochs"): "1"})
 
@@ -55,7 +55,7 @@ class TestTable:
         # -0.1 and -0.3: the mean is -0.2, the deviation 0.1414, the error that over the root of 2.
         assert found.rows[0][1:] == ("0, 1", "+0.0000 ± 0.0000", "-0.2000 ± 0.1000")
 
-    def test_a_part_that_was_not_measured_is_told(self, tmp_path: Path) -> None:
+    def test_a_part_that_was_not_measured_is_refused(self, tmp_path: Path) -> None:
         self.measured(tmp_path / "whole", (0.5, 0.7))
         with pytest.raises(InputError, match="no split is measured there"):
             ablation_table(tmp_path / "whole", tmp_path / "out")

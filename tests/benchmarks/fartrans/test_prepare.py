@@ -51,9 +51,9 @@ def test_customers_have_a_row_from_their_first_purchase_on_and_none_after_the_ti
     )
 
 
-def test_products_are_there_when_they_are_bought_or_offered(miniature: Path, tmp_path: Path) -> None:
+def test_products_are_there_when_they_are_bought_or_eligible(miniature: Path, tmp_path: Path) -> None:
     prepare(miniature, 7, tmp_path / "out")
-    # NEW was bought by 06-30 and is offered on it; TAKEN, bought in (2020-12-20, 2021-01-10], is unknown until 12-31.
+    # NEW was bought by 06-30 and is eligible on it; TAKEN, bought in (2020-12-20, 2021-01-10], is unknown until 12-31.
     assert (tmp_path / "out" / "products.csv").read_text() == (
         "product_id,as_of,name,category,subcategory,market,sector,industry,market_country,market_class,eligible\n"
         "FUND,2018-01-02,Fund,MTF,Balanced,M2,,,,Private Securities,True\n"
@@ -96,13 +96,13 @@ def test_the_config_describes_the_tables_and_the_window(miniature: Path, tmp_pat
     assert [window.dates for window in windows.ranking] == list(pairwise(cutoffs))
 
 
-def test_only_what_is_offered_and_not_held_may_be_recommended(miniature: Path, tmp_path: Path) -> None:
+def test_only_what_is_eligible_and_not_held_may_be_recommended(miniature: Path, tmp_path: Path) -> None:
     run = run_of(prepare(miniature, 7, tmp_path / "out").toml)
     snapshot = take_snapshot(run.history, run.windows.test.cutoff, run.config.data.windows)
     test_set = select_test_customers(run, snapshot, labels(run.dataset, run.history, run.windows.test))
     assert list(run.history.products.ids) == ["FUND", "GONE", "NEW", "STOCK"]
     assert list(run.history.customers.ids[test_set.customers]) == ["ann", "bob"]
-    # ann holds STOCK and NEW; bob holds STOCK and GONE; GONE is not offered.
+    # ann holds STOCK and NEW; bob holds STOCK and GONE; GONE is not eligible.
     assert test_set.allowed(np.arange(2)).tolist() == [[True, False, False, False], [True, False, True, False]]
     # TAKEN was unknown at the time point, so nothing could have predicted it.
     assert test_set.relevant.toarray().tolist() == [[False, True, False, False], [True, False, False, False]]
@@ -125,11 +125,11 @@ def test_the_command_writes_a_split_and_says_what(
 ) -> None:
     out = tmp_path / "new" / "out"
     assert command(monkeypatch, "prepare", miniature, "--split", 7, "--out", out) == 0
-    said = capsys.readouterr()
-    assert said.out == (
+    output = capsys.readouterr()
+    assert output.out == (
         f"wrote {out / 'nextbest.toml'}: 2 test customers after 2020-06-30, 4 ranking windows of 100 days before\n"
     )
-    assert said.err == ""
+    assert output.err == ""
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
     assert sorted(path.name for path in out.iterdir()) == [
         "customers.csv",
@@ -141,7 +141,7 @@ def test_the_command_writes_a_split_and_says_what(
 
 
 @pytest.mark.parametrize(
-    ("fix", "split", "said"),
+    ("fix", "split", "message"),
     [
         ({}, 5, "splits.csv, column 'split': there is no split 5; it has 6, 7"),
         ({}, 6, "split 6: no purchase is known after the first day of the history, 2019-04-01; choose a later split"),
@@ -156,7 +156,7 @@ def test_the_command_writes_a_split_and_says_what(
 def test_a_source_that_cannot_be_used_is_refused_and_nothing_is_written(
     fix: dict[str, str],
     split: int,
-    said: str,
+    message: str,
     miniature: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,7 +165,7 @@ def test_a_source_that_cannot_be_used_is_refused_and_nothing_is_written(
     for name, text in fix.items():
         write(miniature / name, text)
     assert command(monkeypatch, "prepare", miniature, "--split", split, "--out", tmp_path / "out") == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["fartrans"]
 
 
@@ -195,7 +195,7 @@ def test_a_folder_that_holds_something_is_left_alone(miniature: Path, tmp_path: 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-def test_an_empty_folder_is_taken(miniature: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_may_be_written_to(miniature: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert prepare(miniature, 7, tmp_path / "out").toml.is_file()
 
@@ -247,7 +247,7 @@ def run_of(toml: Path) -> Run:
 
 
 def popularity_by_the_book(folder: Path, split: int) -> dict[str, float]:
-    """Follow the protocol's words over the raw files, one customer at a time."""
+    """Follow the protocol over the raw files, one customer at a time."""
 
     def read(name: str) -> pd.DataFrame:
         return pd.read_csv(folder / name, dtype=str, keep_default_na=False)
@@ -268,8 +268,8 @@ def popularity_by_the_book(folder: Path, split: int) -> dict[str, float]:
         tests[customer].add(isin)
     found = defaultdict(list)
     for customer, relevant in tests.items():
-        shown = [isin for isin in ranking if isin not in held[customer]][:10]
-        places = [place for place, isin in enumerate(shown, start=1) if isin in relevant]
+        recommended = [isin for isin in ranking if isin not in held[customer]][:10]
+        places = [place for place, isin in enumerate(recommended, start=1) if isin in relevant]
         ideal = sum(1 / math.log2(place + 1) for place in range(1, min(10, len(relevant)) + 1))
         found["ndcg@10"].append(sum(1 / math.log2(place + 1) for place in places) / ideal)
         found["recall@10"].append(len(places) / len(relevant))

@@ -35,10 +35,10 @@ def test_only_the_chosen_splits_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("only", "parts", "said"), [([7], [], "no split is measured"), (None, [[7, 8]], "splits 7, 8")]
+    ("only", "parts", "message"), [([7], [], "no split is measured"), (None, [[7, 8]], "splits 7, 8")]
 )
 def test_a_report_of_nothing_is_refused(
-    only: list[int] | None, parts: list[list[int]], said: str, tmp_path: Path
+    only: list[int] | None, parts: list[list[int]], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         write_report(saved(tmp_path), only, parts)

@@ -21,11 +21,11 @@ def test_baselines_are_measured_by_the_protocol_and_only_once(
     out = tmp_path / "out"
     for (task,) in plan(settings(miniature, out), {7: 7}, ["baselines"], [1]):
         do_task(task.model_dump_json())
-    words = ("run", "--data", miniature, "--splits", 7, "--models", "baselines", "--out", out)
-    assert command(monkeypatch, *words) == 0
+    arguments = ("run", "--data", miniature, "--splits", 7, "--models", "baselines", "--out", out)
+    assert command(monkeypatch, *arguments) == 0
     assert "[1/" not in capsys.readouterr().out  # no task was left
     report = Report.model_validate_json((out / "report.json").read_text())
-    # ann's GONE is not offered. bob may be shown FUND and NEW, each bought once before; FUND comes first and is right.
+    # ann bought GONE, which is not eligible. bob may get FUND and NEW, each bought once before; FUND is right.
     popularity = report.parts[0].models["popularity"]
     assert {name: figure.value for name, figure in popularity.metrics.items()} == {
         "ndcg@10": 0.5,
@@ -38,24 +38,24 @@ def test_baselines_are_measured_by_the_protocol_and_only_once(
 
 
 def test_a_task_that_fails_is_named_and_the_others_are_done(miniature: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     out = tmp_path / "out"
     # Split 6 knows undated purchases only, and no window can be made of them.
-    (failed,) = run(settings(miniature, out), {6: 6, 7: 7}, [], [], 1, said.append)
+    (failed,) = run(settings(miniature, out), {6: 6, 7: 7}, [], [], 1, messages.append)
     assert failed.startswith("split 6: tables failed (")
     assert "splits.csv: split 6: " in failed
-    assert said[0] == f"[1/2] {failed}"
-    assert said[1].startswith("[2/2] split 7: tables: ")
+    assert messages[0] == f"[1/2] {failed}"
+    assert messages[1].startswith("[2/2] split 7: tables: ")
     assert (out / "splits" / "7" / "nextbest.toml").is_file()
     # What is there is not done again, and other settings are not mixed into it.
-    assert run(settings(miniature, out), {7: 7}, [], [], 1, said.append) == []
-    assert len(said) == 2
+    assert run(settings(miniature, out), {7: 7}, [], [], 1, messages.append) == []
+    assert len(messages) == 2
     other = tmp_path / "other.toml.in"
     other.write_text(TEMPLATE.read_text() + "\n[export]\ndefault_k = 3\n")
     with pytest.raises(InputError, match="another template; name another --out"):
-        run(settings(miniature, out, other), {6: 6}, [], [], 1, said.append)
+        run(settings(miniature, out, other), {6: 6}, [], [], 1, messages.append)
     with pytest.raises(InputError, match="another source and schedule of training"):
-        run(settings(tmp_path, out), {6: 6, 7: 6}, [], [], 1, said.append)
+        run(settings(tmp_path, out), {6: 6, 7: 6}, [], [], 1, messages.append)
 
 
 def test_every_group_and_seed_is_planned_in_phases(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_groups_are_chosen_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (("--splits", "5"), "there is no split 5; it has 6, 7"),
         (("--splits", "x"), "'x' names no splits"),
@@ -82,15 +82,15 @@ def test_groups_are_chosen_by_name() -> None:
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_is_written(
-    words: tuple[str, str],
-    said: str,
+    arguments: tuple[str, str],
+    message: str,
     miniature: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert command(monkeypatch, "run", "--data", miniature, "--out", tmp_path / "out", *words) == 2
-    assert said in capsys.readouterr().err
+    assert command(monkeypatch, "run", "--data", miniature, "--out", tmp_path / "out", *arguments) == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

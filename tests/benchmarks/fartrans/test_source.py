@@ -58,5 +58,5 @@ def test_a_split_that_the_folder_lacks_is_refused(miniature: Path) -> None:
 
 def test_a_split_without_a_number_is_refused(miniature: Path) -> None:
     write(miniature / "splits.csv", SPLITS + "last,2020-06-30,2020-12-31\n")
-    with pytest.raises(InputError, match="'last' is no number of a split; number the splits 0, 1, 2"):
+    with pytest.raises(InputError, match="'last' is not the number of a split; number the splits 0, 1, 2"):
         choose_splits(miniature, None)

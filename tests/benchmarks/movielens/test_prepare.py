@@ -48,9 +48,9 @@ def miniature(tmp_path: Path) -> Path:
     return folder
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> int | None:
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | None:
     """Run the command line and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["movielens", *map(str, words)])
+    monkeypatch.setattr(sys, "argv", ["movielens", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
     return ended.value.code  # type: ignore[return-value]
@@ -106,9 +106,9 @@ def test_any_sequence_keeps_its_order_and_ends_on_the_last_day(rated: list[tuple
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
-        ("ml-100k.inter", RATINGS.replace(str(30 * DAY), "soon"), "column 'timestamp', line 5: 'soon' is no time"),
+        ("ml-100k.inter", RATINGS.replace(str(30 * DAY), "soon"), "column 'timestamp', line 5: 'soon' is not a time"),
         ("ml-100k.inter", RATINGS + f"cid\t1\t5\t{DAY}\n", "column 'user_id', line 8: 'cid' is not described"),
         ("ml-100k.inter", RATINGS + f"ann\t9\t5\t{DAY}\n", "column 'item_id', line 8: '9' is not described"),
         ("ml-100k.item", FILMS.replace("release_year", "year"), "column 'release_year:token': the column is missing"),
@@ -118,7 +118,7 @@ def test_any_sequence_keeps_its_order_and_ends_on_the_last_day(rated: list[tuple
 def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(
     name: str,
     text: str,
-    said: str,
+    message: str,
     miniature: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(
 ) -> None:
     (miniature / name).write_text(text)
     assert command(monkeypatch, "prepare", "--source", miniature, "--out", tmp_path / "out") == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["ml-100k"]
 
 

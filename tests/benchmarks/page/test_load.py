@@ -28,8 +28,8 @@ class TestQuestions:
         assert first != self.ask(about, 2, 2) and first != self.ask(about, 1, 3)
 
     def test_every_tenth_asks_why_and_every_twentieth_who(self, about: Served) -> None:
-        asked = Counter(question.endpoint for question in self.ask(about, 0, 0))
-        assert asked == {"/recommend": 170, "/explain": 20, "/profile": 10}
+        endpoints = Counter(question.endpoint for question in self.ask(about, 0, 0))
+        assert endpoints == {"/recommend": 170, "/explain": 20, "/profile": 10}
 
     def test_filters_are_drawn_from_what_there_is(self, about: Served) -> None:
         found = [question.arguments for question in self.ask(about, 0, 0) if question.endpoint == "/recommend"]
@@ -62,7 +62,7 @@ class TestUser:
         asking = User(ask, until_the_end())
         while not user.ends:
             asking.run(time.perf_counter() + 0.001)
-        assert [said for _, said in asking.failed] == ["/profile: ValueError: no profile"] * 2
+        assert [message for _, message in asking.failed] == ["/profile: ValueError: no profile"] * 2
         assert Counter(question.endpoint for question, _ in asking.answered)["/explain"] == 4
 
     def test_the_summary(self) -> None:
@@ -79,14 +79,14 @@ def test_load_from_the_start_of_the_page_to_the_figures(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "load.json"
-    asked = ["load", "--models", trained.models, "--users", "2", "--seconds", "1", "--out", out]
-    monkeypatch.setattr("sys.argv", ["page", *map(str, asked)])
+    arguments = ["load", "--models", trained.models, "--users", "2", "--seconds", "1", "--out", out]
+    monkeypatch.setattr("sys.argv", ["page", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         main()
-    told, found = capsys.readouterr().out, json.loads(out.read_text())
+    output, found = capsys.readouterr().out, json.loads(out.read_text())
     assert (end.value.code or 0, found["errors"]) == (0, {})
     assert found["endpoints"]["all"]["latency"]["answers"] > 0
     assert found["peer"]["latency"]["answers"] == found["endpoints"]["/recommend"]["latency"]["answers"]
     assert found["page_processor_seconds"] > 0
     assert 0 < found["open_seconds"] < found["first_answer_seconds"]
-    assert re.search(r"^\| /recommend \| [1-9]", told, re.MULTILINE)
+    assert re.search(r"^\| /recommend \| [1-9]", output, re.MULTILINE)
