@@ -1,4 +1,4 @@
-"""What the three tables mean and how time is cut: the part of the TOML that every stage reads."""
+"""What the three tables mean, how time is cut, the policy and the encoders: the settings that every stage reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with an input: said once, for all of it, with the place and the remedy."""
+"""Errors for people: what is wrong with an input, all at once, each with its place and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people call the places of a feature vector: explanations speak of columns and crosses, not of embeddings."""
+"""Which places of a feature vector are which column: explanations name columns and crosses, not embeddings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NamedFeature(SettingsModel):
     kind: FeatureKind
     """Whether it says something of the customer, of the product, or of both together."""
     name: str
-    """'column', or what it is computed from columns; `serving.reasons` has the words for it."""
+    """'column', or what it is computed from columns; `serving.insights.sentences` phrases it for people."""
     columns: tuple[str, ...] = ()
     """The raw columns that it is made of, the customer's before the product's."""
     places: tuple[int, ...]

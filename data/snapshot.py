@@ -60,6 +60,38 @@ class Snapshot:
         return self.available & not_held
 
 
+def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapshot:
+    """Join everything that is known at the end of `day`. Rows after it change nothing."""
+    num_customers, num_products = len(dataset.customers), len(dataset.products)
+    held = _held_pairs(dataset, day)
+    recent = dataset.interactions.between(day - windows.recent_days, day)
+    recent = _last_event_per_pair(recent, num_products)
+    return Snapshot(
+        day=day,
+        customers=dataset.customers.at(day),
+        products=dataset.products.at(day),
+        available=dataset.products.rows_at(day) >= 0,
+        held=_newest_first(held, num_customers),
+        recent=_newest_first(recent, num_customers),
+        holdings=_holdings_matrix(held, (num_customers, num_products)),
+    )
+
+
+def holdings_at(dataset: Dataset, day: int) -> sp.csr_matrix:
+    """Return who holds what at the end of `day`: 1 where held, float32, [num_customers, num_products]."""
+    return _holdings_matrix(_held_pairs(dataset, day), (len(dataset.customers), len(dataset.products)))
+
+
+def new_acquisitions(dataset: Dataset, after: int, until: int) -> Interactions:
+    """Return the first acquisition of each product not held at `after`, in `after < day <= until`."""
+    num_products = len(dataset.products)
+    acquired = dataset.interactions.between(after, until).acquisitions
+    _, first = np.unique(_pair_numbers(acquired, num_products), return_index=True)
+    acquired = acquired[np.sort(first)]
+    held = _pair_numbers(_held_pairs(dataset, after), num_products)
+    return acquired[~np.isin(_pair_numbers(acquired, num_products), held)]
+
+
 def _pair_numbers(events: Interactions, num_products: int) -> Array:
     """Return one number per (customer, product) pair, int64 [num_events]."""
     return events.customer.astype(np.int64) * num_products + events.product
@@ -84,11 +116,6 @@ def _holdings_matrix(pairs: Interactions, shape: tuple[int, int]) -> sp.csr_matr
     return sp.csr_matrix((ones, (pairs.customer, pairs.product)), shape=shape)
 
 
-def holdings_at(dataset: Dataset, day: int) -> sp.csr_matrix:
-    """Return who holds what at the end of `day`: 1 where held, float32, [num_customers, num_products]."""
-    return _holdings_matrix(_held_pairs(dataset, day), (len(dataset.customers), len(dataset.products)))
-
-
 def _newest_first(events: Interactions, num_customers: int) -> History:
     order = np.lexsort((events.product, -events.day.astype(np.int64), events.customer))
     customer = events.customer[order]
@@ -96,30 +123,3 @@ def _newest_first(events: Interactions, num_customers: int) -> History:
         products=lists_by_row(events.product[order], customer, num_customers, NO_PRODUCT),
         days=lists_by_row(events.day[order], customer, num_customers, 0),
     )
-
-
-def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapshot:
-    """Join everything that is known at the end of `day`. Rows after it change nothing."""
-    num_customers, num_products = len(dataset.customers), len(dataset.products)
-    held = _held_pairs(dataset, day)
-    recent = dataset.interactions.between(day - windows.recent_days, day)
-    recent = _last_event_per_pair(recent, num_products)
-    return Snapshot(
-        day=day,
-        customers=dataset.customers.at(day),
-        products=dataset.products.at(day),
-        available=dataset.products.rows_at(day) >= 0,
-        held=_newest_first(held, num_customers),
-        recent=_newest_first(recent, num_customers),
-        holdings=_holdings_matrix(held, (num_customers, num_products)),
-    )
-
-
-def new_acquisitions(dataset: Dataset, after: int, until: int) -> Interactions:
-    """Return the first acquisition of each product not held at `after`, in `after < day <= until`."""
-    num_products = len(dataset.products)
-    acquired = dataset.interactions.between(after, until).acquisitions
-    _, first = np.unique(_pair_numbers(acquired, num_products), return_index=True)
-    acquired = acquired[np.sort(first)]
-    held = _pair_numbers(_held_pairs(dataset, after), num_products)
-    return acquired[~np.isin(_pair_numbers(acquired, num_products), held)]

@@ -74,6 +74,31 @@ class EncoderState(SettingsModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
+def fit_encoder(
+    features: Features, columns: Mapping[str, ColumnConfig], config: EncoderConfig, day: int
+) -> EncoderState:
+    """Learn scales and vocabularies.
+
+    Args:
+        features: Raw columns, [num_rows]; only rows that are known at the cutoff.
+        columns: The columns' roles; columns with the role id are not read.
+        config: Settings.
+        day: The cutoff at which dates become ages, days since 1970-01-01.
+    """
+    numbers, categories, texts = {}, {}, []
+    for name, column in columns.items():
+        values = features[name]
+        if column.role == "date":
+            numbers[name] = _fit_number(np.float32(day) - values, column, config)
+        elif column.role in ("number", "boolean"):
+            numbers[name] = _fit_number(values, column, config)
+        elif column.role == "category":
+            categories[name] = _fit_vocabulary(values, config)
+        elif column.role == "text":
+            texts.append(name)
+    return EncoderState(config=config, numbers=numbers, categories=categories, texts=tuple(texts))
+
+
 def _fit_number(values: Array, column: ColumnConfig, config: EncoderConfig) -> NumberState:
     known = values[np.isfinite(values)].astype(np.float64)
     transform, quantiles, transformed = column.transform, np.zeros(0), known
@@ -112,31 +137,6 @@ def _fit_vocabulary(values: Array, config: EncoderConfig) -> tuple[str, ...]:
     known = words != ""  # astype drops trailing NULs, so that only now every empty word shows
     words, counts = words[known], counts[known]
     return tuple(words[np.argsort(-counts, kind="stable")][: config.max_categories].tolist())
-
-
-def fit_encoder(
-    features: Features, columns: Mapping[str, ColumnConfig], config: EncoderConfig, day: int
-) -> EncoderState:
-    """Learn scales and vocabularies.
-
-    Args:
-        features: Raw columns, [num_rows]; only rows that are known at the cutoff.
-        columns: The columns' roles; columns with the role id are not read.
-        config: Settings.
-        day: The cutoff at which dates become ages, days since 1970-01-01.
-    """
-    numbers, categories, texts = {}, {}, []
-    for name, column in columns.items():
-        values = features[name]
-        if column.role == "date":
-            numbers[name] = _fit_number(np.float32(day) - values, column, config)
-        elif column.role in ("number", "boolean"):
-            numbers[name] = _fit_number(values, column, config)
-        elif column.role == "category":
-            categories[name] = _fit_vocabulary(values, config)
-        elif column.role == "text":
-            texts.append(name)
-    return EncoderState(config=config, numbers=numbers, categories=categories, texts=tuple(texts))
 
 
 class FeatureEncoder(tf.keras.layers.Layer):
@@ -219,6 +219,14 @@ class FeatureEncoder(tf.keras.layers.Layer):
         return tf.concat(columns, axis=1)
 
 
+def raw_columns_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:
+    """Return the tensor specifications of the raw columns, [None] each."""
+    return {
+        name: tf.TensorSpec([None], tf.float32 if numeric else tf.string, name=name)
+        for name, numeric in state.columns.items()
+    }
+
+
 def _log1p(values: tf.Tensor) -> tf.Tensor:
     """Logarithm by way of float64: in float32 its last digits depend on a value's place in the batch."""
     return tf.cast(tf.math.log1p(tf.cast(values, tf.float64)), tf.float32)
@@ -234,11 +242,3 @@ def _quantile_rank(values: tf.Tensor, quantiles: tuple[float, ...]) -> tf.Tensor
     low, high = tf.gather(edges, right - 1), tf.gather(edges, right)
     share = tf.clip_by_value((values - low) / (high - low), 0.0, 1.0)
     return tf.cast((tf.cast(right - 1, tf.float64) + share) * (1 / (len(quantiles) - 1)), tf.float32)
-
-
-def raw_columns_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:
-    """Return the tensor specifications of the raw columns, [None] each."""
-    return {
-        name: tf.TensorSpec([None], tf.float32 if numeric else tf.string, name=name)
-        for name, numeric in state.columns.items()
-    }

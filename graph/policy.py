@@ -25,10 +25,6 @@ _COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 }
 
 
-def _missing(values: tf.Tensor) -> tf.Tensor:
-    return values == "" if values.dtype == tf.string else ~tf.math.is_finite(values)
-
-
 class SuitabilityPolicy(tf.Module):
     """The rules of a `PolicyConfig`, bound to a catalogue.
 
@@ -124,6 +120,10 @@ class SuitabilityPolicy(tf.Module):
             allowed = rule.missing == "allow"
             holds = tf.logical_or(holds, unknown) if allowed else tf.logical_and(holds, ~unknown)
         return holds
+
+
+def _missing(values: tf.Tensor) -> tf.Tensor:
+    return values == "" if values.dtype == tf.string else ~tf.math.is_finite(values)
 
 
 def _constant(values: Array) -> tf.Tensor:

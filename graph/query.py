@@ -122,10 +122,6 @@ def concat_queries(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     return {name: concat_padded([part[name] for part in parts], padding.get(name, 0)) for name in parts[0]}
 
 
-def _ids(history: History, product_ids: Array) -> Array:
-    return np.where(history.products == NO_PRODUCT, "", product_ids[history.products])
-
-
 def raw_request(snapshot: Snapshot, product_ids: Array, columns: Iterable[str], rows: Array) -> dict[str, Array]:
     """Return customers of a snapshot as a raw request.
 
@@ -143,3 +139,7 @@ def raw_request(snapshot: Snapshot, product_ids: Array, columns: Iterable[str], 
         "recent_days": recent.days.astype(np.int64),
         "as_of_day": np.full(len(rows), snapshot.day, np.int64),
     }
+
+
+def _ids(history: History, product_ids: Array) -> Array:
+    return np.where(history.products == NO_PRODUCT, "", product_ids[history.products])

@@ -45,7 +45,7 @@ class SeededDropout(tf.keras.layers.Layer):
 
 
 class FeatureEmbedding(tf.keras.layers.Layer):
-    """Encoded features (see `data.encoders`) to one vector per row, [..., output_dim]."""
+    """Encoded features (see `graph.encoders`) to one vector per row, [..., output_dim]."""
 
     def __init__(
         self, state: EncoderState, category_dim: int, dropout: SeededDropout, num_extra_floats: int = 0

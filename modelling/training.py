@@ -1,4 +1,8 @@
-"""The training loop of both stages: epochs, validation, early stopping, and checkpoints that resume exactly."""
+"""The training loop of both stages.
+
+`train` runs epochs with validation and early stopping, and writes checkpoints from which a killed training resumes
+exactly; `window_batches` makes its batches. `transfer_weights` brings trained weights to another catalogue's products.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +55,45 @@ class Training:
         return bool(self.scores) and len(self.scores) - self.best_epochs >= patience
 
 
-def adam(learning_rate: float, averaging: float, steps: int) -> tf.keras.optimizers.Optimizer:
-    """Return Adam, which leaves after each epoch an average of the weights over its last steps.
+def train(
+    model: tf.keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
+    epochs: int,
+    checkpoints: Path,
+    *,
+    validate: Callable[[], float] | None = None,
+    patience: int = 1,
+    progress: Progress = lambda what, share: None,
+) -> Training:
+    """Train a compiled model, resuming from its checkpoints; afterwards it holds the best epoch's variables.
 
     Args:
-        learning_rate: Step size.
-        averaging: Over which share of an epoch (Polyak and Juditsky, "Acceleration of stochastic approximation by
-            averaging", 1992; here with exponentially falling weights); 0 for the last step's weights.
-        steps: Steps of an epoch.
+        model: A compiled Keras model whose variables exist, with a metric `mean_loss`.
+        batches: Epoch -> its batches; a function of the epoch alone, so that a resumed training sees the same.
+        epochs: How many epochs at most.
+        checkpoints: A folder of this training's own.
+        validate: Returns the validation score, higher is better. Without it the last epoch is the best.
+        patience: Stop after so many epochs without a better score.
+        progress: Called after every epoch.
     """
-    span = max(averaging * steps, 1.0)
-    return tf.keras.optimizers.Adam(learning_rate, use_ema=span > 1, ema_momentum=1 - 1 / span)
+    store = _Checkpoints(model, checkpoints)
+    training = store.load("last") or Training()
+    for epoch in range(len(training.losses), epochs):
+        if training.exhausted(patience):
+            break
+        history = model.fit(batches(epoch), epochs=epoch + 1, initial_epoch=epoch, verbose=0)
+        training.losses.append(float(history.history["mean_loss"][-1]))
+        what = f"epoch {epoch + 1}, loss {training.losses[-1]:.4f}"
+        if validate is not None:
+            training.scores.append(validate())
+            what += f", validation {training.scores[-1]:.4f}"
+            if training.best_epochs == epoch + 1:
+                store.save("best", training)
+        store.save("last", training)
+        progress(what, (epoch + 1) / epochs)
+    if validate is not None:
+        store.load("best")
+    return training
 
 
 class _Checkpoints:
@@ -108,45 +140,17 @@ def restore(model: tf.keras.Model, checkpoints: Path) -> None:
     status.assert_existing_objects_matched().expect_partial()
 
 
-def train(
-    model: tf.keras.Model,
-    batches: Callable[[int], tf.data.Dataset],
-    epochs: int,
-    checkpoints: Path,
-    *,
-    validate: Callable[[], float] | None = None,
-    patience: int = 1,
-    progress: Progress = lambda what, share: None,
-) -> Training:
-    """Train a compiled model, resuming from its checkpoints; afterwards it holds the best epoch's variables.
+def adam(learning_rate: float, averaging: float, steps: int) -> tf.keras.optimizers.Optimizer:
+    """Return Adam, which leaves after each epoch an average of the weights over its last steps.
 
     Args:
-        model: A compiled Keras model whose variables exist, with a metric `mean_loss`.
-        batches: Epoch -> its batches; a function of the epoch alone, so that a resumed training sees the same.
-        epochs: How many epochs at most.
-        checkpoints: A folder of this training's own.
-        validate: Returns the validation score, higher is better. Without it the last epoch is the best.
-        patience: Stop after so many epochs without a better score.
-        progress: Called after every epoch.
+        learning_rate: Step size.
+        averaging: Over which share of an epoch (Polyak and Juditsky, "Acceleration of stochastic approximation by
+            averaging", 1992; here with exponentially falling weights); 0 for the last step's weights.
+        steps: Steps of an epoch.
     """
-    store = _Checkpoints(model, checkpoints)
-    training = store.load("last") or Training()
-    for epoch in range(len(training.losses), epochs):
-        if training.exhausted(patience):
-            break
-        history = model.fit(batches(epoch), epochs=epoch + 1, initial_epoch=epoch, verbose=0)
-        training.losses.append(float(history.history["mean_loss"][-1]))
-        what = f"epoch {epoch + 1}, loss {training.losses[-1]:.4f}"
-        if validate is not None:
-            training.scores.append(validate())
-            what += f", validation {training.scores[-1]:.4f}"
-            if training.best_epochs == epoch + 1:
-                store.save("best", training)
-        store.save("last", training)
-        progress(what, (epoch + 1) / epochs)
-    if validate is not None:
-        store.load("best")
-    return training
+    span = max(averaging * steps, 1.0)
+    return tf.keras.optimizers.Adam(learning_rate, use_ema=span > 1, ema_momentum=1 - 1 / span)
 
 
 def window_batches(window: Array, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
@@ -188,6 +192,26 @@ def zeros_of_spec(spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     return {name: tf.zeros(sizes[name], tensor.dtype) for name, tensor in spec.items()}
 
 
+def transfer_weights(
+    build: Callable[[Encoders], tf.keras.Model], trained: Encoders, encoders: Encoders, checkpoints: Path
+) -> tf.keras.Model:
+    """Return a trained model in the positions of other products.
+
+    Args:
+        build: Encoders -> a model whose variables exist; its `product_tables` are those with a row per product.
+        trained: The encoders that the model was trained with.
+        encoders: The same over other products.
+        checkpoints: The folder of its training.
+    """
+    source, model = build(trained), build(encoders)
+    restore(source, checkpoints)
+    tables = {table.ref() for table in model.product_tables}
+    for old, new in zip(source.variables, model.variables, strict=True):
+        rows = old.numpy()
+        new.assign(reorder_rows(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
+    return model
+
+
 def reorder_rows(rows: Array, old_ids: Array, new_ids: Array) -> Array:
     """Move the rows of a table to the positions that their ids have in another list.
 
@@ -207,23 +231,3 @@ def reorder_rows(rows: Array, old_ids: Array, new_ids: Array) -> Array:
     moved = np.zeros((len(new_ids), *rows.shape[1:]), rows.dtype)
     moved[known] = rows[positions[known]]
     return moved
-
-
-def transfer_weights(
-    build: Callable[[Encoders], tf.keras.Model], trained: Encoders, encoders: Encoders, checkpoints: Path
-) -> tf.keras.Model:
-    """Return a trained model in the positions of other products.
-
-    Args:
-        build: Encoders -> a model whose variables exist; its `product_tables` are those with a row per product.
-        trained: The encoders that the model was trained with.
-        encoders: The same over other products.
-        checkpoints: The folder of its training.
-    """
-    source, model = build(trained), build(encoders)
-    restore(source, checkpoints)
-    tables = {table.ref() for table in model.product_tables}
-    for old, new in zip(source.variables, model.variables, strict=True):
-        rows = old.numpy()
-        new.assign(reorder_rows(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
-    return model

@@ -37,15 +37,6 @@ class Queries:
     """The interaction's own weight, float32 [num_examples]."""
 
 
-def make_queries(snapshot: Snapshot, acquired: Interactions, encoder: QueryEncoder) -> Queries:
-    """Pair the customers of a snapshot with what they acquired next."""
-    rows, query = np.unique(acquired.customer, return_inverse=True)
-    order = np.argsort(query, kind="stable")
-    query, product = query[order].astype(np.int32), acquired.product[order]
-    positives = lists_by_row(product, query, len(rows), NO_PRODUCT)
-    return Queries(rows, encode_customers(snapshot, encoder, rows), positives, query, product, acquired.weight[order])
-
-
 @dataclass(frozen=True)
 class TrainingSet:
     """The examples of all strides before a cutoff."""
@@ -62,45 +53,6 @@ class TrainingSet:
     frequency: Array
     """Share of each product among a stride's examples, of which its batches are made: how often it is an in-batch
     negative, float32 [num_windows, num_products]."""
-
-
-def _concat_queries(parts: list[Queries]) -> Queries:
-    firsts = np.cumsum([0, *(len(part.positives) for part in parts[:-1])])
-    return Queries(
-        customers=np.concatenate([part.customers for part in parts]),
-        encoded=concat_queries([part.encoded for part in parts]),
-        positives=concat_padded([part.positives for part in parts], NO_PRODUCT),
-        query=np.concatenate([part.query + first for part, first in zip(parts, firsts, strict=True)]).astype(np.int32),
-        product=np.concatenate([part.product for part in parts]),
-        weight=np.concatenate([part.weight for part in parts]),
-    )
-
-
-def _leave_one_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: int) -> tuple[Queries, Array]:
-    """Make examples of what customers already hold: each held product, predicted from what else they hold.
-
-    Args:
-        snapshot: The snapshot at the cutoff.
-        encoder: The query encoder.
-        limit: How many examples at most; they are drawn evenly.
-        seed: Seed of the draw.
-
-    Returns:
-        One query per example, and the day of each acquisition, int32 [num_examples].
-    """
-    held = snapshot.held.products
-    several = np.flatnonzero((held != NO_PRODUCT).sum(axis=1) > 1)  # of a single product nothing else is left to see
-    row, place = np.nonzero(held[several] != NO_PRODUCT)
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(row))[:limit])
-    customers, place = several[row[drawn]], place[drawn]
-    product = held[customers, place]
-    encoded = encode_customers(snapshot, encoder, customers)
-    for name in ("held", "recent"):
-        encoded[name] = np.where(encoded[name] == product[:, None], NO_PRODUCT, encoded[name])
-    query = np.arange(len(customers), dtype=np.int32)
-    weight = np.ones(len(customers), np.float32)
-    acquired = snapshot.held.days[customers, place]
-    return Queries(customers, encoded, product[:, None], query, product, weight), acquired
 
 
 def make_training_set(
@@ -174,3 +126,51 @@ def make_training_set(
         available=np.stack(available),
         frequency=(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32),
     )
+
+
+def make_queries(snapshot: Snapshot, acquired: Interactions, encoder: QueryEncoder) -> Queries:
+    """Pair the customers of a snapshot with what they acquired next."""
+    rows, query = np.unique(acquired.customer, return_inverse=True)
+    order = np.argsort(query, kind="stable")
+    query, product = query[order].astype(np.int32), acquired.product[order]
+    positives = lists_by_row(product, query, len(rows), NO_PRODUCT)
+    return Queries(rows, encode_customers(snapshot, encoder, rows), positives, query, product, acquired.weight[order])
+
+
+def _concat_queries(parts: list[Queries]) -> Queries:
+    firsts = np.cumsum([0, *(len(part.positives) for part in parts[:-1])])
+    return Queries(
+        customers=np.concatenate([part.customers for part in parts]),
+        encoded=concat_queries([part.encoded for part in parts]),
+        positives=concat_padded([part.positives for part in parts], NO_PRODUCT),
+        query=np.concatenate([part.query + first for part, first in zip(parts, firsts, strict=True)]).astype(np.int32),
+        product=np.concatenate([part.product for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+    )
+
+
+def _leave_one_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: int) -> tuple[Queries, Array]:
+    """Make examples of what customers already hold: each held product, predicted from what else they hold.
+
+    Args:
+        snapshot: The snapshot at the cutoff.
+        encoder: The query encoder.
+        limit: How many examples at most; they are drawn evenly.
+        seed: Seed of the draw.
+
+    Returns:
+        One query per example, and the day of each acquisition, int32 [num_examples].
+    """
+    held = snapshot.held.products
+    several = np.flatnonzero((held != NO_PRODUCT).sum(axis=1) > 1)  # of a single product nothing else is left to see
+    row, place = np.nonzero(held[several] != NO_PRODUCT)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(row))[:limit])
+    customers, place = several[row[drawn]], place[drawn]
+    product = held[customers, place]
+    encoded = encode_customers(snapshot, encoder, customers)
+    for name in ("held", "recent"):
+        encoded[name] = np.where(encoded[name] == product[:, None], NO_PRODUCT, encoded[name])
+    query = np.arange(len(customers), dtype=np.int32)
+    weight = np.ones(len(customers), np.float32)
+    acquired = snapshot.held.days[customers, place]
+    return Queries(customers, encoded, product[:, None], query, product, weight), acquired

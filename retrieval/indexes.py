@@ -44,12 +44,6 @@ class _MaskingTopK(tfrs.layers.factorized_top_k.TopK):
         return self.search(queries, none, self._k if k is None else k)
 
 
-def _top_k(scores: tf.Tensor, products: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    top_scores, columns = tf.math.top_k(scores, k=tf.minimum(k, tf.shape(scores)[1]))
-    found = tf.gather(products, columns, batch_dims=1)
-    return top_scores, tf.where(top_scores <= MASKED_SCORE, NO_PRODUCT, found)
-
-
 class ExactIndex(_MaskingTopK):
     """Scores every product."""
 
@@ -145,6 +139,12 @@ class ScannIndex(_MaskingTopK):
         return False
 
 
+def _top_k(scores: tf.Tensor, products: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    top_scores, columns = tf.math.top_k(scores, k=tf.minimum(k, tf.shape(scores)[1]))
+    found = tf.gather(products, columns, batch_dims=1)
+    return top_scores, tf.where(top_scores <= MASKED_SCORE, NO_PRODUCT, found)
+
+
 class IndexChoice(SettingsModel):
     """Which index was chosen, and why."""
 
@@ -156,18 +156,6 @@ class IndexChoice(SettingsModel):
     """ScaNN's share of the exact top k."""
     milliseconds: dict[str, float] = Field(default_factory=dict)
     """Median time of a call, by `kind/batch`."""
-
-
-def _median_milliseconds(index: _MaskingTopK, queries: Array, k: int, repeats: int = 9) -> float:
-    call = tf.function(lambda batch: index(batch, k=k))
-    batch = tf.constant(queries)
-    call(batch)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call(batch)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1000
 
 
 def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, config: IndexConfig) -> IndexChoice:
@@ -211,3 +199,15 @@ def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, co
     return IndexChoice(
         kind=kind, reason=f"{why}: recall@{k} {recall:.3f}; {measured}", recall=recall, milliseconds=times
     )
+
+
+def _median_milliseconds(index: _MaskingTopK, queries: Array, k: int, repeats: int = 9) -> float:
+    call = tf.function(lambda batch: index(batch, k=k))
+    batch = tf.constant(queries)
+    call(batch)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call(batch)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000

@@ -50,12 +50,6 @@ class TripletLoss(tf.keras.losses.Loss):
         return _mean_of_positive(tf.where(y_true > 0, 0.0, violation))
 
 
-def _mean_of_positive(values: tf.Tensor) -> tf.Tensor:
-    """Return the mean over each row's positive values, 0 for a row without any, [batch]."""
-    count = tf.reduce_sum(tf.cast(values > 0, tf.float32), axis=1)
-    return tf.reduce_sum(values, axis=1) / tf.maximum(count, 1.0)
-
-
 def retrieval_loss(config: RetrievalConfig) -> tuple[tf.keras.losses.Loss, float | None]:
     """Return the loss that the config names and the temperature of its scores (None: plain cosines)."""
     if config.loss == "contrastive":
@@ -63,3 +57,9 @@ def retrieval_loss(config: RetrievalConfig) -> tuple[tf.keras.losses.Loss, float
     if config.loss == "triplet":
         return TripletLoss(config.triplet_margin), None
     return tf.keras.losses.CategoricalCrossentropy(from_logits=True), config.temperature
+
+
+def _mean_of_positive(values: tf.Tensor) -> tf.Tensor:
+    """Return the mean over each row's positive values, 0 for a row without any, [batch]."""
+    count = tf.reduce_sum(tf.cast(values > 0, tf.float32), axis=1)
+    return tf.reduce_sum(values, axis=1) / tf.maximum(count, 1.0)

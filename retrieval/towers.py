@@ -17,60 +17,38 @@ from nextbest.retrieval.config import RetrievalConfig
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
 
 
-def _seeds(base: int) -> Iterator[int]:
-    """Yield distinct dropout seeds, far enough apart for the blocks to count up from each."""
-    return iter(range(base, base + 10_000, 100))
+_SEEDS_PER_PAIR = 10_000
 
 
-def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Return weighted sums of listed products' vectors, each by the root of its squared weights' sum.
+class TowerPair(tf.keras.layers.Layer):
+    """A customer tower and a product tower, which share the embedding of the products' positions."""
 
-    The root keeps the length of a sum of independent vectors at one, whether few or many are held. Vectors are fetched
-    of real products alone: most of a batch of lists is padding.
-
-    Args:
-        embedding: Product positions [num] -> vectors [num, dim].
-        products: Product positions, NO_PRODUCT is padding, [batch, length].
-        weights: Non-negative, 0 for padding, [batch, length, pools].
-
-    Returns:
-        [batch, pools * dim].
-    """
-    real = tf.where(products != NO_PRODUCT)
-    norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
-    vectors = embedding(tf.gather_nd(products, real))
-    weighted = vectors[:, None, :] * tf.gather_nd(weights / norm, real)[:, :, None]
-    sums = tf.math.unsorted_segment_sum(weighted, real[:, 0], tf.shape(products)[0])
-    return tf.reshape(sums, [-1, weights.shape[2] * vectors.shape[1]])
-
-
-class _RecencyPooling(tf.keras.layers.Layer):
-    """Pools a list of products: once evenly, once by a learned exponential decay of their age."""
-
-    def __init__(self, embedding: tf.keras.layers.Embedding, dropout: SeededDropout) -> None:
-        super().__init__()
-        self._embedding = embedding
-        self._dropout = dropout
-        # softplus(-4.6) is about 0.01 per day: a half-life near 70 days to begin with.
-        self._decay = self.add_weight(name="decay", shape=[], initializer=tf.constant_initializer(-4.6))
-
-    def call(self, products: tf.Tensor, age: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Pool.
+    def __init__(
+        self,
+        encoders: Encoders,
+        num_popularity: int,
+        config: RetrievalConfig,
+        seed: int,
+        number: int,
+        step: tf.Variable,
+    ) -> None:
+        """Build the towers.
 
         Args:
-            products: Product positions, NO_PRODUCT is padding, [batch, length].
-            age: Days, [batch, length].
-            training: Whether some products are hidden.
-
-        Returns:
-            Both pools and the log of the number of products, [batch, 2 * dim + 1].
+            encoders: Encoders at the cutoff.
+            num_popularity: Number of popularity features per product.
+            config: Settings.
+            seed: Seed of the model.
+            number: Which pair this is.
+            step: Counter of training steps.
         """
-        present = tf.cast(products != NO_PRODUCT, tf.float32)
-        if training:
-            present *= self._dropout.keep(tf.shape(present))
-        recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
-        count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
-        return tf.concat([pool_products(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
+        super().__init__()
+        first = seed * 2 + number * _SEEDS_PER_PAIR
+        self.product_embedding = tf.keras.layers.Embedding(len(encoders.product_ids), config.embedding_dim)
+        self.customer_tower = CustomerTower(encoders.customers, self.product_embedding, config, first, step)
+        self.product_tower = ProductTower(
+            encoders.products, num_popularity, self.product_embedding, config, first + 1, step
+        )
 
 
 class CustomerTower(tf.keras.layers.Layer):
@@ -176,39 +154,63 @@ class ProductTower(tf.keras.layers.Layer):
         return tf.math.l2_normalize(own + deep, axis=1)
 
 
-_SEEDS_PER_PAIR = 10_000
-"""A pair's dropouts are seeded so far from the next one's."""
+class _RecencyPooling(tf.keras.layers.Layer):
+    """Pools a list of products: once evenly, once by a learned exponential decay of their age."""
 
+    def __init__(self, embedding: tf.keras.layers.Embedding, dropout: SeededDropout) -> None:
+        super().__init__()
+        self._embedding = embedding
+        self._dropout = dropout
+        # softplus(-4.6) is about 0.01 per day: a half-life near 70 days to begin with.
+        self._decay = self.add_weight(name="decay", shape=[], initializer=tf.constant_initializer(-4.6))
 
-class TowerPair(tf.keras.layers.Layer):
-    """A customer tower and a product tower, which share the embedding of the products' positions."""
-
-    def __init__(
-        self,
-        encoders: Encoders,
-        num_popularity: int,
-        config: RetrievalConfig,
-        seed: int,
-        number: int,
-        step: tf.Variable,
-    ) -> None:
-        """Build the towers.
+    def call(self, products: tf.Tensor, age: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Pool.
 
         Args:
-            encoders: Encoders at the cutoff.
-            num_popularity: Number of popularity features per product.
-            config: Settings.
-            seed: Seed of the model.
-            number: Which pair this is.
-            step: Counter of training steps.
+            products: Product positions, NO_PRODUCT is padding, [batch, length].
+            age: Days, [batch, length].
+            training: Whether some products are hidden.
+
+        Returns:
+            Both pools and the log of the number of products, [batch, 2 * dim + 1].
         """
-        super().__init__()
-        first = seed * 2 + number * _SEEDS_PER_PAIR
-        self.product_embedding = tf.keras.layers.Embedding(len(encoders.product_ids), config.embedding_dim)
-        self.customer_tower = CustomerTower(encoders.customers, self.product_embedding, config, first, step)
-        self.product_tower = ProductTower(
-            encoders.products, num_popularity, self.product_embedding, config, first + 1, step
-        )
+        present = tf.cast(products != NO_PRODUCT, tf.float32)
+        if training:
+            present *= self._dropout.keep(tf.shape(present))
+        recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
+        count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
+        return tf.concat([pool_products(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
+
+
+def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return weighted sums of listed products' vectors, each by the root of its squared weights' sum.
+
+    The root keeps the length of a sum of independent vectors at one, whether few or many are held. Vectors are fetched
+    of real products alone: most of a batch of lists is padding.
+
+    Args:
+        embedding: Product positions [num] -> vectors [num, dim].
+        products: Product positions, NO_PRODUCT is padding, [batch, length].
+        weights: Non-negative, 0 for padding, [batch, length, pools].
+
+    Returns:
+        [batch, pools * dim].
+    """
+    real = tf.where(products != NO_PRODUCT)
+    norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
+    vectors = embedding(tf.gather_nd(products, real))
+    weighted = vectors[:, None, :] * tf.gather_nd(weights / norm, real)[:, :, None]
+    sums = tf.math.unsorted_segment_sum(weighted, real[:, 0], tf.shape(products)[0])
+    return tf.reshape(sums, [-1, weights.shape[2] * vectors.shape[1]])
+
+
+def _seeds(base: int) -> Iterator[int]:
+    """Yield distinct dropout seeds, far enough apart for the blocks to count up from each."""
+    return iter(range(base, base + 10_000, 100))
+
+
+"""A pair's dropouts are seeded so far from the next one's."""
 
 
 class CustomerTowers(tf.keras.layers.Layer):

@@ -1,4 +1,7 @@
-"""Training the retriever: how many epochs (once, on the oldest window), then a retriever for every cutoff."""
+"""Training the retriever: how many epochs (once, on the oldest window), then a retriever for every cutoff.
+
+A trained retriever can be refreshed with newer tables, and proposes each customer's candidates.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,111 @@ class Retriever:
     def embed_customers(self, snapshot: Snapshot, rows: Array) -> Array:
         """Embed customers of a snapshot in this retriever's positions, [num_rows, num_tower_pairs * embedding_dim]."""
         return self.embed(encode_customers(snapshot, self.encoders.query_encoder(), rows))
+
+
+def select_epochs(
+    dataset: Dataset, window: Window, settings: RetrieverSettings, checkpoints: Path, progress: Progress
+) -> Training:
+    """Find after how many epochs a retriever predicts a window best that it has not seen.
+
+    Args:
+        dataset: Tables that reach to the window's end.
+        window: The validation window.
+        settings: Settings.
+        checkpoints: A folder of this training's own.
+        progress: Called after every epoch.
+    """
+    history = dataset.until(window.cutoff)
+    run = _prepare(history, window.cutoff, settings)
+    snapshot = take_snapshot(history, window.cutoff, settings.data.windows)
+    acquired = labels(dataset, history, window)
+    acquired = acquired[snapshot.num_held[acquired.customer] >= settings.data.windows.min_holdings]
+    queries = make_queries(snapshot, acquired, run.encoders.query_encoder())
+    config = settings.retrieval
+    return run.train(
+        config.epochs,
+        checkpoints,
+        progress,
+        validate=_validator(run, history, snapshot, queries),
+        patience=config.patience,
+    )
+
+
+def train_retriever(
+    history: Dataset, day: int, epochs: int, settings: RetrieverSettings, checkpoints: Path, progress: Progress
+) -> Retriever:
+    """Train a retriever on what is known at the end of `day`.
+
+    Args:
+        history: `dataset.until(day)`.
+        day: The cutoff.
+        epochs: How many epochs, from `select_epochs`.
+        settings: Settings.
+        checkpoints: A folder of this training's own.
+        progress: Called after every epoch.
+    """
+    run = _prepare(history, day, settings)
+    run.train(epochs, checkpoints, progress)
+    snapshot = take_snapshot(history, day, settings.data.windows)
+    products = _encoded_products(history, snapshot, run.encoders, settings)
+    return _retriever(run.model, run.encoders, products, day)
+
+
+def refresh_retriever(
+    history: Dataset, day: int, trained: Encoders, settings: RetrieverSettings, checkpoints: Path
+) -> Retriever:
+    """Bring a trained retriever to what is known at the end of `day`, without a training step.
+
+    Its weights and encoders stay; the products and their popularity are that day's.
+
+    Args:
+        history: `dataset.until(day)`.
+        day: The cutoff.
+        trained: The encoders that it was trained with.
+        settings: The settings that it was trained with.
+        checkpoints: The folder of its training.
+    """
+    snapshot = take_snapshot(history, day, settings.data.windows)
+    encoders = trained.for_products(history.products.ids)
+    products = _encoded_products(history, snapshot, encoders, settings)
+    model = transfer_weights(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
+    return _retriever(model, encoders, products, day)
+
+
+_CUSTOMERS_PER_CHUNK = 4096
+
+
+def propose_candidates(
+    retriever: Retriever,
+    history: Dataset,
+    snapshot: Snapshot,
+    suitable: Callable[[Array], Array],
+    rows: Array,
+    k: int,
+) -> Candidates:
+    """Return each customer's best products among those that are available, suitable and not held.
+
+    Args:
+        retriever: A retriever in the positions of `history`.
+        history: The tables up to the snapshot's day.
+        snapshot: The snapshot.
+        suitable: Customer positions -> whether the policy allows each product, bool [num_rows, num_products].
+        rows: Customer positions, [num_rows].
+        k: How many, at most the catalogue's size.
+    """
+    k = min(k, len(history.products))
+    products, scores = [], []
+    for first in range(0, max(len(rows), 1), _CUSTOMERS_PER_CHUNK):
+        chunk = rows[first : first + _CUSTOMERS_PER_CHUNK]
+        cosines = retriever.embed_customers(snapshot, chunk) @ retriever.product_embeddings.T
+        allowed = suitable(chunk) & snapshot.can_acquire(chunk)
+        top = tf.math.top_k(np.where(allowed, cosines, MASKED_SCORE), k)
+        found = top.values.numpy() > MASKED_SCORE
+        products.append(np.where(found, top.indices.numpy(), NO_PRODUCT).astype(np.int32))
+        scores.append(np.where(found, top.values.numpy(), 0.0).astype(np.float32))
+    return Candidates(
+        history.customers.ids[rows], history.products.ids, np.concatenate(products), np.concatenate(scores)
+    )
 
 
 @dataclass(frozen=True)
@@ -150,108 +258,3 @@ def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, querie
         return float(metric.result()[0])
 
     return validate
-
-
-def select_epochs(
-    dataset: Dataset, window: Window, settings: RetrieverSettings, checkpoints: Path, progress: Progress
-) -> Training:
-    """Find after how many epochs a retriever predicts a window best that it has not seen.
-
-    Args:
-        dataset: Tables that reach to the window's end.
-        window: The validation window.
-        settings: Settings.
-        checkpoints: A folder of this training's own.
-        progress: Called after every epoch.
-    """
-    history = dataset.until(window.cutoff)
-    run = _prepare(history, window.cutoff, settings)
-    snapshot = take_snapshot(history, window.cutoff, settings.data.windows)
-    acquired = labels(dataset, history, window)
-    acquired = acquired[snapshot.num_held[acquired.customer] >= settings.data.windows.min_holdings]
-    queries = make_queries(snapshot, acquired, run.encoders.query_encoder())
-    config = settings.retrieval
-    return run.train(
-        config.epochs,
-        checkpoints,
-        progress,
-        validate=_validator(run, history, snapshot, queries),
-        patience=config.patience,
-    )
-
-
-def train_retriever(
-    history: Dataset, day: int, epochs: int, settings: RetrieverSettings, checkpoints: Path, progress: Progress
-) -> Retriever:
-    """Train a retriever on what is known at the end of `day`.
-
-    Args:
-        history: `dataset.until(day)`.
-        day: The cutoff.
-        epochs: How many epochs, from `select_epochs`.
-        settings: Settings.
-        checkpoints: A folder of this training's own.
-        progress: Called after every epoch.
-    """
-    run = _prepare(history, day, settings)
-    run.train(epochs, checkpoints, progress)
-    snapshot = take_snapshot(history, day, settings.data.windows)
-    products = _encoded_products(history, snapshot, run.encoders, settings)
-    return _retriever(run.model, run.encoders, products, day)
-
-
-def refresh_retriever(
-    history: Dataset, day: int, trained: Encoders, settings: RetrieverSettings, checkpoints: Path
-) -> Retriever:
-    """Bring a trained retriever to what is known at the end of `day`, without a training step.
-
-    Its weights and encoders stay; the products and their popularity are that day's.
-
-    Args:
-        history: `dataset.until(day)`.
-        day: The cutoff.
-        trained: The encoders that it was trained with.
-        settings: The settings that it was trained with.
-        checkpoints: The folder of its training.
-    """
-    snapshot = take_snapshot(history, day, settings.data.windows)
-    encoders = trained.for_products(history.products.ids)
-    products = _encoded_products(history, snapshot, encoders, settings)
-    model = transfer_weights(lambda over: _build(over, products, settings), trained, encoders, checkpoints)
-    return _retriever(model, encoders, products, day)
-
-
-_CHUNK = 4096
-
-
-def propose_candidates(
-    retriever: Retriever,
-    history: Dataset,
-    snapshot: Snapshot,
-    suitable: Callable[[Array], Array],
-    rows: Array,
-    k: int,
-) -> Candidates:
-    """Return each customer's best products among those that are available, suitable and not held.
-
-    Args:
-        retriever: A retriever in the positions of `history`.
-        history: The tables up to the snapshot's day.
-        snapshot: The snapshot.
-        suitable: Customer positions -> whether the policy allows each product, bool [num_rows, num_products].
-        rows: Customer positions, [num_rows].
-        k: How many, at most the catalogue's size.
-    """
-    k = min(k, len(history.products))
-    products, scores = [], []
-    for first in range(0, max(len(rows), 1), _CHUNK):
-        chunk = rows[first : first + _CHUNK]
-        cosines = retriever.embed_customers(snapshot, chunk) @ retriever.product_embeddings.T
-        allowed = suitable(chunk) & snapshot.can_acquire(chunk)
-        top = tf.math.top_k(np.where(allowed, cosines, MASKED_SCORE), k)
-        found = top.values.numpy() > MASKED_SCORE
-        products.append(np.where(found, top.indices.numpy(), NO_PRODUCT).astype(np.int32))
-        scores.append(np.where(found, top.values.numpy(), 0.0).astype(np.float32))
-    return Candidates(
-        history.customers.ids[rows], history.products.ids, np.concatenate(products), np.concatenate(scores)
-    )

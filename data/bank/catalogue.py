@@ -76,9 +76,9 @@ class BankProducts:
     def attributes(self) -> Array:
         """What customers have a taste for, in the order of ATTRIBUTES, float32, [num_products, num_attributes]."""
         columns = [
-            _standardised_within(self.category, self.expected_yield),
-            _standardised_within(self.category, self.annual_fee),
-            _standardised_within(self.category, np.log1p(self.duration_months)),
+            _standardise_within(self.category, self.expected_yield),
+            _standardise_within(self.category, self.annual_fee),
+            _standardise_within(self.category, np.log1p(self.duration_months)),
             self.tier / 2,
             self.digital,
             self.sustainable,
@@ -92,7 +92,56 @@ class BankProducts:
         return (self.popularity + bumps.sum(axis=1)).astype(np.float32)
 
 
-def _standardised_within(group: Array, values: Array) -> Array:
+def draw_products(config: BankConfig, timeline: Timeline, rng: np.random.Generator) -> BankProducts:
+    """Draw `config.products` products. No two have the same name."""
+    places = _shares(config.products)
+    parts = [_draw_category(number, count, rng) for number, count in enumerate(places)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    count = config.products
+    launched = _draw_launches(columns["staple"], timeline, rng)
+    bump_day = rng.uniform(timeline.bounds[0], timeline.bounds[-1], (count, BUMPS))
+    bump_height = config.choice.drift * rng.uniform(-2, 2, (count, BUMPS))
+    # A product that is launched in the recorded time begins with a rise.
+    new = launched > timeline.bounds[0]
+    bump_day[new, 0] = launched[new] + rng.uniform(0, 90, new.sum())
+    bump_height[new, 0] = np.abs(bump_height[new, 0])
+    brand_style = rng.normal(size=(len(BRANDS), STYLES))
+    width = max(4, len(str(count)))
+    return BankProducts(
+        ids=np.array([f"P{number:0{width}d}" for number in range(1, count + 1)], object),
+        launched=launched,
+        popularity=config.choice.popularity * rng.normal(size=count),
+        style=np.sqrt(0.5) * (brand_style[columns["brand"]] + rng.normal(size=(count, STYLES))),
+        bump_day=bump_day,
+        bump_height=bump_height,
+        **columns,
+    )
+
+
+def draw_assortment(catalogue: BankProducts, size: int, rng: np.random.Generator) -> Array:
+    """Draw the products that one branch offers: all if they fit, else popular ones of every category.
+
+    Args:
+        catalogue: The bank's products.
+        size: How many the branch offers at most.
+        rng: Source of the draw. Popular products are likelier: the largest of popularity plus Gumbel noise are
+            taken in each category, after its staple.
+
+    Returns:
+        Sorted positions in the catalogue, int64, [at most size].
+    """
+    if len(catalogue) <= size:
+        return np.arange(len(catalogue))
+    sizes = np.bincount(catalogue.category, minlength=len(CATEGORIES))
+    first = np.cumsum(sizes) - sizes
+    noisy = catalogue.popularity + rng.gumbel(size=len(catalogue))
+    noisy[catalogue.staple] = np.inf
+    order = np.lexsort((-noisy, catalogue.category))
+    rank = np.arange(len(catalogue)) - first[catalogue.category[order]]
+    return np.sort(order[rank < _shares(size, sizes)[catalogue.category[order]]])
+
+
+def _standardise_within(group: Array, values: Array) -> Array:
     """Return the values less their group's mean, divided by its standard deviation (halved: about -1 to 1)."""
     counts = np.bincount(group)
     safe = np.maximum(counts, 1)
@@ -187,52 +236,3 @@ def _draw_launches(staple: Array, timeline: Timeline, rng: np.random.Generator) 
     old = opening - rng.integers(NEWEST_DAYS, OLDEST_DAYS, count)
     new = rng.integers(opening + 1, timeline.bounds[timeline.cutoff_step - 1] + 1, count)
     return np.where((rng.uniform(size=count) < NEW_SHARE) & ~staple, new, old)
-
-
-def draw_products(config: BankConfig, timeline: Timeline, rng: np.random.Generator) -> BankProducts:
-    """Draw `config.products` products. No two have the same name."""
-    places = _shares(config.products)
-    parts = [_draw_category(number, count, rng) for number, count in enumerate(places)]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    count = config.products
-    launched = _draw_launches(columns["staple"], timeline, rng)
-    bump_day = rng.uniform(timeline.bounds[0], timeline.bounds[-1], (count, BUMPS))
-    bump_height = config.choice.drift * rng.uniform(-2, 2, (count, BUMPS))
-    # A product that is launched in the recorded time begins with a rise.
-    new = launched > timeline.bounds[0]
-    bump_day[new, 0] = launched[new] + rng.uniform(0, 90, new.sum())
-    bump_height[new, 0] = np.abs(bump_height[new, 0])
-    brand_style = rng.normal(size=(len(BRANDS), STYLES))
-    width = max(4, len(str(count)))
-    return BankProducts(
-        ids=np.array([f"P{number:0{width}d}" for number in range(1, count + 1)], object),
-        launched=launched,
-        popularity=config.choice.popularity * rng.normal(size=count),
-        style=np.sqrt(0.5) * (brand_style[columns["brand"]] + rng.normal(size=(count, STYLES))),
-        bump_day=bump_day,
-        bump_height=bump_height,
-        **columns,
-    )
-
-
-def draw_assortment(catalogue: BankProducts, size: int, rng: np.random.Generator) -> Array:
-    """Draw the products that one branch offers: all if they fit, else popular ones of every category.
-
-    Args:
-        catalogue: The bank's products.
-        size: How many the branch offers at most.
-        rng: Source of the draw. Popular products are likelier: the largest of popularity plus Gumbel noise are
-            taken in each category, after its staple.
-
-    Returns:
-        Sorted positions in the catalogue, int64, [at most size].
-    """
-    if len(catalogue) <= size:
-        return np.arange(len(catalogue))
-    sizes = np.bincount(catalogue.category, minlength=len(CATEGORIES))
-    first = np.cumsum(sizes) - sizes
-    noisy = catalogue.popularity + rng.gumbel(size=len(catalogue))
-    noisy[catalogue.staple] = np.inf
-    order = np.lexsort((-noisy, catalogue.category))
-    rank = np.arange(len(catalogue)) - first[catalogue.category[order]]
-    return np.sort(order[rank < _shares(size, sizes)[catalogue.category[order]]])

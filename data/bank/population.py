@@ -103,32 +103,6 @@ class People:
         return People(**chosen)
 
 
-def _words(conditions: list[Array], words: list[str], default: str) -> Array:
-    """Return the first word whose condition holds, object, [num_customers]."""
-    return np.select(conditions, [np.array(word, object) for word in words], default=np.array(default, object))
-
-
-def _age_on(day: Array | int, born: Array) -> Array:
-    return np.floor((day - born) / DAYS_PER_YEAR)
-
-
-def _draw_joined(count: int, timeline: Timeline, rng: np.random.Generator) -> Array:
-    """Draw days of joining, before the test cutoff and never on a step's last day (when rows may be refreshed)."""
-    early = min(TRANSFER_STEPS, timeline.cutoff_step)
-    step = np.where(
-        rng.uniform(size=count) < TRANSFER_SHARE,
-        rng.integers(0, early, count),
-        rng.integers(0, timeline.cutoff_step, count),
-    )
-    first, last = timeline.bounds[step] + 1, timeline.bounds[step + 1] - 1
-    return first + np.floor(rng.uniform(size=count) * (last - first + 1)).astype(np.int64)
-
-
-def _credit_score(utilisation: Array, income: Array, age: Array, noise: Array) -> Array:
-    score = 640 + 45 * np.log(income / 28_000) + 1.2 * (age - 40) - 130 * (utilisation - 0.3) + 40 * noise
-    return np.round(np.clip(score, 300, 850))
-
-
 def draw_people(count: int, regions: Array, timeline: Timeline, rng: np.random.Generator) -> People:
     """Draw `count` customers as they are on the day they join.
 
@@ -143,7 +117,7 @@ def draw_people(count: int, regions: Array, timeline: Timeline, rng: np.random.G
     years = rng.uniform(low, high)
     born = joined - np.floor(years * DAYS_PER_YEAR).astype(np.int64)
     u = rng.uniform(size=count)
-    employment = _words(
+    employment = _strings(
         [(years < 26) & (u < 0.55), years > 66, (years > 60) & (u < 0.35), u > 0.94, u > 0.82],
         [STUDENT, RETIRED, RETIRED, UNEMPLOYED, SELF_EMPLOYED],
         EMPLOYED,
@@ -152,7 +126,7 @@ def draw_people(count: int, regions: Array, timeline: Timeline, rng: np.random.G
     seniority = np.clip((years - 40) / 60, -0.3, 0.25)
     income = np.round(mean * np.exp(seniority + rng.normal(0, 0.45, count)) / 100) * 100
     u = rng.uniform(size=count)
-    marital_status = _words(
+    marital_status = _strings(
         [u < np.clip((years - 22) / 30, 0, 0.62), u > 1 - np.clip((years - 30) / 150, 0, 0.2)],
         [MARRIED, DIVORCED],
         SINGLE,
@@ -183,30 +157,6 @@ def draw_people(count: int, regions: Array, timeline: Timeline, rng: np.random.G
         thrift=thrift,
         spending=utilisation,
     )
-
-
-def _draw_events(people: People, age: Array, rng: np.random.Generator) -> Array:
-    """Draw the half-year's event in each one's life, words of EVENTS, [num_customers]."""
-    u = rng.uniform(size=(len(EVENTS) - 1, len(people)))
-    single, married = people.marital_status == SINGLE, people.marital_status == MARRIED
-    working = (people.employment == EMPLOYED) | (people.employment == SELF_EMPLOYED)
-    fertile = (age >= 23) & (age <= 43)
-    chances = {
-        "retirement": working * np.select([age >= 67, age >= 60], [0.6, 0.1]),
-        "new_job": np.select(
-            [
-                people.employment == UNEMPLOYED,
-                people.employment == EMPLOYED,
-                (people.employment == STUDENT) & (age >= 22),
-            ],
-            [0.25, 0.035, 0.3],
-        ),
-        "home_purchase": 0.055 * (~people.home_owner & working & (age >= 25) & (age <= 58) & (people.income > 22_000)),
-        "birth": fertile * np.select([married, single], [0.085, 0.01]) * (people.dependants < 4),
-        "marriage": 0.055 * (~married & (age >= 22) & (age <= 55)),
-        "divorce": 0.008 * married,
-    }
-    return _words([u[number] < chance for number, chance in enumerate(chances.values())], list(chances), "none")
 
 
 def live(people: People, day: int, owed: Array, rng: np.random.Generator) -> People:
@@ -290,3 +240,53 @@ def situation(people: People) -> Array:
         "newly_retired": people.last_event == "retirement",
     }
     return np.stack([parts[name] for name in SITUATION], axis=1).astype(np.float32)
+
+
+def _strings(conditions: list[Array], words: list[str], default: str) -> Array:
+    """Return the first word whose condition holds, object, [num_customers]."""
+    return np.select(conditions, [np.array(word, object) for word in words], default=np.array(default, object))
+
+
+def _age_on(day: Array | int, born: Array) -> Array:
+    return np.floor((day - born) / DAYS_PER_YEAR)
+
+
+def _draw_joined(count: int, timeline: Timeline, rng: np.random.Generator) -> Array:
+    """Draw days of joining, before the test cutoff and never on a step's last day (when rows may be refreshed)."""
+    early = min(TRANSFER_STEPS, timeline.cutoff_step)
+    step = np.where(
+        rng.uniform(size=count) < TRANSFER_SHARE,
+        rng.integers(0, early, count),
+        rng.integers(0, timeline.cutoff_step, count),
+    )
+    first, last = timeline.bounds[step] + 1, timeline.bounds[step + 1] - 1
+    return first + np.floor(rng.uniform(size=count) * (last - first + 1)).astype(np.int64)
+
+
+def _credit_score(utilisation: Array, income: Array, age: Array, noise: Array) -> Array:
+    score = 640 + 45 * np.log(income / 28_000) + 1.2 * (age - 40) - 130 * (utilisation - 0.3) + 40 * noise
+    return np.round(np.clip(score, 300, 850))
+
+
+def _draw_events(people: People, age: Array, rng: np.random.Generator) -> Array:
+    """Draw the half-year's event in each one's life, words of EVENTS, [num_customers]."""
+    u = rng.uniform(size=(len(EVENTS) - 1, len(people)))
+    single, married = people.marital_status == SINGLE, people.marital_status == MARRIED
+    working = (people.employment == EMPLOYED) | (people.employment == SELF_EMPLOYED)
+    fertile = (age >= 23) & (age <= 43)
+    chances = {
+        "retirement": working * np.select([age >= 67, age >= 60], [0.6, 0.1]),
+        "new_job": np.select(
+            [
+                people.employment == UNEMPLOYED,
+                people.employment == EMPLOYED,
+                (people.employment == STUDENT) & (age >= 22),
+            ],
+            [0.25, 0.035, 0.3],
+        ),
+        "home_purchase": 0.055 * (~people.home_owner & working & (age >= 25) & (age <= 58) & (people.income > 22_000)),
+        "birth": fertile * np.select([married, single], [0.085, 0.01]) * (people.dependants < 4),
+        "marriage": 0.055 * (~married & (age >= 22) & (age <= 55)),
+        "divorce": 0.008 * married,
+    }
+    return _strings([u[number] < chance for number, chance in enumerate(chances.values())], list(chances), "none")

@@ -81,128 +81,6 @@ class Change:
     """Customers and products."""
 
 
-def _draw(probabilities: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Draw at most one product a customer; a row's missing probability is that of none. Returns the pairs."""
-    cumulated = np.cumsum(probabilities, axis=1)
-    point = rng.uniform(size=(len(probabilities), 1))
-    customers = np.flatnonzero(point[:, 0] < cumulated[:, -1])
-    return customers, np.argmax(cumulated[customers] > point[customers], axis=1)
-
-
-def _normalised(probabilities: Array, total: Array | float = 1.0) -> Array:
-    sums = probabilities.sum(axis=1)
-    return probabilities * np.divide(total, sums, out=np.zeros_like(sums), where=sums > 0)[:, None]
-
-
-def _draw_closed(market: Market, state: State, step: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Draw what ends: terms that have run out, products that are closed, and all that leavers held.
-
-    Returns:
-        The customers and products of what ends, and who leaves.
-    """
-    leaves = state.active & (rng.uniform(size=len(state.active)) < market.world.choice.leave)
-    customers, products = np.nonzero(state.held)
-    duration = market.catalogue.duration_months[products]
-    expired = (duration > 0) & (step - state.since[customers, products] >= duration)
-    closed = rng.uniform(size=len(customers)) < CLOSING[market.category[products]]
-    ends = expired | closed | leaves[customers]
-    return customers[ends], products[ends], np.flatnonzero(leaves)
-
-
-def refresh(market: Market, now: Situation, step: int, rng: np.random.Generator) -> Situation:
-    """Return the situation in which every active customer has a new row, dated at the start of the step."""
-    owed = _owed(market, now.people, now.state, step)
-    older = live(now.people, int(market.world.timeline.bounds[step]), owed, rng)
-    people = now.people.where(now.state.active, older)
-    return replace(now, people=people, tastes=market.tastes(people, now.hidden))
-
-
-def advance(market: Market, now: Situation, step: int, rng: np.random.Generator) -> Change:
-    """Live through one step; `now.state` becomes that of its end. The history and the oracle both go this way."""
-    choice, tastes, state = market.world.choice, now.tastes, now.state
-    *closed, leavers = _draw_closed(market, state, step, rng)
-    kept = state.held.copy()
-    kept[*closed] = False
-    state.active[leavers] = False
-    probabilities = market.probabilities(tastes, state, kept, step)
-    bought = _draw(probabilities, rng)
-    state.held = kept
-    state.held[bought] = True
-    state.since[bought] = step
-    state.ended *= RENEWAL_KEPT
-    state.ended[closed[0], market.category[closed[1]]] = 1
-    state.interest *= choice.interest_kept
-    state.interest[state.interest < INTEREST_FLOOR] = 0
-    unmet = probabilities.copy()
-    unmet[bought] = 0
-    state.interest[_draw(_normalised(unmet, tastes.curiosity), rng)] = 1
-    state.interest[bought] = 0
-    return Change(probabilities, bought, (closed[0], closed[1]))
-
-
-def _join(market: Market, now: Situation, joining: Array, step: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Let customers (bool, [num_customers]) join with a current account and what they bring along."""
-    state = now.state
-    state.active |= joining
-    wanted = joining * (1 + rng.poisson(market.world.choice.bundle, len(joining)))
-    taken = []
-    for number in range(wanted.max(initial=0)):
-        probabilities = market.probabilities(now.tastes, state, state.held, step)
-        probabilities[wanted <= number] = 0
-        if number == 0:
-            probabilities[:, market.category != ACCOUNT] = 0
-        pairs = _draw(_normalised(probabilities), rng)
-        state.held[pairs] = True
-        state.since[pairs] = step
-        taken.append(pairs)
-    if not taken:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    return np.concatenate([pair[0] for pair in taken]), np.concatenate([pair[1] for pair in taken])
-
-
-def _draw_views(market: Market, now: Situation, step: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Draw page views: of what interests a customer, and of whatever is popular."""
-    choice, state = market.world.choice, now.state
-    customers, products = np.nonzero(state.interest)
-    times = rng.poisson(choice.views * state.interest[customers, products]) * state.active[customers]
-    idle = rng.poisson(2 * choice.idle_views * now.people.digital_engagement) * state.active
-    popularity = np.exp(market.popularity(step).astype(np.float64))
-    looked_at = rng.choice(len(popularity), idle.sum(), p=popularity / popularity.sum())
-    return (
-        np.concatenate([np.repeat(customers, times), np.repeat(np.arange(len(idle)), idle)]),
-        np.concatenate([np.repeat(products, times), looked_at]),
-    )
-
-
-def _owed(market: Market, people: People, state: State, step: int) -> Array:
-    """Return what is left of loans and mortgages, paid back evenly over their term, in EUR, [num_customers]."""
-    customers, products = np.nonzero(state.held & (BORROWED[market.category] > 0))
-    gone = (step - state.since[customers, products]) / market.catalogue.duration_months[products]
-    left = BORROWED[market.category[products]] * people.income[customers] * (1 - gone)
-    return np.bincount(customers, left, minlength=len(people))
-
-
-class _Diary:
-    """Collects dated events."""
-
-    def __init__(self, bounds: Array, rng: np.random.Generator) -> None:
-        self._bounds, self._rng = bounds, rng
-        self._parts: list[tuple[Array, Array, Array, Array]] = []
-
-    def write(self, name: str, pairs: tuple[Array, Array], step: int, days: Array | None = None) -> None:
-        """Note an event of each (customer, product) pair, on the given days or on any day of the step."""
-        first, last = self._bounds[step] + 1, self._bounds[step + 1]
-        if days is None:
-            days = self._rng.integers(first, last + 1, len(pairs[0]))
-        self._parts.append((*pairs, days, np.full(len(days), EVENT_NAMES.index(name), np.int8)))
-
-    def events(self) -> Events:
-        """Return all events by customer and day."""
-        customer, product, day, event = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        order = np.lexsort((product, event, day, customer))
-        return Events(customer[order], product[order], day[order], event[order])
-
-
 def simulate_branch(market: Market, people: People, hidden: Hidden, rng: np.random.Generator) -> Branch:
     """Simulate a branch from the opening of the bank to the end of the test window.
 
@@ -269,3 +147,125 @@ def best_products(probabilities: Array, top: int) -> tuple[Array, Array, Array]:
     best = np.take_along_axis(probabilities, products, axis=1)
     customers, columns = np.nonzero(best > 0)
     return customers, products[customers, columns], best[customers, columns]
+
+
+def refresh(market: Market, now: Situation, step: int, rng: np.random.Generator) -> Situation:
+    """Return the situation in which every active customer has a new row, dated at the start of the step."""
+    owed = _remaining_debt(market, now.people, now.state, step)
+    older = live(now.people, int(market.world.timeline.bounds[step]), owed, rng)
+    people = now.people.where(now.state.active, older)
+    return replace(now, people=people, tastes=market.tastes(people, now.hidden))
+
+
+def advance(market: Market, now: Situation, step: int, rng: np.random.Generator) -> Change:
+    """Live through one step; `now.state` becomes that of its end. The history and the oracle both go this way."""
+    choice, tastes, state = market.world.choice, now.tastes, now.state
+    *closed, leavers = _draw_closed(market, state, step, rng)
+    kept = state.held.copy()
+    kept[*closed] = False
+    state.active[leavers] = False
+    probabilities = market.probabilities(tastes, state, kept, step)
+    bought = _draw(probabilities, rng)
+    state.held = kept
+    state.held[bought] = True
+    state.since[bought] = step
+    state.ended *= RENEWAL_KEPT
+    state.ended[closed[0], market.category[closed[1]]] = 1
+    state.interest *= choice.interest_kept
+    state.interest[state.interest < INTEREST_FLOOR] = 0
+    unmet = probabilities.copy()
+    unmet[bought] = 0
+    state.interest[_draw(_normalise(unmet, tastes.curiosity), rng)] = 1
+    state.interest[bought] = 0
+    return Change(probabilities, bought, (closed[0], closed[1]))
+
+
+def _draw(probabilities: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw at most one product a customer; a row's missing probability is that of none. Returns the pairs."""
+    cumulated = np.cumsum(probabilities, axis=1)
+    point = rng.uniform(size=(len(probabilities), 1))
+    customers = np.flatnonzero(point[:, 0] < cumulated[:, -1])
+    return customers, np.argmax(cumulated[customers] > point[customers], axis=1)
+
+
+def _normalise(probabilities: Array, total: Array | float = 1.0) -> Array:
+    sums = probabilities.sum(axis=1)
+    return probabilities * np.divide(total, sums, out=np.zeros_like(sums), where=sums > 0)[:, None]
+
+
+def _draw_closed(market: Market, state: State, step: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Draw what ends: terms that have run out, products that are closed, and all that leavers held.
+
+    Returns:
+        The customers and products of what ends, and who leaves.
+    """
+    leaves = state.active & (rng.uniform(size=len(state.active)) < market.world.choice.leave)
+    customers, products = np.nonzero(state.held)
+    duration = market.catalogue.duration_months[products]
+    expired = (duration > 0) & (step - state.since[customers, products] >= duration)
+    closed = rng.uniform(size=len(customers)) < CLOSING[market.category[products]]
+    ends = expired | closed | leaves[customers]
+    return customers[ends], products[ends], np.flatnonzero(leaves)
+
+
+def _join(market: Market, now: Situation, joining: Array, step: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Let customers (bool, [num_customers]) join with a current account and what they bring along."""
+    state = now.state
+    state.active |= joining
+    wanted = joining * (1 + rng.poisson(market.world.choice.bundle, len(joining)))
+    taken = []
+    for number in range(wanted.max(initial=0)):
+        probabilities = market.probabilities(now.tastes, state, state.held, step)
+        probabilities[wanted <= number] = 0
+        if number == 0:
+            probabilities[:, market.category != ACCOUNT] = 0
+        pairs = _draw(_normalise(probabilities), rng)
+        state.held[pairs] = True
+        state.since[pairs] = step
+        taken.append(pairs)
+    if not taken:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return np.concatenate([pair[0] for pair in taken]), np.concatenate([pair[1] for pair in taken])
+
+
+def _draw_views(market: Market, now: Situation, step: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw page views: of what interests a customer, and of whatever is popular."""
+    choice, state = market.world.choice, now.state
+    customers, products = np.nonzero(state.interest)
+    times = rng.poisson(choice.views * state.interest[customers, products]) * state.active[customers]
+    idle = rng.poisson(2 * choice.idle_views * now.people.digital_engagement) * state.active
+    popularity = np.exp(market.popularity(step).astype(np.float64))
+    looked_at = rng.choice(len(popularity), idle.sum(), p=popularity / popularity.sum())
+    return (
+        np.concatenate([np.repeat(customers, times), np.repeat(np.arange(len(idle)), idle)]),
+        np.concatenate([np.repeat(products, times), looked_at]),
+    )
+
+
+def _remaining_debt(market: Market, people: People, state: State, step: int) -> Array:
+    """Return what is left of loans and mortgages, paid back evenly over their term, in EUR, [num_customers]."""
+    customers, products = np.nonzero(state.held & (BORROWED[market.category] > 0))
+    gone = (step - state.since[customers, products]) / market.catalogue.duration_months[products]
+    left = BORROWED[market.category[products]] * people.income[customers] * (1 - gone)
+    return np.bincount(customers, left, minlength=len(people))
+
+
+class _Diary:
+    """Collects dated events."""
+
+    def __init__(self, bounds: Array, rng: np.random.Generator) -> None:
+        self._bounds, self._rng = bounds, rng
+        self._parts: list[tuple[Array, Array, Array, Array]] = []
+
+    def write(self, name: str, pairs: tuple[Array, Array], step: int, days: Array | None = None) -> None:
+        """Note an event of each (customer, product) pair, on the given days or on any day of the step."""
+        first, last = self._bounds[step] + 1, self._bounds[step + 1]
+        if days is None:
+            days = self._rng.integers(first, last + 1, len(pairs[0]))
+        self._parts.append((*pairs, days, np.full(len(days), EVENT_NAMES.index(name), np.int8)))
+
+    def events(self) -> Events:
+        """Return all events by customer and day."""
+        customer, product, day, event = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        order = np.lexsort((product, event, day, customer))
+        return Events(customer[order], product[order], day[order], event[order])

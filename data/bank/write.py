@@ -79,151 +79,37 @@ RULES = (
     ("age", "min_age", "asks for a higher age"),
     ("savings", "min_deposit", "asks for more savings"),
 )
-"""Customer's column, product's column that it must reach, and the reason given when it does not."""
 
 
-def _dates(days: Array) -> pa.Array:
-    return pa.array(days.astype(np.int32), pa.int32()).cast(pa.date32())
+def simulate_bank(config: BankConfig, out: Path, progress: Callable[[float, str], None] | None = None) -> Path:
+    """Simulate a bank and write it as tables with the TOML that describes them.
 
+    The files are written in a folder beside `out` and renamed when all are there: customers, products, interactions
+    (CSV, or Parquet for a large bank), oracle.parquet (customer_id, product_id, probability: each customer's likeliest
+    new acquisitions within the horizon) and nextbest.toml (`seed`, `[data]`, `[evaluation]`).
 
-def _words(vocabulary: tuple[str, ...], positions: Array) -> pa.Array:
-    return pa.array(np.array(vocabulary, object)[positions], pa.string())
+    Args:
+        config: The bank.
+        out: The folder to make; it may exist if it is empty.
+        progress: Called with the share done (0-1) and what is being done.
 
+    Returns:
+        The path of nextbest.toml.
 
-def _whole(values: Array) -> pa.Array:
-    return pa.array(values.astype(np.int64))
-
-
-def _product_table(products: BankProducts) -> pa.Table:
-    requires = tuple(category.requires or "none" for category in CATEGORIES)
-    columns = {
-        "name": pa.array(products.names, pa.string()),
-        "description": pa.array(products.descriptions, pa.string()),
-        "category": _words(tuple(category.name for category in CATEGORIES), products.category),
-        "brand": _words(BRANDS, products.brand),
-        "tier": _words(TIERS, products.tier),
-        "requires": _words(requires, products.category),
-        "currency": pa.array(products.currency, pa.string()),
-        "expected_yield": pa.array(products.expected_yield),
-        "launched": _dates(products.launched),
-        **{name: pa.array(getattr(products, name)) for name in ("digital", "sustainable", "international")},
-        **{
-            name: _whole(getattr(products, name))
-            for name in ("risk_level", "duration_months", "annual_fee", "min_income", "min_age", "min_deposit")
-        },
-    }
-    keys = {"product_id": pa.array(products.ids, pa.string()), "as_of": _dates(products.launched)}
-    return pa.table(keys | {name: columns[name] for name in PRODUCT_COLUMNS})
-
-
-def _customer_table(ids: Array, branch: str, days: Array, people: People) -> pa.Table:
-    columns = {
-        "joined": _dates(people.joined),
-        "branch": pa.array([branch] * len(ids)),
-        "region": _words(REGIONS, people.region),
-        "segment": _words(SEGMENTS, people.segment),
-        "home_owner": pa.array(people.home_owner.astype(bool)),
-        "tenure_years": pa.array(np.round((days - people.joined) / 365.25, 2)),
-        **{
-            name: pa.array(getattr(people, name), pa.string())
-            for name in ("gender", "marital_status", "employment", "last_event")
-        },
-        **{
-            name: _whole(getattr(people, name))
-            for name in ("age", "dependants", "income", "savings", "loan_balance", "credit_score", "risk_tolerance")
-        },
-        **{name: pa.array(getattr(people, name)) for name in ("credit_utilisation", "digital_engagement")},
-    }
-    keys = {"customer_id": pa.array(ids, pa.string()), "as_of": _dates(days)}
-    return pa.table(keys | {name: columns[name] for name in CUSTOMER_COLUMNS})
-
-
-def _interaction_table(ids: Array, product_ids: Array, events: Events) -> pa.Table:
-    return pa.table(
-        {
-            "customer_id": pa.array(ids[events.customer], pa.string()),
-            "product_id": pa.array(product_ids[events.product], pa.string()),
-            "timestamp": _dates(events.day),
-            "event": _words(EVENT_NAMES, events.event),
-        }
-    )
-
-
-class _Tables:
-    """Files that grow branch by branch, so that no table is ever in memory as a whole."""
-
-    def __init__(self, folder: Path, suffix: str) -> None:
-        self._folder, self._suffix = folder, suffix
-        self._writers: dict[str, Any] = {}
-
-    def append(self, name: str, table: pa.Table) -> None:
-        """Append to the file `name`, or to `name` with the suffix if it has none."""
-        if name not in self._writers:
-            path = self._folder / (name if "." in name else name + self._suffix)
-            if path.suffix == ".csv":
-                self._writers[name] = csv.CSVWriter(path, table.schema)
-            else:
-                self._writers[name] = parquet.ParquetWriter(path, table.schema)
-        self._writers[name].write_table(table)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for writer in self._writers.values():
-            writer.close()
-
-
-def _line(name: str, described: dict[str, str]) -> str:
-    return f"{name} = {{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in described.items())} }}"
-
-
-def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
-    """Return the TOML that describes the files: the seed, the section that DataConfig checks, and the oracle."""
-    tables = [("customers", "customer_id", CUSTOMER_COLUMNS), ("products", "product_id", PRODUCT_COLUMNS)]
-    lines = [f"seed = {config.seed}", "", "[data]", 'segment = "segment"']
-    for table, key, columns in tables:
-        lines += ["", f"[data.{table}]", f'path = "{table}{suffix}"', f'id = "{key}"', 'as_of = "as_of"']
-        lines += ["", f"[data.{table}.columns]", *(_line(*column) for column in columns.items())]
-    lines += ["", "[data.interactions]", f'path = "interactions{suffix}"', 'event = "event"']
-    lines += ["", "[data.windows]", f"horizon_days = {config.horizon_days}"]
-    lines += [f"test_cutoff = {np.datetime64(timeline.cutoff, 'D')}"]
-    lines += [f"ranking_windows = {_ranking_windows(config, timeline)}"]
-    lines += ["", "[data.policy]", 'risk_column = "risk_level"', 'category_column = "category"']
-    for customer, product, reason in RULES:
-        rule = {"customer": customer, "op": ">=", "product": product, "reason": reason}
-        lines += ["", "[[data.policy.rules]]", *(f"{key} = {json.dumps(value)}" for key, value in rule.items())]
-    return "\n".join([*lines, "", "[evaluation]", 'oracle = "oracle.parquet"', ""])
-
-
-def _ranking_windows(config: BankConfig, timeline: Timeline) -> int:
-    """Return the wanted number of ranking windows, or what fits behind a horizon and a stride of history."""
-    history = timeline.cutoff - int(timeline.bounds[0]) - WindowsConfig().stride_days
-    return int(np.clip(history // config.horizon_days - 2, 2, config.ranking_windows))
+    Raises:
+        FileExistsError: `out` holds something already.
+    """
+    _check_free(out)
+    progress = progress or (lambda share, doing: None)
+    with new_folder(out) as folder:
+        _write_files(config, folder, progress)
+    progress(1.0, "done")
+    return out / "nextbest.toml"
 
 
 def _check_free(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not an empty folder; choose another one or empty it first")
-
-
-def _run_branch(
-    config: BankConfig,
-    world: World,
-    catalogue: BankProducts,
-    number: int,
-    seed: np.random.SeedSequence,
-) -> tuple[Market, Branch, Array]:
-    """Simulate the branch and ask the oracle; returns the oracle's probabilities last."""
-    draw, history, future = (np.random.default_rng(one) for one in seed.spawn(3))
-    market = Market(world, catalogue.take(draw_assortment(catalogue, config.products_per_branch, draw)))
-    count = min(config.branch_size, config.customers - number * config.branch_size)
-    regions = np.full(count, number % len(REGIONS))
-    people = draw_people(count, regions, world.timeline, draw)
-    branch = simulate_branch(market, people, draw_hidden(count, config.choice, draw), history)
-    return market, branch, acquisition_probabilities(market, branch.at_cutoff, config.oracle_draws, future)
 
 
 def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, str], None]) -> None:
@@ -253,27 +139,143 @@ def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, st
     (folder / "nextbest.toml").write_text(_toml(config, timeline, suffix), encoding="utf-8")
 
 
-def simulate_bank(config: BankConfig, out: Path, progress: Callable[[float, str], None] | None = None) -> Path:
-    """Simulate a bank and write it as tables with the TOML that describes them.
+def _run_branch(
+    config: BankConfig,
+    world: World,
+    catalogue: BankProducts,
+    number: int,
+    seed: np.random.SeedSequence,
+) -> tuple[Market, Branch, Array]:
+    """Simulate the branch and ask the oracle; returns the oracle's probabilities last."""
+    draw, history, future = (np.random.default_rng(one) for one in seed.spawn(3))
+    market = Market(world, catalogue.take(draw_assortment(catalogue, config.products_per_branch, draw)))
+    count = min(config.branch_size, config.customers - number * config.branch_size)
+    regions = np.full(count, number % len(REGIONS))
+    people = draw_people(count, regions, world.timeline, draw)
+    branch = simulate_branch(market, people, draw_hidden(count, config.choice, draw), history)
+    return market, branch, acquisition_probabilities(market, branch.at_cutoff, config.oracle_draws, future)
 
-    The files are written in a folder beside `out` and renamed when all are there: customers, products, interactions
-    (CSV, or Parquet for a large bank), oracle.parquet (customer_id, product_id, probability: each customer's likeliest
-    new acquisitions within the horizon) and nextbest.toml (`seed`, `[data]`, `[evaluation]`).
 
-    Args:
-        config: The bank.
-        out: The folder to make; it may exist if it is empty.
-        progress: Called with the share done (0-1) and what is being done.
+class _Tables:
+    """Files that grow branch by branch, so that no table is ever in memory as a whole."""
 
-    Returns:
-        The path of nextbest.toml.
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self._folder, self._suffix = folder, suffix
+        self._writers: dict[str, Any] = {}
 
-    Raises:
-        FileExistsError: `out` holds something already.
-    """
-    _check_free(out)
-    progress = progress or (lambda share, doing: None)
-    with new_folder(out) as folder:
-        _write_files(config, folder, progress)
-    progress(1.0, "done")
-    return out / "nextbest.toml"
+    def append(self, name: str, table: pa.Table) -> None:
+        """Append to the file `name`, or to `name` with the suffix if it has none."""
+        if name not in self._writers:
+            path = self._folder / (name if "." in name else name + self._suffix)
+            if path.suffix == ".csv":
+                self._writers[name] = csv.CSVWriter(path, table.schema)
+            else:
+                self._writers[name] = parquet.ParquetWriter(path, table.schema)
+        self._writers[name].write_table(table)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+"""Customer's column, product's column that it must reach, and the reason given when it does not."""
+
+
+def _dates(days: Array) -> pa.Array:
+    return pa.array(days.astype(np.int32), pa.int32()).cast(pa.date32())
+
+
+def _strings(vocabulary: tuple[str, ...], positions: Array) -> pa.Array:
+    return pa.array(np.array(vocabulary, object)[positions], pa.string())
+
+
+def _whole_numbers(values: Array) -> pa.Array:
+    return pa.array(values.astype(np.int64))
+
+
+def _product_table(products: BankProducts) -> pa.Table:
+    requires = tuple(category.requires or "none" for category in CATEGORIES)
+    columns = {
+        "name": pa.array(products.names, pa.string()),
+        "description": pa.array(products.descriptions, pa.string()),
+        "category": _strings(tuple(category.name for category in CATEGORIES), products.category),
+        "brand": _strings(BRANDS, products.brand),
+        "tier": _strings(TIERS, products.tier),
+        "requires": _strings(requires, products.category),
+        "currency": pa.array(products.currency, pa.string()),
+        "expected_yield": pa.array(products.expected_yield),
+        "launched": _dates(products.launched),
+        **{name: pa.array(getattr(products, name)) for name in ("digital", "sustainable", "international")},
+        **{
+            name: _whole_numbers(getattr(products, name))
+            for name in ("risk_level", "duration_months", "annual_fee", "min_income", "min_age", "min_deposit")
+        },
+    }
+    keys = {"product_id": pa.array(products.ids, pa.string()), "as_of": _dates(products.launched)}
+    return pa.table(keys | {name: columns[name] for name in PRODUCT_COLUMNS})
+
+
+def _customer_table(ids: Array, branch: str, days: Array, people: People) -> pa.Table:
+    columns = {
+        "joined": _dates(people.joined),
+        "branch": pa.array([branch] * len(ids)),
+        "region": _strings(REGIONS, people.region),
+        "segment": _strings(SEGMENTS, people.segment),
+        "home_owner": pa.array(people.home_owner.astype(bool)),
+        "tenure_years": pa.array(np.round((days - people.joined) / 365.25, 2)),
+        **{
+            name: pa.array(getattr(people, name), pa.string())
+            for name in ("gender", "marital_status", "employment", "last_event")
+        },
+        **{
+            name: _whole_numbers(getattr(people, name))
+            for name in ("age", "dependants", "income", "savings", "loan_balance", "credit_score", "risk_tolerance")
+        },
+        **{name: pa.array(getattr(people, name)) for name in ("credit_utilisation", "digital_engagement")},
+    }
+    keys = {"customer_id": pa.array(ids, pa.string()), "as_of": _dates(days)}
+    return pa.table(keys | {name: columns[name] for name in CUSTOMER_COLUMNS})
+
+
+def _interaction_table(ids: Array, product_ids: Array, events: Events) -> pa.Table:
+    return pa.table(
+        {
+            "customer_id": pa.array(ids[events.customer], pa.string()),
+            "product_id": pa.array(product_ids[events.product], pa.string()),
+            "timestamp": _dates(events.day),
+            "event": _strings(EVENT_NAMES, events.event),
+        }
+    )
+
+
+def _line(name: str, described: dict[str, str]) -> str:
+    return f"{name} = {{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in described.items())} }}"
+
+
+def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
+    """Return the TOML that describes the files: the seed, the section that DataConfig checks, and the oracle."""
+    tables = [("customers", "customer_id", CUSTOMER_COLUMNS), ("products", "product_id", PRODUCT_COLUMNS)]
+    lines = [f"seed = {config.seed}", "", "[data]", 'segment = "segment"']
+    for table, key, columns in tables:
+        lines += ["", f"[data.{table}]", f'path = "{table}{suffix}"', f'id = "{key}"', 'as_of = "as_of"']
+        lines += ["", f"[data.{table}.columns]", *(_line(*column) for column in columns.items())]
+    lines += ["", "[data.interactions]", f'path = "interactions{suffix}"', 'event = "event"']
+    lines += ["", "[data.windows]", f"horizon_days = {config.horizon_days}"]
+    lines += [f"test_cutoff = {np.datetime64(timeline.cutoff, 'D')}"]
+    lines += [f"ranking_windows = {_ranking_windows(config, timeline)}"]
+    lines += ["", "[data.policy]", 'risk_column = "risk_level"', 'category_column = "category"']
+    for customer, product, reason in RULES:
+        rule = {"customer": customer, "op": ">=", "product": product, "reason": reason}
+        lines += ["", "[[data.policy.rules]]", *(f"{key} = {json.dumps(value)}" for key, value in rule.items())]
+    return "\n".join([*lines, "", "[evaluation]", 'oracle = "oracle.parquet"', ""])
+
+
+def _ranking_windows(config: BankConfig, timeline: Timeline) -> int:
+    """Return the wanted number of ranking windows, or what fits behind a horizon and a stride of history."""
+    history = timeline.cutoff - int(timeline.bounds[0]) - WindowsConfig().stride_days
+    return int(np.clip(history // config.horizon_days - 2, 2, config.ranking_windows))

@@ -79,7 +79,7 @@ def _read_header(path: Path) -> tuple[str, ...]:
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError as error:
-        raise _bad_encoding(path) from error
+        raise _find_bad_encoding(path) from error
     header = next(csv.reader(io.StringIO(text, newline="")), [])
     if not header:
         raise _refuse(path, "the first line is blank", "write the column names on the first line", 1)
@@ -106,17 +106,17 @@ def _parse(path: Path, header: Sequence[str], wanted: Sequence[str] | None) -> p
                 ),
             )
     except pa.ArrowInvalid as error:
-        raise _misshapen(path, len(header), error) from error
+        raise _find_misshapen(path, len(header), error) from error
     # A quote that is never closed swallows the rest of the file into a last cell, and Arrow lets it pass.
     if table.num_rows and "\n" in table[last][-1].as_py() and (line := _open_quote(path)):
         raise _refuse(path, "a quote is opened here and never closed", 'close it, or write a quote as ""', line)
     return table.select(list(kept)).rename_columns(list(kept.values()))
 
 
-def _misshapen(path: Path, width: int, error: pa.ArrowInvalid) -> InputError:
+def _find_misshapen(path: Path, width: int, error: pa.ArrowInvalid) -> InputError:
     """Find what Arrow stumbled over."""
     if "invalid UTF8" in str(error):
-        return _bad_encoding(path)
+        return _find_bad_encoding(path)
     if "straddling" in str(error):
         what = f"a row is longer than {BLOCK_BYTES:,} bytes"
         return _refuse(path, what, "check for a quote that is not closed, and for missing line breaks")
@@ -173,7 +173,7 @@ def _open_quote(path: Path) -> int | None:
     return None
 
 
-def _bad_encoding(path: Path) -> InputError:
+def _find_bad_encoding(path: Path) -> InputError:
     """Find the first byte that is not UTF-8."""
     remedy = "save the file as UTF-8 (if it is Latin-1: iconv -f LATIN1 -t UTF-8)"
     decoder = codecs.getincrementaldecoder("utf-8")()

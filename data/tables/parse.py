@@ -88,7 +88,7 @@ def parse_numbers(table: RawTable, column: str, problems: list[Problem]) -> Arra
         _wrong_type(problems, table, column, "numbers")
         return np.full(len(table), np.nan, np.float32)
     too_large = np.abs(values) > _LARGEST  # false for NaN
-    value = _quoted(raw)
+    value = _quote_rows(raw)
     report_rows(
         problems,
         table,
@@ -109,7 +109,7 @@ def _numbers_from_text(table: RawTable, column: str, problems: list[Problem]) ->
     wellformed = pc.match_substring_regex(text, _NUMBER)
     malformed = np.flatnonzero(~_to_bool(pc.fill_null(wellformed, True)))
     comma = _to_bool(pc.match_substring_regex(text.take(pa.array(malformed)), _DECIMAL_COMMA))
-    value = _quoted(raw)
+    value = _quote_rows(raw)
     report_rows(
         problems,
         table,
@@ -142,7 +142,7 @@ def parse_booleans(table: RawTable, column: str, problems: list[Problem]) -> Arr
     else:
         _wrong_type(problems, table, column, "booleans")
         return np.full(len(table), np.nan, np.float32)
-    value = _quoted(raw)
+    value = _quote_rows(raw)
     report_rows(
         problems,
         table,
@@ -184,7 +184,7 @@ def parse_dates(table: RawTable, column: str, problems: list[Problem], required:
         )
     first, last = (_day(date(year, 1, 1)) for year in (FIRST_YEAR, LAST_YEAR + 1))
     implausible = (days < first) | (days >= last)
-    value = _quoted(raw)
+    value = _quote_rows(raw)
     report_rows(
         problems,
         table,
@@ -224,7 +224,7 @@ def _dates_from_text(table: RawTable, column: str, problems: list[Problem]) -> A
     def rows_with(bad: Array) -> Array:
         return known[bad[codes[known]]] if bad.any() else np.zeros(0, np.int64)
 
-    value = _quoted(raw)
+    value = _quote_rows(raw)
     report_rows(
         problems,
         table,
@@ -285,7 +285,7 @@ def parse_references(table: RawTable, column: str, known: Array, of: str, proble
         return np.full(len(table), -1, np.int32)
     positions = pc.fill_null(pc.index_in(text, value_set=pa.array(known, text.type)), -1).to_numpy()
     unknown = np.flatnonzero((positions < 0) & ~_blank(text))
-    value = _quoted(text)
+    value = _quote_rows(text)
     report_rows(
         problems,
         table,
@@ -336,7 +336,7 @@ def _wrong_type(
     problems.append(Problem(table.file, column, None, what, remedy))
 
 
-def _quoted(raw: pa.ChunkedArray) -> Callable[[int], str]:
+def _quote_rows(raw: pa.ChunkedArray) -> Callable[[int], str]:
     """Return what repeats a row's value in a message."""
 
     def quote(row: int) -> str:

@@ -177,10 +177,10 @@ def test_a_rules_missing_columns_are_all_named() -> None:
 @pytest.mark.parametrize(
     ("rule", "kinds"),
     [
-        ({"customer": "age", "op": "==", "product": "group"}, "['number', 'word']"),
+        ({"customer": "age", "op": "==", "product": "group"}, "['number', 'string']"),
         ({"customer": "born", "op": "<=", "product": "min_age"}, "['date', 'number']"),
-        ({"customer": "segment", "op": "==", "value": 3}, "['number', 'word']"),
-        ({"customer": "age", "op": "==", "value": "old"}, "['number', 'word']"),
+        ({"customer": "segment", "op": "==", "value": 3}, "['number', 'string']"),
+        ({"customer": "age", "op": "==", "value": "old"}, "['number', 'string']"),
     ],
 )
 def test_unlike_kinds_are_not_compared(rule: dict[str, Any], kinds: str) -> None:

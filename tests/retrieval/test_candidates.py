@@ -95,7 +95,7 @@ def test_chunks_do_not_matter(
     retriever: Given, history: Dataset, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = propose_candidates(retriever, history, snapshot, everything, np.arange(50), 6)
-    monkeypatch.setattr("nextbest.retrieval.training._CHUNK", 7)
+    monkeypatch.setattr("nextbest.retrieval.training._CUSTOMERS_PER_CHUNK", 7)
     chunked = propose_candidates(retriever, history, snapshot, everything, np.arange(50), 6)
     np.testing.assert_array_equal(chunked.products, whole.products)
     np.testing.assert_array_equal(chunked.scores, whole.scores)
