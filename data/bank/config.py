@@ -1,4 +1,4 @@
-"""What can be chosen about the simulated bank."""
+"""Settings of the simulated bank, and its calendar of steps."""
 
 from __future__ import annotations
 
