@@ -1,4 +1,4 @@
-"""The emulator over exported models of known answers."""
+"""The emulator over exported versions of `Receipts`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_emulator.orders import Orders, push
+from tests.test_emulator.receipts import Receipts, push
 from tests.tf_serving_emulator import Emulator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return EXPORTS/1 to EXPORTS/3, to be copied into a MODELS folder."""
     folder = tmp_path_factory.mktemp("exports")
     for version in (1, 2, 3):
-        Orders(version).save(folder / str(version))
+        Receipts(version).save(folder / str(version))
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """Return an emulator of version 1, which no test may change."""
     models = tmp_path_factory.mktemp("models")
     push(exports, models, 1)
     with Emulator(models) as emulator:
-        emulator.set_label("orders", "stable", 1)
         yield emulator
 
 

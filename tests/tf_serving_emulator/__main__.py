@@ -7,7 +7,7 @@ import signal
 import threading
 from pathlib import Path
 
-from tests.tf_serving_emulator.emulator import Emulator
+from tests.tf_serving_emulator.server import Emulator
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--rest-port", type=int, default=8501, help="0 is any free port")
     parser.add_argument("--poll-seconds", type=float, default=1, help="how often to look for new versions")
     parser.add_argument("--num-versions", type=int, default=1, help="how many versions of a model to serve")
-    parser.add_argument("--authorization", help='ask for this header, e.g. "Bearer TOKEN"')
+    parser.add_argument("--authorization", help='require this header, e.g. "Bearer TOKEN"')
     options = parser.parse_args()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,30 +1,33 @@
-"""The versions of all models: which are wanted, which are loaded, and in which state each one is."""
+"""The models: which versions are wanted and loaded, in which state each one is, and what a loaded one answers."""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
 from grpc import StatusCode
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
-from tests.tf_serving_emulator.errors import ServingError, invalid
-from tests.tf_serving_emulator.servable import Servable
-from tests.tf_serving_emulator.warmup import warm_up
+from tests.tf_serving_emulator.traffic import ServingError, invalid
 
-__all__ = ["Models"]
+__all__ = ["Models", "Servable"]
 
 _State = get_model_status_pb2.ModelVersionStatus
+_CODES = {code.value[0]: code for code in StatusCode}
 
 
 @dataclass
 class _Version:
-    """One version, from its first sight to its end."""
+    """One version, from when it is first seen to its end."""
 
     folder: Path
     state: int = _State.START
@@ -66,8 +69,8 @@ class Models:
                     for number in wanted.keys() - before.keys():
                         self._versions.setdefault(name, {})[number] = _Version(wanted[number])
                 self._wanted[name] = wanted
-            for name in self._wanted:
-                self._advance(name)
+            if any([self._advance(name) for name in self._wanted]):
+                gc.collect()  # a tf.Graph is made of cycles: without this the memory grows with each version
 
     def states(self, name: str) -> dict[int, tuple[int, ServingError | None]]:
         """Return version -> its state, and why it failed to load."""
@@ -76,7 +79,7 @@ class Models:
 
     @contextmanager
     def servable(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
-        """Lend a version and its servable, which outlives an unload until it is given back.
+        """Lend a version and its servable, which outlives an unload until the block ends.
 
         Raises:
             ServingError: The version is not available.
@@ -91,8 +94,8 @@ class Models:
             number = max(available, default=None) if version is None else version
             if number not in available:
                 # core/basic_manager.cc, and ServableRequest::DebugString in core/manager.h
-                asked = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
-                raise ServingError(StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
+                wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+                raise ServingError(StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}")
             found = available[number]
             found.users += 1
         try:
@@ -103,17 +106,7 @@ class Models:
                 _end_if_idle(found)
 
     def set_label(self, name: str, label: str, version: int) -> None:
-        """Let a label name a version; UpdateModelVersionLabelMap in model_servers/server_core.cc.
-
-        Raises:
-            ServingError: The version is not available.
-        """
-        if self.states(name).get(version, (None, None))[0] != _State.AVAILABLE:
-            raise ServingError(
-                StatusCode.FAILED_PRECONDITION,
-                f"Request to assign label to version {version} of model {name}, "
-                "which is not currently available for inference",
-            )
+        """Let a label name a version."""
         self._labels.setdefault(name, {})[label] = version
 
     @contextmanager
@@ -152,24 +145,28 @@ class Models:
             raise invalid(f"Unrecognized servable version label: {spec.version_label}")
         return labels[spec.version_label]
 
-    def _advance(self, name: str) -> None:
-        """Load what is wanted, the highest first, then unload; core/availability_preserving_policy.cc."""
+    def _advance(self, name: str) -> bool:
+        """Load what is wanted, the highest first, then unload; core/availability_preserving_policy.cc.
+
+        Returns:
+            Whether a version is unloaded.
+        """
         versions, wanted = self._versions.get(name, {}), self._wanted[name]
         for number in sorted(wanted, reverse=True):
             if versions[number].state in (_State.START, _State.LOADING):
-                self._start(name, number)
+                self._load(name, number)
         available = sorted(number for number, found in versions.items() if found.state == _State.AVAILABLE)
         stale = [number for number in available if number not in wanted]
         # Unless a wanted version is available, the newest of the unwanted ones goes on.
         replaced = not wanted or len(stale) < len(available)
-        for number in stale if replaced else stale[:-1]:
+        unloaded = stale if replaced else stale[:-1]
+        for number in unloaded:
             with self._lock:
                 versions[number].state = _State.UNLOADING
                 _end_if_idle(versions[number])
-        if stale:
-            gc.collect()  # a tf.Graph is made of cycles: without this the memory grows with each version
+        return bool(unloaded)
 
-    def _start(self, name: str, number: int) -> None:
+    def _load(self, name: str, number: int) -> None:
         version = self._versions[name][number]
         version.state = _State.LOADING
         if (name, number) in self._held:
@@ -177,24 +174,21 @@ class Models:
         try:
             if (name, number) in self._failing:
                 raise self._failing[name, number]
-            servable = _load(version.folder)
+            servable = Servable(version.folder)
         except Exception as error:  # whatever the loader raises is the version's state
-            known = isinstance(error, ServingError)
-            version.error = error if known else ServingError(StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
-            version.state = _State.END
+            version.error, version.state = _serving_error(error), _State.END
             return
         with self._lock:
             version.servable, version.state = servable, _State.AVAILABLE
 
 
-def _load(folder: Path) -> Servable:
-    servable = Servable(folder)
-    try:
-        warm_up(servable, folder)
-    except BaseException:
-        servable.close()
-        raise
-    return servable
+def _versions_below(models: Path) -> dict[str, dict[int, Path]]:
+    """Return model -> version -> its folder. A folder whose name is not a number is not a version."""
+    return {
+        base.name: {int(child.name): child for child in base.iterdir() if re.fullmatch(r"\d+", child.name)}
+        for base in sorted(models.iterdir())
+        if base.is_dir()
+    }
 
 
 def _end_if_idle(version: _Version) -> None:
@@ -203,10 +197,80 @@ def _end_if_idle(version: _Version) -> None:
         version.servable, version.state = None, _State.END
 
 
-def _versions_below(models: Path) -> dict[str, dict[int, Path]]:
-    """Return model -> version -> its folder. A folder whose name is no number is no version."""
-    return {
-        base.name: {int(child.name): child for child in base.iterdir() if re.fullmatch(r"\d+", child.name)}
-        for base in sorted(models.iterdir())
-        if base.is_dir()
-    }
+class Servable:
+    """A loaded version: a graph, a session and the signatures. `predict` may be called from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load a version's folder. Raises what the file system, the parser or the runtime raises."""
+        _import_custom_ops(folder)
+        self._graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        try:
+            with self._graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, [tf.saved_model.SERVING], str(folder))
+        except BaseException:
+            self.close()
+            raise
+        self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = meta_graph.signature_def
+
+    def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
+        """Return a signature, the default one for ''.
+
+        Raises:
+            ServingError: There is none of that name.
+        """
+        name = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+        if name not in self.signatures:
+            raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        return self.signatures[name]
+
+    def predict(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Answer a signature; RunPredict in servables/tensorflow/predict_util.cc.
+
+        Args:
+            name: The signature, '' for the default one.
+            inputs: Input name -> values.
+
+        Raises:
+            ServingError: There is no such signature, or the inputs do not fit it, or the graph refuses them.
+        """
+        signature = self.signature(name)
+        extra, missing = sorted(inputs.keys() - signature.inputs), sorted(signature.inputs.keys() - inputs.keys())
+        if extra or missing:
+            raise invalid(
+                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)}. "
+                f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+            )
+        feeds = {self._output(signature.inputs[alias].name): values for alias, values in inputs.items()}
+        aliases = sorted(signature.outputs)
+        fetches = [self._output(signature.outputs[alias].name) for alias in aliases]
+        # Session.run would first check shapes and types in Python, which the real server does not: its kernels
+        # complain. This is the call below that check.
+        try:
+            found = self._session._call_tf_sessionrun(None, feeds, fetches, [], None)
+        except tf.errors.OpError as error:
+            raise _serving_error(error) from error
+        return {alias: np.asarray(values) for alias, values in zip(aliases, found, strict=True)}
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session.close()
+
+    def _output(self, name: str):
+        return self._graph.get_tensor_by_name(name)._as_tf_output()
+
+
+def _import_custom_ops(folder: Path) -> None:
+    """Register ScaNN's ops where a model has them, as a server must that was built with them."""
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    ops = (op.name for graph in model.meta_graphs for op in graph.meta_info_def.stripped_op_list.op)
+    if any(name.startswith("Scann>") for name in ops):
+        importlib.import_module("scann")
+
+
+def _serving_error(error: Exception) -> ServingError:
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, tf.errors.OpError):
+        return ServingError(_CODES[error.error_code], error.message)
+    return ServingError(StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")

@@ -1,4 +1,7 @@
-"""What happens to a request before it is answered: it is noted, let in, held, or failed."""
+"""What happens to a request before it is answered: it is recorded, then let in, held, or refused with an error.
+
+Also what both ports share: the error and the certificate.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,33 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from grpc import StatusCode
 
-from tests.tf_serving_emulator.errors import ServingError
+__all__ = ["Call", "Certificate", "ServingError", "Traffic", "invalid"]
 
-__all__ = ["Call", "Traffic"]
+
+class ServingError(Exception):
+    """What the emulator answers when it refuses: a code and a message."""
+
+    def __init__(self, code: StatusCode, message: str) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+
+
+def invalid(message: str) -> ServingError:
+    """Return the most common refusal."""
+    return ServingError(StatusCode.INVALID_ARGUMENT, message)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Two PEM files. A client trusts the server by using `certificate` as its authority."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
@@ -21,10 +45,10 @@ class Call:
     transport: str
     """grpc or rest."""
     method: str
-    """As gRPC calls it, also for REST: Predict, GetModelStatus, GetModelMetadata, Classify, Regress."""
+    """As gRPC calls it, also for REST: Predict, GetModelStatus or GetModelMetadata."""
     model: str
     headers: Mapping[str, str]
-    """gRPC's metadata and `:authority`, or HTTP's headers; names in lower case."""
+    """gRPC's metadata, or HTTP's headers; names in lower case."""
 
 
 @dataclass
@@ -48,7 +72,7 @@ class Traffic:
         """Open the gate.
 
         Args:
-            authorization: What the header `authorization` must say, e.g. "Bearer TOKEN"; None asks for none.
+            authorization: What the header `authorization` must say, e.g. "Bearer TOKEN"; None requires none.
         """
         self.calls: list[Call] = []
         """All requests so far, also the refused ones."""
@@ -65,10 +89,9 @@ class Traffic:
             method: Only requests of this method, as `Call` names it; None is any.
             code: The error.
         """
+        error = ServingError(code, f"the test lets this request fail with {code.name}")
         with self._lock:
-            self._failures.append(
-                _Failure(ServingError(code, f"the emulator was told to fail with {code.name}"), method, times)
-            )
+            self._failures.append(_Failure(error, method, times))
 
     @contextmanager
     def hold(self, method: str | None = None) -> Iterator[threading.Semaphore]:
@@ -94,7 +117,7 @@ class Traffic:
         """Let a request pass, late or never.
 
         Raises:
-            ServingError: It lacks the header, or requests were to fail.
+            ServingError: It lacks the header, or a test lets it fail.
         """
         with self._lock:
             self.calls.append(call)
@@ -112,7 +135,7 @@ class Traffic:
             raise failure.error
 
     def close(self) -> None:
-        """Let go of all requests that wait."""
+        """Release all requests that wait."""
         with self._lock:
             for hold in self._holds:
                 hold.released.set()

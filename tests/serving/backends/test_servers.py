@@ -19,7 +19,7 @@ from nextbest.serving.backends.connect import TOKEN_VARIABLE, connect
 from nextbest.serving.backends.server import Clock, ServerBackend
 from tests.serving.backends.clocks import FakeTime
 from tests.serving.backends.conftest import TRANSPORTS, url_of
-from tests.tf_serving_emulator import Certificate, Emulator, self_signed
+from tests.tf_serving_emulator import Certificate, Emulator, make_certificate
 
 ZOE = {"name": np.array(["Zoë"], object)}
 
@@ -79,7 +79,7 @@ class TestFaults:
     def test_another_error_is_told_at_once(self, echoing: Emulator, connecting: Connect, code: str) -> None:
         backend = connecting(echoing)
         echoing.traffic.fail(1, "Predict", StatusCode[code])
-        with pytest.raises(BackendError, match=f"{code}: the emulator was told to fail"):
+        with pytest.raises(BackendError, match=f"{code}: the test lets this request fail"):
             greeting(backend)
         assert predictions(echoing) == 1
         assert greeting(backend) == ["hello Zoë"]
@@ -203,7 +203,7 @@ class TestCredentials:
     def certificate(cls, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
         if shutil.which("openssl") is None:
             pytest.skip("there is no openssl to make a certificate with")
-        return self_signed(tmp_path_factory.mktemp("tls"))
+        return make_certificate(tmp_path_factory.mktemp("tls"))
 
     @pytest.fixture
     def secure(self, echo_models: Path, certificate: Certificate) -> Iterator[Emulator]:
