@@ -1,4 +1,7 @@
-"""Which places of a feature vector are which column: explanations name columns and crosses, not embeddings."""
+"""What the places of a feature vector are called: explanations name columns and crosses, not embeddings.
+
+All names stand here; the models give them to their features, and `serving.insights.sentences` puts them into words.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,28 @@ from typing import Literal
 
 from nextbest.data.settings import SettingsModel
 
-__all__ = ["FeatureKind", "NamedFeature", "feature_width"]
+__all__ = ["FeatureKind", "FeatureName", "NamedFeature", "feature_width"]
 
 FeatureKind = Literal["customer", "product", "cross"]
+FeatureName = Literal[
+    "column",
+    "popularity",
+    "product_id",
+    "held",
+    "recent",
+    "retrieval_score",
+    "co_holding",
+    "next_after",
+    "ease",
+    "cosine",
+    "conditional",
+    "seen",
+    "held_count",
+    "same_group",
+    "segment_popularity",
+    "gap",
+    "category_crosses",
+]
 
 
 class NamedFeature(SettingsModel):
@@ -17,8 +39,8 @@ class NamedFeature(SettingsModel):
 
     kind: FeatureKind
     """Whether it says something of the customer, of the product, or of both together."""
-    name: str
-    """'column', or what it is computed from columns; `serving.insights.sentences` phrases it for people."""
+    name: FeatureName
+    """'column' for raw columns as they are, or what is computed from columns."""
     columns: tuple[str, ...] = ()
     """The raw columns that it is made of, the customer's before the product's."""
     places: tuple[int, ...]

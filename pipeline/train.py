@@ -163,11 +163,11 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
 
 
 def write_ranking(
-    run: Run, model: RankingModel, encoders: Encoders, state: CatalogueStatistics, calibration: Calibration
+    run: Run, model: RankingModel, encoders: Encoders, catalogue: CatalogueStatistics, calibration: Calibration
 ) -> None:
     """Write the ranker that is served."""
     with run.folder.staged("ranking", "saved_model") as staging:
-        servable = RankingServable(model, encoders, state, calibration, run.windows.test.cutoff)
+        servable = RankingServable(model, encoders, catalogue, calibration, run.windows.test.cutoff)
         save_ranking(servable, staging)
         _write_descriptions(run, servable, staging)
 

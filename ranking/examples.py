@@ -60,29 +60,30 @@ class WindowExamples:
     """How many products the customer acquired in the window, candidates or not, int64 [num_examples]."""
     weight: Array
     """How many customers, of those known at the cutoff, an example stands for, float32 [num_examples]."""
-    state: CatalogueStatistics
+    catalogue: CatalogueStatistics
     """The catalogue at the window's cutoff."""
 
 
-def sample_customers(taken: Interactions, eligible: Array, config: RankingConfig, seed: int) -> Array:
+def sample_customers(acquisitions: Interactions, eligible: Array, config: RankingConfig, seed: int) -> Array:
     """Return the customers whose candidates become examples, positions in increasing order.
 
     Those who acquired something in the window come first, up to the limit; then a share of the others is drawn.
 
     Args:
-        taken: The new acquisitions in the window.
+        acquisitions: The new acquisitions in the window.
         eligible: Whether a customer may be an example, bool [num_customers].
         config: Settings.
         seed: Seed of the draw.
     """
     random = np.random.default_rng(seed)
     limit = config.customers_per_window
-    active = np.intersect1d(taken.customer, np.flatnonzero(eligible))
+    active = np.intersect1d(acquisitions.customer, np.flatnonzero(eligible))
     if len(active) >= limit:
         return np.sort(random.choice(active, limit, replace=False))
-    silent = np.setdiff1d(np.flatnonzero(eligible), active)
+    without_purchase = np.setdiff1d(np.flatnonzero(eligible), active)
     wanted = max(int(config.negative_customers_ratio * len(active)), 1)
-    drawn = random.choice(silent, min(wanted, limit - len(active), len(silent)), replace=False)
+    num_drawn = min(wanted, limit - len(active), len(without_purchase))
+    drawn = random.choice(without_purchase, num_drawn, replace=False)
     return np.sort(np.concatenate([active, drawn]))
 
 
@@ -98,7 +99,7 @@ def _rows(examples: WindowExamples, rows: Array) -> WindowExamples:
     per_example = {
         field.name: getattr(examples, field.name)[rows]
         for field in fields(examples)
-        if field.name not in ("queries", "state")
+        if field.name not in ("queries", "catalogue")
     }
     queries = {name: values[rows] for name, values in examples.queries.items()}
     return replace(examples, queries=queries, **per_example)
@@ -141,7 +142,7 @@ def window_examples(
     dataset: Dataset,
     window: Window,
     candidates: Candidates,
-    taken: Interactions,
+    acquisitions: Interactions,
     encoders: Encoders,
     data: DataConfig,
     statistics: StatisticsConfig,
@@ -152,9 +153,9 @@ def window_examples(
         dataset: Tables that reach to the window's end at least.
         window: The window.
         candidates: Candidates of a retriever that has seen nothing after the window's cutoff.
-        taken: The new acquisitions in the window, in positions of `dataset`. Those of customers or products that were
-            not known at the cutoff do not count (nothing could have predicted them), nor those of customers who held
-            fewer products than `windows.min_holdings`.
+        acquisitions: The new acquisitions in the window, in positions of `dataset`. Those of customers or products that
+            were not known at the cutoff do not count (nothing could have predicted them), nor those of customers who
+            held fewer products than `windows.min_holdings`.
         encoders: The ranker's encoders, in positions of `dataset`.
         data: What the tables mean.
         statistics: Settings of the statistics.
@@ -163,8 +164,8 @@ def window_examples(
     customers, products = candidates.positions(dataset)
     num_products = len(dataset.products)
     eligible = (dataset.customers.rows_at(window.cutoff) >= 0) & (snapshot.num_held >= data.windows.min_holdings)
-    taken = taken[eligible[taken.customer] & snapshot.available[taken.product]]
-    relevant = np.unique(taken.customer.astype(np.int64) * num_products + taken.product)
+    acquisitions = acquisitions[eligible[acquisitions.customer] & snapshot.available[acquisitions.product]]
+    relevant = np.unique(acquisitions.customer.astype(np.int64) * num_products + acquisitions.product)
     labels = np.isin(customers[:, None] * num_products + products, relevant) & (products != NO_PRODUCT)
     num_relevant = np.bincount(relevant // num_products, minlength=len(dataset.customers))
     active = num_relevant[customers] > 0
@@ -178,5 +179,5 @@ def window_examples(
         labels=labels.astype(np.float32),
         num_relevant=num_relevant[customers],
         weight=np.where(active, active_weight, negative_weight).astype(np.float32),
-        state=catalogue_statistics(dataset, snapshot, encoders, data, statistics),
+        catalogue=catalogue_statistics(dataset, snapshot, encoders, data, statistics),
     )

@@ -30,14 +30,19 @@ class RankingServable(tf.Module):
     """
 
     def __init__(
-        self, model: RankingModel, encoders: Encoders, state: CatalogueStatistics, calibration: Calibration, day: int
+        self,
+        model: RankingModel,
+        encoders: Encoders,
+        catalogue: CatalogueStatistics,
+        calibration: Calibration,
+        day: int,
     ) -> None:
         """Bind a ranker.
 
         Args:
             model: The trained ranker.
             encoders: Its encoders.
-            state: The catalogue as of the cutoff.
+            catalogue: The catalogue as of the cutoff.
             calibration: From logits to probabilities.
             day: The cutoff, days since 1970-01-01.
         """
@@ -45,12 +50,14 @@ class RankingServable(tf.Module):
         self._encoder = encoders.query_encoder()
         self._calibration = calibration
         self.defaults = {"as_of_day": day}
-        self._state = {name: tf.Variable(values, trainable=False, name=name) for name, values in state.arrays().items()}
+        self._arrays = {
+            name: tf.Variable(values, trainable=False, name=name) for name, values in catalogue.arrays().items()
+        }
         # The network is called through a closure and only its variables are tracked: a SavedModel needs no Keras layer.
         network = model.network
-        self._network: Callable[..., tuple[Any, Any]] = lambda *inputs: network(*inputs, training=False)
-        self._parts: Callable[..., dict[str, Any]] = lambda *inputs: network.features(*inputs)
-        self._of_parts: Callable[..., tuple[Any, Any]] = lambda parts: (
+        self._network: Callable[..., tuple[tf.Tensor, tf.Tensor]] = lambda *inputs: network(*inputs, training=False)
+        self._parts: Callable[..., dict[str, tf.Tensor]] = lambda *inputs: network.features(*inputs)
+        self._of_parts: Callable[..., tuple[tf.Tensor, tf.Tensor]] = lambda parts: (
             network.logits(parts),
             network.customers_offset(parts),
         )
@@ -74,7 +81,7 @@ class RankingServable(tf.Module):
             "rank": signature(self._rank, specs),
         }
 
-    def example_spec(self) -> dict[str, Any]:
+    def example_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
         return self._encoder.request_spec() | {
             "candidates": tf.TensorSpec([None, None], tf.string, name="candidates"),
@@ -85,16 +92,18 @@ class RankingServable(tf.Module):
         """Return what people call the places of `features`."""
         return [feature for part in self._named().values() for feature in part]
 
-    def _score(self, encoded: Mapping[str, Any], candidates: Any, similarity: Any) -> tuple[Any, Any]:
+    def _score(
+        self, encoded: Mapping[str, tf.Tensor], candidates: tf.Tensor, similarity: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the logits that order a customer's candidates, and the probabilities, [batch, num_candidates]."""
         logits, offset = self._network(encoded, candidates, similarity, self._catalogue())
         return logits, tf.sigmoid(self._calibrated(logits, offset))
 
-    def _features(self, encoded: Mapping[str, Any], candidates: Any, similarity: Any) -> Any:
+    def _features(self, encoded: Mapping[str, tf.Tensor], candidates: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
         """Return what the probabilities are a function of, [batch, num_candidates, any]."""
         return tf.concat(list(self._parts(encoded, candidates, similarity, self._catalogue()).values()), axis=2)
 
-    def _score_features(self, vectors: Any) -> Any:
+    def _score_features(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the log-odds of the probabilities for `features`, [num] for [num, any]."""
         named = self._named()
         widths = [feature_width(part) for part in named.values()]
@@ -102,17 +111,17 @@ class RankingServable(tf.Module):
         logits, offset = self._of_parts(parts)
         return self._calibrated(logits, offset)[:, 0]
 
-    def _catalogue(self) -> dict[str, Any]:
-        return {name: tf.convert_to_tensor(values) for name, values in self._state.items()}
+    def _catalogue(self) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(values) for name, values in self._arrays.items()}
 
-    def _calibrated(self, logits: Any, offset: Any) -> Any:
+    def _calibrated(self, logits: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
         """Return the log-odds of the probabilities, [batch, num_candidates]."""
         return self._calibration.slope * (logits + offset[:, None]) + self._calibration.intercept
 
-    def _rank(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _rank(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         widths = [tf.shape(request[name])[1] for name in ("candidates", "similarity")]
 
-        def message() -> Any:
+        def message() -> tf.Tensor:
             number, similarities = map(tf.strings.as_string, widths)
             return tf.strings.join([number, " candidates have ", similarities, " similarity values; give one to each"])
 

@@ -1,15 +1,21 @@
-"""Cross features of a customer and a candidate, computed in the graph from the query and the catalogue's state."""
+"""Cross features: what says something of a customer and a candidate together, computed in the graph.
+
+`CrossFeatures` computes numbers, `CategoryCrosses` embeds pairs of categories. The numbers are declared once, in
+`_declare`, in the order of the vector; everything else finds one by its key. To add one, declare it there, compute it
+under its key in `CrossFeatures.call`, and give it a name (`data.feature_names`) and words
+(`serving.insights.sentences`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from nextbest.data.config import DataConfig
-from nextbest.data.feature_names import FeatureKind, NamedFeature
+from nextbest.data.feature_names import FeatureKind, FeatureName, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import MASKED_SCORE
@@ -20,6 +26,237 @@ __all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]
 
 _LIFTS: tuple[PairStatistic, ...] = ("co_holding", "next_after")
 """Of these logarithms people understand the largest, of the other pair statistics the sum."""
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A feature that is explained as one, and the numbers that it is made of."""
+
+    name: FeatureName
+    keys: tuple[str, ...]
+    """Of its numbers, in the order of the vector."""
+    leading: str
+    """The key of the number that says how much there is of it."""
+    columns: tuple[str, ...] = ()
+    """See `NamedFeature`."""
+    kind: FeatureKind = "cross"
+    """See `NamedFeature`."""
+
+
+def _declare(pairs: Sequence[PairStatistic], groups: Sequence[str], gaps: Sequence[tuple[str, str]]) -> list[_Declared]:
+    """Declare all cross features in the order of the vector.
+
+    Args:
+        pairs: The pair statistics that there are.
+        groups: The products' category columns.
+        gaps: The compared columns, see `gap_columns`.
+    """
+    declared = [_single("retrieval_score")]
+    for pair in pairs:
+        total, largest = f"{pair}_sum", f"{pair}_max"
+        votes = (total, largest, f"{pair}_recent_sum", f"{pair}_seen_sum")
+        declared.append(_Declared(pair, votes, leading=largest if pair in _LIFTS else total))
+    declared += [_single("seen"), _single("held_count", kind="customer")]
+    for group in groups:
+        held = f"held_in_{group}"
+        keys = (held, f"newly_held_in_{group}", f"seen_in_{group}")
+        declared.append(_Declared("same_group", keys, leading=held, columns=(group,)))
+    declared.append(_single("segment_popularity"))
+    for left, right in gaps:
+        key = _gap_key(left, right)
+        declared.append(_Declared("gap", (key,), leading=key, columns=(left, right)))
+    return declared
+
+
+def _single(name: FeatureName, kind: FeatureKind = "cross") -> _Declared:
+    return _Declared(name, (name,), leading=name, kind=kind)
+
+
+def _gap_key(left: str, right: str) -> str:
+    return f"{left} - {right}"
+
+
+class CrossFeatures(tf.keras.layers.Layer):
+    """Numbers that describe a customer and a candidate together, [batch, num_candidates, num_features].
+
+    The retrieval score; for each pair statistic its sum over the holdings, its largest value, its recency-weighted sum
+    and its sum over the recent products; the candidate's own recent interactions; the holdings and recent products of
+    the candidate's group, per category column; the candidate's popularity in the customer's segment; the gaps between
+    compared columns. A customer without holdings has 0 for what is over holdings. `keys` says which stands where.
+    """
+
+    def __init__(
+        self,
+        customers: EncoderState,
+        products: EncoderState,
+        data: DataConfig,
+        statistics: StatisticsConfig,
+        config: RankingConfig,
+    ) -> None:
+        super().__init__(name="numeric_crosses")
+        self._pairs = statistics.pairs
+        self._recency_days = config.recency_days
+        self._segment = list(customers.categories).index(data.segment) if data.segment else None
+        self._groups = tuple(products.categories)
+        compared = gap_columns(data, customers, products)
+        self._gaps = tuple(_Gap.between(left, right, customers, products) for left, right in compared)
+        self._declared = tuple(_declare(self._pairs, self._groups, compared))
+        self.keys = tuple(key for feature in self._declared for key in feature.keys)
+
+    def select(self, features: tf.Tensor, key: str) -> tf.Tensor:
+        """Return one of the numbers that `call` computes, [batch, num_candidates].
+
+        Args:
+            features: What `call` returns.
+            key: One of `keys`.
+        """
+        return features[:, :, self.keys.index(key)]
+
+    def named_features(self, first: int) -> list[NamedFeature]:
+        """Return what people call the features, which stand in a vector from place `first` on."""
+        named = []
+        for feature in self._declared:
+            places = {key: first + place for place, key in enumerate(feature.keys)}
+            first += len(places)
+            ordered = (places.pop(feature.leading), *places.values())
+            named.append(NamedFeature(kind=feature.kind, name=feature.name, columns=feature.columns, places=ordered))
+        return named
+
+    def call(
+        self,
+        query: Mapping[str, tf.Tensor],
+        candidates: tf.Tensor,
+        scores: tf.Tensor,
+        catalogue: Mapping[str, tf.Tensor],
+    ) -> tf.Tensor:
+        """Compute the features.
+
+        Args:
+            query: Encoded queries, [batch, ...].
+            candidates: Product positions, 0 or more, int32 [batch, num_candidates].
+            scores: Retrieval's cosines, [batch, num_candidates].
+            catalogue: The arrays of a `CatalogueStatistics`.
+        """
+        is_held = tf.cast(query["held"] != NO_PRODUCT, tf.float32)
+        newly = is_held * tf.exp(-query["held_age"] / self._recency_days)
+        is_recent = tf.cast(query["recent"] != NO_PRODUCT, tf.float32)
+        seen = is_recent * tf.exp(-query["recent_age"] / self._recency_days)
+        lists = _Lists(query["held"], query["recent"], is_held, newly, seen)
+        same = tf.cast(lists.recent[:, :, None] == candidates[:, None, :], tf.float32)
+        floats = tf.gather(catalogue["floats"], candidates)
+        count = tf.math.log1p(tf.reduce_sum(is_held, axis=1, keepdims=True))
+        features = {
+            "retrieval_score": scores,
+            **self._pair_features(lists, candidates, catalogue["pairs"]),
+            "seen": tf.einsum("bl,blc->bc", seen, same),
+            "held_count": tf.broadcast_to(count, tf.shape(scores)),
+            **self._group_features(lists, candidates, catalogue["categories"]),
+            "segment_popularity": self._segment_popularity(query["categories"], candidates, catalogue["segments"]),
+            **{gap.key: gap.compute(query["floats"], floats) for gap in self._gaps},
+        }
+        return tf.stack([features[key] for key in self.keys], axis=2)
+
+    def _pair_features(self, lists: _Lists, candidates: tf.Tensor, pairs: tf.Tensor) -> dict[str, tf.Tensor]:
+        if pairs.shape[1] == 0:  # a catalogue too large for pair statistics
+            nothing = tf.zeros(tf.shape(candidates))
+            return {key: nothing for feature in self._declared if feature.name in self._pairs for key in feature.keys}
+        num_products = pairs.shape[1]
+        rows = tf.maximum(tf.concat([lists.held, lists.recent], axis=1), 0)
+        index = rows[:, :, None] * num_products + candidates[:, None, :]
+        num_held = tf.shape(lists.held)[1]
+        features = {}
+        for number, pair in enumerate(self._pairs):
+            values = tf.gather(tf.reshape(pairs[number], [-1]), index)
+            of_held, of_recent = values[:, :num_held], values[:, num_held:]
+            features[f"{pair}_sum"] = tf.einsum("bl,blc->bc", lists.is_held, of_held)
+            features[f"{pair}_max"] = _largest(of_held, lists.is_held)
+            features[f"{pair}_recent_sum"] = tf.einsum("bl,blc->bc", lists.newly, of_held)
+            features[f"{pair}_seen_sum"] = tf.einsum("bl,blc->bc", lists.seen, of_recent)
+        return features
+
+    def _group_features(self, lists: _Lists, candidates: tf.Tensor, categories: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Count, on a log scale, what the lists hold of the candidate's category."""
+        features = {}
+        for column, group in enumerate(self._groups):
+            groups = categories[:, column]
+            wanted = tf.gather(groups, candidates)
+            for key, products, weights in (
+                (f"held_in_{group}", lists.held, lists.is_held),
+                (f"newly_held_in_{group}", lists.held, lists.newly),
+                (f"seen_in_{group}", lists.recent, lists.seen),
+            ):
+                own = tf.gather(groups, tf.maximum(products, 0))
+                match = tf.cast(own[:, :, None] == wanted[:, None, :], tf.float32)
+                features[key] = tf.math.log1p(tf.einsum("bl,blc->bc", weights, match))
+        return features
+
+    def _segment_popularity(self, categories: tf.Tensor, candidates: tf.Tensor, segments: tf.Tensor) -> tf.Tensor:
+        if self._segment is None:
+            return tf.zeros(tf.shape(candidates))
+        return tf.gather(tf.gather(segments, categories[:, self._segment]), candidates, batch_dims=1)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What customers hold and did lately, with weights that are 0 for padding, [batch, length] each."""
+
+    held: tf.Tensor
+    """Product positions, int32."""
+    recent: tf.Tensor
+    """Product positions, int32."""
+    is_held: tf.Tensor
+    """Of `held`: 1."""
+    newly: tf.Tensor
+    """Of `held`: falls with the age."""
+    seen: tf.Tensor
+    """Of `recent`: falls with the age."""
+
+
+def _largest(values: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+    """Return the largest value over a list, 0 for an empty one, [batch, num_candidates].
+
+    Args:
+        values: [batch, length, num_candidates].
+        present: 1, or 0 for padding, [batch, length].
+    """
+    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, MASKED_SCORE), axis=1)
+    return tf.where(tf.reduce_any(present > 0, axis=1, keepdims=True), largest, 0.0)
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """The difference of a customer's and a product's column, on a log scale where one of them is encoded on it."""
+
+    key: str
+    customer: NumberState
+    customer_place: int
+    """Where the column stands among the customer's encoded numbers."""
+    product: NumberState
+    product_place: int
+    """Where the column stands among the product's encoded numbers."""
+
+    @classmethod
+    def between(cls, left: str, right: str, customers: EncoderState, products: EncoderState) -> _Gap:
+        """Compare two columns by their names."""
+        places = list(customers.numbers).index(left), list(products.numbers).index(right)
+        return cls(_gap_key(left, right), customers.numbers[left], places[0], products.numbers[right], places[1])
+
+    def compute(self, customer: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
+        """Return the differences, [batch, num_candidates], from encoded numbers of customers and of candidates."""
+        log = _logged(self.customer) or _logged(self.product)
+        of_customer = _restore(customer[:, self.customer_place], self.customer, log)
+        of_product = _restore(product[:, :, self.product_place], self.product, log)
+        return of_customer[:, None] - of_product
+
+
+def _logged(number: NumberState) -> bool:
+    return number.transform == "log1p"
+
+
+def _restore(standard: tf.Tensor, number: NumberState, log: bool) -> tf.Tensor:
+    """Undo the standardisation; the result is on a log scale if `log`."""
+    value = standard * number.scale + number.mean
+    return tf.math.log1p(tf.maximum(value, 0.0)) if log and not _logged(number) else value
 
 
 def gap_columns(data: DataConfig, customers: EncoderState, products: EncoderState) -> list[tuple[str, str]]:
@@ -35,149 +272,6 @@ def gap_columns(data: DataConfig, customers: EncoderState, products: EncoderStat
 def _subtracts(number: NumberState | None) -> bool:
     """Whether a column is a number on a scale on which differences mean something."""
     return number is not None and number.kind == "number" and number.transform != "quantile"
-
-
-def _logged(number: NumberState) -> bool:
-    return number.transform == "log1p"
-
-
-class CrossFeatures(tf.keras.layers.Layer):
-    """Numbers that describe a customer and a candidate together, [batch, num_candidates, num_features].
-
-    In order (`names` says which): the retrieval score; for each pair statistic its sum over the holdings, its largest
-    value, its recency-weighted sum and its sum over the recent products; the candidate's own recent interactions;
-    the holdings and recent products of the candidate's group, per category column; the candidate's popularity in the
-    customer's segment; the gaps between compared columns. A customer without holdings has 0 for what is over holdings.
-    """
-
-    def __init__(
-        self,
-        customers: EncoderState,
-        products: EncoderState,
-        data: DataConfig,
-        statistics: StatisticsConfig,
-        config: RankingConfig,
-    ) -> None:
-        super().__init__(name="numeric_crosses")
-        self._pair_names = statistics.pairs
-        self._recency_days = config.recency_days
-        self._segment = list(customers.categories).index(data.segment) if data.segment else None
-        self._groups = list(products.categories)
-        self._gaps = []
-        self._compared = gap_columns(data, customers, products)
-        for left, right in self._compared:
-            of_customer = list(customers.numbers).index(left), customers.numbers[left]
-            of_product = list(products.numbers).index(right), products.numbers[right]
-            self._gaps.append((*of_customer, *of_product))
-        self.names = ["retrieval_score"]
-        for pair in self._pair_names:
-            self.names += [f"{pair}_sum", f"{pair}_max", f"{pair}_recent_sum", f"{pair}_seen_sum"]
-        self.names += ["seen", "held_count"]
-        for group in self._groups:
-            self.names += [f"held_in_{group}", f"newly_held_in_{group}", f"seen_in_{group}"]
-        self.names += ["segment_popularity"]
-        self.names += [f"{left}_minus_{right}" for left, right in self._compared]
-
-    def named_features(self, first: int) -> list[NamedFeature]:
-        """Return what people call the features, which stand in a vector from place `first` on."""
-
-        def named(name: str, *members: str, columns: tuple[str, ...] = (), kind: FeatureKind = "cross") -> NamedFeature:
-            places = tuple(first + self.names.index(member) for member in members or (name,))
-            return NamedFeature(kind=kind, name=name, columns=columns, places=places)
-
-        found = [named("retrieval_score")]
-        for pair in self._pair_names:
-            leading = ("max", "sum") if pair in _LIFTS else ("sum", "max")
-            found.append(named(pair, *(f"{pair}_{part}" for part in (*leading, "recent_sum", "seen_sum"))))
-        found += [named("seen"), named("held_count", kind="customer")]
-        for group in self._groups:
-            members = (f"held_in_{group}", f"newly_held_in_{group}", f"seen_in_{group}")
-            found.append(named("same_group", *members, columns=(group,)))
-        found.append(named("segment_popularity"))
-        return found + [named("gap", f"{left}_minus_{right}", columns=(left, right)) for left, right in self._compared]
-
-    def call(self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any]) -> Any:
-        """Compute the features.
-
-        Args:
-            query: Encoded queries, [batch, ...].
-            candidates: Product positions, 0 or more, int32 [batch, num_candidates].
-            scores: Retrieval's cosines, [batch, num_candidates].
-            state: The arrays of a `CatalogueStatistics`.
-        """
-        held, recent = query["held"], query["recent"]
-        is_held = tf.cast(held != NO_PRODUCT, tf.float32)
-        newly = is_held * tf.exp(-query["held_age"] / self._recency_days)
-        seen = tf.cast(recent != NO_PRODUCT, tf.float32) * tf.exp(-query["recent_age"] / self._recency_days)
-        features = [scores]
-        features += self._pairs(held, recent, is_held, newly, seen, candidates, state["pairs"])
-        same = tf.cast(recent[:, :, None] == candidates[:, None, :], tf.float32)
-        features.append(tf.einsum("bl,blc->bc", seen, same))
-        count = tf.math.log1p(tf.reduce_sum(is_held, axis=1, keepdims=True))
-        features.append(tf.broadcast_to(count, tf.shape(scores)))
-        for column in range(len(self._groups)):
-            groups = state["categories"][:, column]
-            wanted = tf.gather(groups, candidates)
-            for products, weights in ((held, is_held), (held, newly), (recent, seen)):
-                own = tf.gather(groups, tf.maximum(products, 0))
-                match = tf.cast(own[:, :, None] == wanted[:, None, :], tf.float32)
-                features.append(tf.math.log1p(tf.einsum("bl,blc->bc", weights, match)))
-        features.append(self._segment_popularity(query["categories"], candidates, state["segments"]))
-        features += self._gap_features(query["floats"], tf.gather(state["floats"], candidates))
-        return tf.stack(features, axis=2)
-
-    @staticmethod
-    def _pairs(held: Any, recent: Any, is_held: Any, newly: Any, seen: Any, candidates: Any, pairs: Any) -> list[Any]:
-        if pairs.shape[1] == 0:  # a catalogue too large for pair statistics
-            nothing = tf.zeros(tf.shape(candidates))
-            return [nothing] * (4 * pairs.shape[0])
-        num_products = pairs.shape[1]
-        rows = tf.maximum(tf.concat([held, recent], axis=1), 0)
-        index = rows[:, :, None] * num_products + candidates[:, None, :]
-        num_held = tf.shape(held)[1]
-        features = []
-        for number in range(pairs.shape[0]):
-            values = tf.gather(tf.reshape(pairs[number], [-1]), index)
-            of_held, of_recent = values[:, :num_held], values[:, num_held:]
-            features += [
-                tf.einsum("bl,blc->bc", is_held, of_held),
-                _largest(of_held, is_held),
-                tf.einsum("bl,blc->bc", newly, of_held),
-                tf.einsum("bl,blc->bc", seen, of_recent),
-            ]
-        return features
-
-    def _segment_popularity(self, categories: Any, candidates: Any, segments: Any) -> Any:
-        if self._segment is None:
-            return tf.zeros(tf.shape(candidates))
-        return tf.gather(tf.gather(segments, categories[:, self._segment]), candidates, batch_dims=1)
-
-    def _gap_features(self, customer: Any, product: Any) -> list[Any]:
-        """Differences of the compared columns, on a log scale where one of them is encoded on it."""
-        gaps = []
-        for left, left_number, right, right_number in self._gaps:
-            log = _logged(left_number) or _logged(right_number)
-            of_customer = _restore(customer[:, left], left_number, log)
-            of_product = _restore(product[:, :, right], right_number, log)
-            gaps.append(of_customer[:, None] - of_product)
-        return gaps
-
-
-def _largest(values: Any, present: Any) -> Any:
-    """Return the largest value over a list, 0 for an empty one, [batch, num_candidates].
-
-    Args:
-        values: [batch, length, num_candidates].
-        present: 1, or 0 for padding, [batch, length].
-    """
-    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, MASKED_SCORE), axis=1)
-    return tf.where(tf.reduce_any(present > 0, axis=1, keepdims=True), largest, 0.0)
-
-
-def _restore(standard: Any, number: NumberState, log: bool) -> Any:
-    """Undo the standardisation; the result is on a log scale if `log`."""
-    value = standard * number.scale + number.mean
-    return tf.math.log1p(tf.maximum(value, 0.0)) if log and not _logged(number) else value
 
 
 class CategoryCrosses(tf.keras.layers.Layer):
@@ -216,7 +310,7 @@ class CategoryCrosses(tf.keras.layers.Layer):
         places = tuple(range(first, first + self.output_dim))
         return [NamedFeature(kind="cross", name="category_crosses", columns=columns, places=places)]
 
-    def call(self, customer: Any, product: Any) -> Any:
+    def call(self, customer: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
         """Embed the crosses.
 
         Args:

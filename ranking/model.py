@@ -1,4 +1,4 @@
-"""The ranker's training model."""
+"""The ranker: a network over cross features that starts from a prior, and the Keras model that trains it."""
 
 from __future__ import annotations
 
@@ -26,81 +26,8 @@ from nextbest.ranking.losses import listwise_softmax, probability_loss
 __all__ = ["RankingModel", "RankingNetwork"]
 
 
-class RankingModel(tfrs.Model):
-    """The network with its losses. A batch is {"window": scalar, "examples": int32 [batch]} into the bound windows."""
-
-    def __init__(
-        self, encoders: Encoders, statistics: StatisticsConfig, data: DataConfig, config: RankingConfig, seed: int
-    ) -> None:
-        """Build the network; see `RankingNetwork`."""
-        super().__init__(name="ranker")
-        self.config = config
-        self.step = step_variable()
-        self.network = RankingNetwork(encoders, statistics, data, config, seed * 1000, self.step)
-        self.mean_loss = tf.keras.metrics.Mean(name="mean_loss")
-        self._data: dict[str, Any] | None = None
-
-    @property
-    def product_tables(self) -> list[Any]:
-        """The variables with a row per product."""
-        return self.network.product_tables
-
-    def bind(self, windows: Sequence[WindowExamples]) -> None:
-        """Put the windows' examples into the graph, one after the other."""
-        queries = concat_queries([window.queries for window in windows])
-        self._data = {
-            "queries": {name: tf.constant(values) for name, values in queries.items()},
-            "candidates": tf.constant(concat_padded([window.candidates for window in windows], NO_PRODUCT)),
-            "scores": tf.constant(concat_padded([window.scores for window in windows], 0)),
-            "labels": tf.constant(concat_padded([window.labels for window in windows], 0)),
-            "weight": tf.constant(np.concatenate([window.weight for window in windows])),
-            "state": {
-                name: tf.constant(np.stack([window.state.arrays()[name] for window in windows]))
-                for name in windows[0].state.arrays()
-            },
-        }
-
-    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """Return the mean loss of a batch, a scalar."""
-        if self._data is None:
-            raise RuntimeError("bind() the windows before training")
-        self.step.assign_add(1)
-        data, window, rows = self._data, inputs["window"], inputs["examples"]
-        weight = tf.gather(data["weight"], rows)
-        query = _trimmed({name: tf.gather(values, rows) for name, values in data["queries"].items()})
-        state = {name: values[window] for name, values in data["state"].items()}
-        candidates, labels = tf.gather(data["candidates"], rows), tf.gather(data["labels"], rows)
-        logits, offset = self.network(query, candidates, tf.gather(data["scores"], rows), state, training=training)
-        listwise = listwise_softmax(labels, logits, candidates)
-        probability = probability_loss(labels, logits + offset[:, None], candidates)
-        # The order is learnt from those who took something, the probability from all, each by whom it stands for:
-        # under one mean the few silent customers, of high weight, would slow the order down.
-        loss = _mean(listwise, tf.cast(tf.reduce_any(labels > 0, axis=1), tf.float32))
-        loss += self.config.probability_weight * _mean(probability, weight)
-        self.mean_loss.update_state(loss)
-        return loss
-
-    def score(self, query: Any, candidates: Any, scores: Any, state: Any) -> tuple[Any, Any]:
-        """Score candidates without dropout; see `RankingNetwork.call`."""
-        return self.network(query, candidates, scores, state, training=False)
-
-
-def _trimmed(query: dict[str, Any]) -> dict[str, Any]:
-    """Cut the lists behind the batch's longest: most of the widest customer's list is padding for the others."""
-    trimmed = dict(query)
-    for name in ("held", "recent"):
-        places = tf.range(1, tf.shape(query[name])[1] + 1)
-        length = tf.maximum(tf.reduce_max(tf.where(query[name] != NO_PRODUCT, places, 0)), 0)
-        for lists in (name, f"{name}_age"):
-            trimmed[lists] = query[lists][:, :length]
-    return trimmed
-
-
-def _mean(losses: Any, weight: Any) -> Any:
-    """Return the weighted mean, 0 where no loss has a weight."""
-    return tf.math.divide_no_nan(tf.reduce_sum(weight * losses), tf.reduce_sum(weight))
-
-
+Tensors = Mapping[str, tf.Tensor]
+"""Tensors by name."""
 _VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")
 """The pair statistics whose sum over the holdings is a recommender of its own: EASE, and item-kNN by two measures."""
 
@@ -109,7 +36,7 @@ class RankingNetwork(tf.keras.layers.Layer):
     """Cross layers (Wang et al., "DCN V2", WWW 2021) and dense blocks over customer, candidate and cross features.
 
     It returns two parts of a logit: the candidate's, which orders a customer's candidates, and the customer's own,
-    which says how likely the customer is to take anything and matters for the probability alone.
+    which says how likely the customer is to acquire anything and matters for the probability alone.
     """
 
     def __init__(
@@ -119,7 +46,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         data: DataConfig,
         config: RankingConfig,
         seed: int,
-        step: Any,
+        step: tf.Variable,
     ) -> None:
         """Build the network.
 
@@ -157,7 +84,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._offset = tf.keras.layers.Dense(1)
 
     @property
-    def product_tables(self) -> list[Any]:
+    def product_tables(self) -> list[tf.Variable]:
         """The variables with a row per product; they exist after the first call."""
         return [] if self._product_id is None else [self._product_id.embeddings]
 
@@ -166,46 +93,56 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._offset.bias.assign([math.log(odds)])
 
     def call(
-        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
-    ) -> tuple[Any, Any]:
+        self,
+        query: Tensors,
+        candidates: tf.Tensor,
+        scores: tf.Tensor,
+        catalogue: Tensors,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Score candidates.
 
         Args:
             query: Encoded queries, [batch, ...].
             candidates: Product positions, NO_PRODUCT is padding, int32 [batch, num_candidates].
             scores: Retrieval's cosines, [batch, num_candidates].
-            state: The arrays of a `CatalogueStatistics`.
+            catalogue: The arrays of a `CatalogueStatistics`.
             training: Whether dropout is on.
 
         Returns:
             The candidates' logits [batch, num_candidates] and the customers' offsets [batch]; the logit of a purchase
             is their sum.
         """
-        parts = self.features(query, candidates, scores, state, training=training)
+        parts = self.features(query, candidates, scores, catalogue, training=training)
         return self.logits(parts, training=training), self.customers_offset(parts, training=training)
 
     def features(
-        self, query: Mapping[str, Any], candidates: Any, scores: Any, state: Mapping[str, Any], training: bool = False
-    ) -> dict[str, Any]:
+        self,
+        query: Tensors,
+        candidates: tf.Tensor,
+        scores: tf.Tensor,
+        catalogue: Tensors,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         """Return what the logits are a function of, by part: float32 [batch, num_candidates, any] each.
 
         Parts: customer and product (numbers, then embedded categories and words, see `FeatureEmbedding`), crosses (in
-        the order of `numeric.names`, not normalised), category_crosses, and product_id where ids are embedded.
+        the order of `CrossFeatures.keys`, not normalised), category_crosses, and product_id where ids are embedded.
         """
         candidates = tf.maximum(candidates, 0)
         customer = self._customer(query, training=training)
-        product = {name: tf.gather(state[name], candidates) for name in ("floats", "categories", "tokens")}
+        product = {name: tf.gather(catalogue[name], candidates) for name in ("floats", "categories", "tokens")}
         parts = {
             "customer": tf.repeat(customer[:, None, :], tf.shape(candidates)[1], axis=1),
             "product": self._product(product, training=training),
-            "crosses": self.numeric(query, candidates, scores, state),
+            "crosses": self.numeric(query, candidates, scores, catalogue),
             "category_crosses": self._categorical(query["categories"], product["categories"]),
         }
         if self._product_id is not None:
             parts["product_id"] = self._product_id(candidates)
         return parts
 
-    def logits(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+    def logits(self, parts: Tensors, training: bool = False) -> tf.Tensor:
         """Return the logits of `features`, [batch, num_candidates]."""
         crosses = self._normalise(parts["crosses"], training=training)
         inputs = tf.concat(list((dict(parts) | {"crosses": crosses}).values()), axis=2)
@@ -230,7 +167,7 @@ class RankingNetwork(tf.keras.layers.Layer):
             ]
             first += embedding.output_dim
         named["crosses"] = self.numeric.named_features(first)
-        first += len(self.numeric.names)
+        first += len(self.numeric.keys)
         named["category_crosses"] = self._categorical.named_features(first)
         first += self._categorical.output_dim
         if self._product_id is not None:
@@ -238,22 +175,22 @@ class RankingNetwork(tf.keras.layers.Layer):
             named["product_id"] = [NamedFeature(kind="product", name="product_id", places=places)]
         return named
 
-    def _prior_logits(self, parts: Mapping[str, Any]) -> Any:
+    def _prior_logits(self, parts: Tensors) -> tf.Tensor:
         """Weigh what is known before training: the cosine, the logarithms of the holdings' votes, and the trend."""
-        crosses, names = parts["crosses"], self.numeric.names
-        similarity = crosses[:, :, names.index("retrieval_score")]
-        votes = [crosses[:, :, names.index(f"{name}_sum")] for name in self._votes]
+        crosses = parts["crosses"]
+        similarity = self.numeric.select(crosses, "retrieval_score")
+        votes = [self.numeric.select(crosses, f"{name}_sum") for name in self._votes]
         logs = [tf.math.log(self._saturated(tf.maximum(vote, self._least_votes))) for vote in votes]
         trend = [parts["product"][:, :, place] for place in self._trend_places]
         return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
 
-    def _saturated(self, votes: Any) -> Any:
+    def _saturated(self, votes: tf.Tensor) -> tf.Tensor:
         """Return what votes count as, see `RankingConfig.votes_saturation`."""
         return -tf.math.expm1(-self._saturation * votes) / self._saturation if self._saturation else votes
 
-    def customers_offset(self, parts: Mapping[str, Any], training: bool = False) -> Any:
+    def customers_offset(self, parts: Tensors, training: bool = False) -> tf.Tensor:
         """Return the customers' offsets of `features`, [batch]."""
-        count = parts["crosses"][:, 0, self.numeric.names.index("held_count")]
+        count = self.numeric.select(parts["crosses"], "held_count")[:, 0]
         activity = tf.concat([parts["customer"][:, 0], count[:, None]], axis=1)
         return self._offset(self._activity(activity, training=training))[:, 0]
 
@@ -267,3 +204,84 @@ def _trend_places(popularity: Sequence[int]) -> list[int]:
     *shares_and_trends, _ = popularity
     num_windows = len(popularity) // 2
     return [popularity[max(num_windows - 2, 0)], *shares_and_trends[num_windows:][-1:]]
+
+
+class RankingModel(tfrs.Model):
+    """The network with its losses. A batch is {"window": scalar, "examples": int32 [batch]} into the bound windows."""
+
+    def __init__(
+        self, encoders: Encoders, statistics: StatisticsConfig, data: DataConfig, config: RankingConfig, seed: int
+    ) -> None:
+        """Build the network; see `RankingNetwork`."""
+        super().__init__(name="ranker")
+        self.config = config
+        self.step = step_variable()
+        self.network = RankingNetwork(encoders, statistics, data, config, seed * 1000, self.step)
+        self.mean_loss = tf.keras.metrics.Mean(name="mean_loss")
+        self._data: dict[str, Any] | None = None
+
+    @property
+    def product_tables(self) -> list[tf.Variable]:
+        """The variables with a row per product."""
+        return self.network.product_tables
+
+    def bind(self, windows: Sequence[WindowExamples]) -> None:
+        """Put the windows' examples into the graph, one after the other."""
+        queries = concat_queries([window.queries for window in windows])
+        self._data = {
+            "queries": {name: tf.constant(values) for name, values in queries.items()},
+            "candidates": tf.constant(concat_padded([window.candidates for window in windows], NO_PRODUCT)),
+            "scores": tf.constant(concat_padded([window.scores for window in windows], 0)),
+            "labels": tf.constant(concat_padded([window.labels for window in windows], 0)),
+            "weight": tf.constant(np.concatenate([window.weight for window in windows])),
+            "catalogue": {
+                name: tf.constant(np.stack([window.catalogue.arrays()[name] for window in windows]))
+                for name in windows[0].catalogue.arrays()
+            },
+        }
+
+    def compute_loss(self, inputs: Tensors, training: bool = False) -> tf.Tensor:
+        """Return the mean loss of a batch, a scalar."""
+        if self._data is None:
+            raise RuntimeError("bind() the windows before training")
+        self.step.assign_add(1)
+        data, window, rows = self._data, inputs["window"], inputs["examples"]
+        weight = tf.gather(data["weight"], rows)
+        query = _trimmed({name: tf.gather(values, rows) for name, values in data["queries"].items()})
+        catalogue = {name: values[window] for name, values in data["catalogue"].items()}
+        candidates, labels = tf.gather(data["candidates"], rows), tf.gather(data["labels"], rows)
+        logits, offset = self.network(query, candidates, tf.gather(data["scores"], rows), catalogue, training=training)
+        listwise = listwise_softmax(labels, logits, candidates)
+        probability = probability_loss(labels, logits + offset[:, None], candidates)
+        # The order is learnt from those who acquired something, the probability from all, each by whom it stands for:
+        # under one mean the few customers without a purchase, of high weight, would slow the order down.
+        loss = _mean(listwise, tf.cast(tf.reduce_any(labels > 0, axis=1), tf.float32))
+        loss += self.config.probability_weight * _mean(probability, weight)
+        self.mean_loss.update_state(loss)
+        return loss
+
+    def score(
+        self,
+        query: Tensors,
+        candidates: tf.Tensor,
+        scores: tf.Tensor,
+        catalogue: Tensors,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Score candidates without dropout; see `RankingNetwork.call`."""
+        return self.network(query, candidates, scores, catalogue, training=False)
+
+
+def _trimmed(query: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Cut the lists behind the batch's longest: most of the widest customer's list is padding for the others."""
+    trimmed = dict(query)
+    for name in ("held", "recent"):
+        places = tf.range(1, tf.shape(query[name])[1] + 1)
+        length = tf.maximum(tf.reduce_max(tf.where(query[name] != NO_PRODUCT, places, 0)), 0)
+        for lists in (name, f"{name}_age"):
+            trimmed[lists] = query[lists][:, :length]
+    return trimmed
+
+
+def _mean(losses: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Return the weighted mean, 0 where no loss has a weight."""
+    return tf.math.divide_no_nan(tf.reduce_sum(weight * losses), tf.reduce_sum(weight))

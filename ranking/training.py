@@ -39,17 +39,17 @@ class RankerSettings:
     seed: int
 
 
-def _build(encoders: Encoders, state: CatalogueStatistics, settings: RankerSettings) -> RankingModel:
-    """Return a model whose variables exist; the state may be of any day."""
+def _build(encoders: Encoders, catalogue: CatalogueStatistics, settings: RankerSettings) -> RankingModel:
+    """Return a model whose variables exist; the catalogue may be of any day."""
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = RankingModel(encoders, settings.statistics, settings.data, settings.ranking, settings.seed)
-    arrays = {name: tf.constant(values) for name, values in state.arrays().items()}
+    arrays = {name: tf.constant(values) for name, values in catalogue.arrays().items()}
     model.score(zeros_of_spec(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
     return model
 
 
 def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: RankerSettings) -> RankingModel:
-    model = _build(encoders, windows[0].state, settings)
+    model = _build(encoders, windows[0].catalogue, settings)
     model.bind(windows)
     config = settings.ranking
     steps = len(_batches(windows, settings, epoch=0))
@@ -60,10 +60,10 @@ def _prepare(windows: Sequence[WindowExamples], encoders: Encoders, settings: Ra
 
 
 def _base_rate(windows: Sequence[WindowExamples]) -> float:
-    """Return the share of candidates that were taken, by whom the examples stand for, above 0."""
-    taken = sum(float(window.weight @ window.labels.sum(axis=1)) for window in windows)
-    offered = sum(float(window.weight @ (window.candidates != NO_PRODUCT).sum(axis=1)) for window in windows)
-    return (taken + 1.0) / (offered + 2.0)
+    """Return the share of candidates that were acquired, by whom the examples stand for, above 0."""
+    acquired = sum(float(window.weight @ window.labels.sum(axis=1)) for window in windows)
+    proposed = sum(float(window.weight @ (window.candidates != NO_PRODUCT).sum(axis=1)) for window in windows)
+    return (acquired + 1.0) / (proposed + 2.0)
 
 
 def _odds(model: RankingModel, examples: WindowExamples) -> float:
@@ -95,12 +95,12 @@ def _train(
 
 def _scores(model: RankingModel, examples: WindowExamples) -> tuple[Array, Array]:
     """Return the candidates' logits [num_examples, num_candidates] and the customers' offsets [num_examples]."""
-    state = {name: tf.constant(values) for name, values in examples.state.arrays().items()}
+    catalogue = {name: tf.constant(values) for name, values in examples.catalogue.arrays().items()}
     logits, offsets = [], []
     for first in range(0, len(examples.weight), _SCORING_BATCH):
         rows = slice(first, first + _SCORING_BATCH)
         query = {name: tf.constant(values[rows]) for name, values in examples.queries.items()}
-        part = model.score(query, tf.constant(examples.candidates[rows]), tf.constant(examples.scores[rows]), state)
+        part = model.score(query, tf.constant(examples.candidates[rows]), tf.constant(examples.scores[rows]), catalogue)
         logits.append(part[0].numpy())
         offsets.append(part[1].numpy())
     return np.concatenate(logits), np.concatenate(offsets)
@@ -149,10 +149,10 @@ def select_ranker(
     model = _prepare(windows, encoders, settings)
     config = settings.ranking
 
-    judged = of_known_products(validation, windows)
+    known = of_known_products(validation, windows)
 
     def validate() -> float:
-        return _mean_ndcg(_scores(model, judged)[0], judged, config.validation_k)
+        return _mean_ndcg(_scores(model, known)[0], known, config.validation_k)
 
     stopping = {"validate": validate, "patience": config.patience} if config.patience else {}
     training = _train(model, windows, settings, config.epochs, checkpoints, progress, **stopping)
@@ -178,16 +178,18 @@ def train_ranker(
 
 
 def refresh_ranker(
-    trained: Encoders, encoders: Encoders, state: CatalogueStatistics, settings: RankerSettings, checkpoints: Path
+    trained: Encoders, encoders: Encoders, catalogue: CatalogueStatistics, settings: RankerSettings, checkpoints: Path
 ) -> RankingModel:
     """Bring a trained ranker to the positions of other products, without a training step.
 
     Args:
         trained: The encoders that it was trained with.
         encoders: The same over the other products.
-        state: The catalogue of these.
+        catalogue: The catalogue of these.
         settings: The settings that it was trained with.
         checkpoints: The folder of its training.
     """
-    model: RankingModel = transfer_weights(lambda over: _build(over, state, settings), trained, encoders, checkpoints)
+    model: RankingModel = transfer_weights(
+        lambda over: _build(over, catalogue, settings), trained, encoders, checkpoints
+    )
     return model

@@ -86,15 +86,15 @@ def test_later_events_change_only_labels(examples: WindowExamples, tiny: Dataset
     assert not blind.labels.any()
     for name, values in examples.queries.items():
         np.testing.assert_array_equal(blind.queries[name], values)
-    for name, values in examples.state.arrays().items():
-        np.testing.assert_array_equal(blind.state.arrays()[name], values)
+    for name, values in examples.catalogue.arrays().items():
+        np.testing.assert_array_equal(blind.catalogue.arrays()[name], values)
 
 
 def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, tiny: Dataset) -> None:
     popularity = popularity_features(tiny, WINDOW.cutoff, StatisticsConfig())
-    np.testing.assert_array_equal(examples.state.products["floats"][:, -popularity.shape[1] :], popularity)
-    assert examples.state.segments.shape == (3, 5)  # unknown, retail, private
-    assert examples.state.pairs.shape == (4, 5, 5)
+    np.testing.assert_array_equal(examples.catalogue.products["floats"][:, -popularity.shape[1] :], popularity)
+    assert examples.catalogue.segments.shape == (3, 5)  # unknown, retail, private
+    assert examples.catalogue.pairs.shape == (4, 5, 5)
 
 
 @pytest.mark.parametrize("limit", [20, 120, 10_000])
@@ -165,7 +165,7 @@ class TestSampleCustomers:
 
 def test_large_catalogues_have_no_pairs(bank: Dataset, encoders: Encoders) -> None:
     examples = examples_of(bank, encoders, WINDOWS[0], StatisticsConfig(max_products=10))
-    assert examples.state.pairs.shape == (4, 0, 0)
+    assert examples.catalogue.pairs.shape == (4, 0, 0)
 
 
 def test_a_window_is_split_by_customer(windows: list[WindowExamples]) -> None:
@@ -175,7 +175,7 @@ def test_a_window_is_split_by_customer(windows: list[WindowExamples]) -> None:
     both = np.concatenate([others.candidates, drawn.candidates])
     assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, whole.candidates.tolist()))
     assert len(others.queries["held"]) == len(others.labels) == len(others.weight)
-    assert others.state is whole.state
+    assert others.catalogue is whole.catalogue
     again, _ = split_customers(whole, 0.25, seed=3)
     np.testing.assert_array_equal(again.candidates, others.candidates)
 

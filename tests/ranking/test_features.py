@@ -64,16 +64,16 @@ SCORES = tf.constant([[0.6, 0.4], [0.3, 0.2]])
 
 def crosses(
     query: dict[str, tf.Tensor] | None = None,
-    state: dict[str, tf.Tensor] | None = None,
+    catalogue: dict[str, tf.Tensor] | None = None,
     data: DataConfig = BANK,
     customers: EncoderState = CUSTOMERS,
     products: EncoderState = PRODUCTS,
 ) -> dict[str, Array]:
     """Return every cross by name, [batch, num_candidates]."""
     layer = CrossFeatures(customers, products, data, StatisticsConfig(), small_config(recency_days=60.0))
-    features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, {**STATE, **(state or {})}).numpy()
-    assert features.shape[2] == len(layer.names) == len(set(layer.names))
-    return {name: features[:, :, place] for place, name in enumerate(layer.names)}
+    features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, {**STATE, **(catalogue or {})}).numpy()
+    assert features.shape[2] == len(layer.keys) == len(set(layer.keys))
+    return {name: features[:, :, place] for place, name in enumerate(layer.keys)}
 
 
 GOLDEN = {
@@ -97,9 +97,9 @@ GOLDEN = {
     # Kind a is row 1; B's kind is unknown, row 0.
     "segment_popularity": [[0.2, 0.3], [0.0, 0.0]],
     # Tolerances 5 and 1 less the risks 2, 3 and 1, 3.
-    "tolerance_minus_risk": [[3.0, 2.0], [0.0, -2.0]],
+    "tolerance - risk": [[3.0, 2.0], [0.0, -2.0]],
     # Incomes are on a log scale, so minimum incomes are put on it: log(101), log(201) and log(1).
-    "income_minus_min_income": [[3 - math.log(101), 3 - math.log(201)], [5.0, 5 - math.log(201)]],
+    "income - min_income": [[3 - math.log(101), 3 - math.log(201)], [5.0, 5 - math.log(201)]],
 }
 
 
@@ -142,7 +142,7 @@ def test_lists_of_no_length_are_empty_lists() -> None:
 
 
 def test_without_pair_statistics_their_features_are_0() -> None:
-    features = crosses(state={"pairs": tf.zeros([len(PAIRS), 0, 0])})
+    features = crosses(catalogue={"pairs": tf.zeros([len(PAIRS), 0, 0])})
     for name, values in features.items():
         if any(pair in name for pair in PAIRS):
             assert not values.any(), name
@@ -160,14 +160,14 @@ class TestGaps:
             update={"numbers": {"risk": number(2.0, 1.0), "min_income": number(4.0, 0.5, "log1p")}}
         )
         # log1p minimum incomes are 4 + 0.5 * (-2, 0, 2) = 3, 4, 5.
-        found = crosses(products=products)["income_minus_min_income"]
+        found = crosses(products=products)["income - min_income"]
         np.testing.assert_allclose(found, [[3.0 - 4.0, 3.0 - 5.0], [5.0 - 3.0, 5.0 - 5.0]], atol=1e-6)
 
     def test_both_as_they_are(self) -> None:
         customers = CUSTOMERS.model_copy(
             update={"numbers": {"income": number(150.0, 50.0), "tolerance": number(3.0, 2.0)}}
         )
-        found = crosses(customers=customers)["income_minus_min_income"]
+        found = crosses(customers=customers)["income - min_income"]
         np.testing.assert_allclose(found, [[50.0, -50.0], [200.0, 0.0]])
 
     @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ class TestGaps:
     def test_only_numbers_on_a_scale_are_subtracted(self, income: NumberState) -> None:
         customers = CUSTOMERS.model_copy(update={"numbers": {"income": income, "tolerance": number(3.0, 2.0)}})
         assert gap_columns(BANK, customers, PRODUCTS) == [("tolerance", "risk")]
-        assert "income_minus_min_income" not in crosses(customers=customers)
+        assert "income - min_income" not in crosses(customers=customers)
 
 
 class TestCategoryCrosses:

@@ -29,7 +29,7 @@ class Scorer:
         self.model.compute_loss({"window": tf.constant(0), "examples": tf.range(40)}, training=True)
         for variable in self.model.network.trainable_variables:  # the correction starts at 0
             variable.assign_add(tf.random.stateless_normal(variable.shape, [3, 4], stddev=0.1))
-        self.state = {name: tf.constant(values) for name, values in examples.state.arrays().items()}
+        self.catalogue = {name: tf.constant(values) for name, values in examples.catalogue.arrays().items()}
         self.query = {name: values[ROWS] for name, values in examples.queries.items()}
         self.candidates, self.scores = examples.candidates[ROWS], examples.scores[ROWS]
 
@@ -41,7 +41,7 @@ class Scorer:
             {name: tf.constant(values) for name, values in {**self.query, **(query or {})}.items()},
             tf.constant(self.candidates if candidates is None else candidates),
             tf.constant(self.scores if scores is None else scores),
-            self.state,
+            self.catalogue,
         )
         return logits.numpy(), offsets.numpy()
 
@@ -117,7 +117,7 @@ def test_every_input_counts(scorer: Scorer, name: str) -> None:
 def test_the_logits_are_a_function_of_named_features(scorer: Scorer) -> None:
     network = scorer.model.network
     query = {name: tf.constant(values) for name, values in scorer.query.items()}
-    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.state)
+    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.catalogue)
     logits, offsets = scorer.score()
     np.testing.assert_allclose(network.logits(parts), logits, atol=1e-5)
     np.testing.assert_allclose(network.customers_offset(parts), offsets, atol=1e-5)
@@ -159,10 +159,10 @@ def test_before_training_the_logit_is_the_prior(
     windows = [examples_of(bank, encoders, WINDOWS[0], statistics)]
     config = small_config(similarity_prior=5, votes_prior=0.5, votes_saturation=saturation)
     network = RankingModel(encoders, statistics, BANK, config, seed=1).network
-    state = {name: tf.constant(values) for name, values in windows[0].state.arrays().items()}
+    catalogue = {name: tf.constant(values) for name, values in windows[0].catalogue.arrays().items()}
     query = {name: tf.constant(values[:1]) for name, values in windows[0].queries.items()}
-    parts = network.features(query, tf.constant([[0, 1]]), tf.constant([[0.3, -0.2]]), state)
-    names = network.numeric.names
+    parts = network.features(query, tf.constant([[0, 1]]), tf.constant([[0.3, -0.2]]), catalogue)
+    names = network.numeric.keys
     crosses = np.zeros((1, 2, len(names)), np.float32)
     for name, values in {"retrieval_score": [0.3, -0.2], **{f"{name}_sum": votes[name] for name in votes}}.items():
         crosses[0, :, names.index(name)] = values
@@ -178,15 +178,15 @@ def test_the_prior_follows_the_trend(
     """The floats end with the shares of the windows, their differences, and an age."""
     statistics = StatisticsConfig(popularity_days=days)
     examples = examples_of(bank, encoders, WINDOWS[1], statistics)
-    candidates, state = examples.candidates[ROWS], examples.state.arrays()
+    candidates, catalogue = examples.candidates[ROWS], examples.catalogue.arrays()
     query = {name: tf.constant(values[ROWS]) for name, values in examples.queries.items()}
 
     def logits(weight: float) -> Array:
         model = RankingModel(encoders, statistics, BANK, small_config(trend_prior=weight), seed=1)
-        found, _ = model.score(query, tf.constant(candidates), tf.constant(examples.scores[ROWS]), state)
+        found, _ = model.score(query, tf.constant(candidates), tf.constant(examples.scores[ROWS]), catalogue)
         return np.asarray(found)
 
-    popularity = state["floats"][:, -2 * len(days) :]
+    popularity = catalogue["floats"][:, -2 * len(days) :]
     expected = popularity[:, share] + (0 if trend is None else popularity[:, trend])
     assert np.ptp(expected) > 0.1
     np.testing.assert_allclose(logits(0.3) - logits(0.0), 0.3 * expected[np.maximum(candidates, 0)], atol=1e-5)
@@ -195,7 +195,7 @@ def test_the_prior_follows_the_trend(
 def test_the_parts_are_what_is_scored(scorer: Scorer) -> None:
     network = scorer.model.network
     query = {name: tf.constant(values) for name, values in scorer.query.items()}
-    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.state)
+    parts = network.features(query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.catalogue)
     np.testing.assert_array_equal(network.logits(parts), scorer.score()[0])
 
 
@@ -208,7 +208,7 @@ def test_inference_is_repeatable(scorer: Scorer) -> None:
 @pytest.mark.parametrize("statistics", [StatisticsConfig(max_products=10), StatisticsConfig(pairs=())])
 def test_a_catalogue_without_pairs_is_ranked(bank: Dataset, encoders: Encoders, statistics: StatisticsConfig) -> None:
     examples = examples_of(bank, encoders, WINDOWS[1], statistics)
-    assert examples.state.pairs.size == 0
+    assert examples.catalogue.pairs.size == 0
     logits, _ = Scorer(encoders, examples, statistics).score()
     assert np.isfinite(logits).all()
     assert logits.shape == (12, 20)

@@ -43,9 +43,9 @@ def ndcg(logits: Array, examples: WindowExamples, k: int = 5) -> float:
 
 
 def score(model: RankingModel, examples: WindowExamples) -> tuple[Array, Array]:
-    state = {name: tf.constant(values) for name, values in examples.state.arrays().items()}
+    catalogue = {name: tf.constant(values) for name, values in examples.catalogue.arrays().items()}
     query = {name: tf.constant(values) for name, values in examples.queries.items()}
-    scored = model.score(query, tf.constant(examples.candidates), tf.constant(examples.scores), state)
+    scored = model.score(query, tf.constant(examples.candidates), tf.constant(examples.scores), catalogue)
     return scored[0].numpy(), scored[1].numpy()
 
 
