@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.serving.formatting import is_money, shown_name, shown_number, shown_value
+from nextbest.serving.formatting import column_title, is_money, sentence_case, shown_name, shown_number, shown_value
 
 
 def number(unit: str = "") -> dict[str, str]:
@@ -66,3 +66,23 @@ def test_money_has_a_currency(unit: str, money: bool) -> None:
 def test_what_is_read_is_close_to_what_is_there(value: float, unit: str) -> None:
     read = float(shown_number(value, unit).removesuffix(unit).replace(",", ""))
     assert abs(read - value) <= (0.5 if abs(value) >= 1000 else 0.00501)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "title"),
+    [
+        ("duration_months", "months", "Duration"),
+        ("tenure_years", "years", "Tenure"),
+        ("income", "EUR/year", "Income"),
+        ("months", "months", "Months"),
+        ("risk_level", "", "Risk level"),
+    ],
+)
+def test_a_title_does_not_repeat_the_unit(name: str, unit: str, title: str) -> None:
+    assert column_title(name, unit) == title
+
+
+def test_names_are_titles() -> None:
+    assert sentence_case("current_account") == "Current account"
+    assert sentence_case("EUR_account") == "EUR account"
+    assert sentence_case("") == ""

@@ -1,25 +1,17 @@
-"""The command line's own part: help, exit codes, and messages that name the file, the place and the remedy."""
+"""The command line: help, usage and exit codes."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from nextbest.ui.cli import app
-from tests.commands import Outcome, run_nextbest
 from tests.conftest import ROOT
-from tests.trained import Trained
-from tests.ui.tables import BAD_FILES, BadFile
 
 COMMANDS = ["simulate", "schema", "run", "train", "evaluate", "export", "recommend", "score", "ui"]
 
@@ -76,105 +68,6 @@ class TestUsage:
         assert "Usage:" in refused.stderr and not refused.stdout
 
 
-class TestTheAddressOfThePage:
-    """It is refused before anything is loaded: there are no models."""
-
-    def refuse(self, *arguments: str | Path) -> str:
-        refused = run_nextbest("ui", "--models", "nowhere", *arguments)
-        assert (refused.code, refused.out) == (2, "")
-        return refused.err
-
-    def test_a_port_that_is_in_use(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as used:
-            port = used.getsockname()[1]
-            assert f"127.0.0.1:{port} cannot be listened on" in self.refuse("--port", str(port))
-
-    def test_an_address_of_another_machine(self) -> None:
-        message = self.refuse("--host", "192.0.2.1", "--port", "0")  # RFC 5737: for documentation
-        assert "192.0.2.1:0 cannot be listened on" in message and "--host" in message
-
-    def test_a_port_from_the_settings(self, tmp_path: Path) -> None:
-        (tmp_path / "page.toml").write_text("port = 70000")
-        assert "'port'" in self.refuse("--page", tmp_path / "page.toml")
-
-
-class TestConfig:
-    def refuse(self, config: Path, *says: str) -> None:
-        out = config.parent / "run"
-        for command in ("run", "train"):
-            refused = run_nextbest(command, "--config", config, "--out", out)
-            assert (refused.code, refused.out) == (2, "")
-            for text in (str(config), *says):
-                assert text in refused.err
-        assert not out.exists()
-
-    def test_missing(self, tmp_path: Path) -> None:
-        self.refuse(tmp_path / "nowhere.toml", "there is no such file", "nextbest schema")
-
-    def test_a_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "folder").mkdir()
-        self.refuse(tmp_path / "folder", "cannot be read")
-
-    def test_invalid_toml(self, tmp_path: Path) -> None:
-        (tmp_path / "bad.toml").write_text("[data\npath = 1")
-        self.refuse(tmp_path / "bad.toml", "this is not valid TOML", "line 1")
-
-    def test_no_text(self, tmp_path: Path) -> None:
-        (tmp_path / "bad.toml").write_bytes(b"seed = 1 # \xff")
-        self.refuse(tmp_path / "bad.toml", "this is not valid TOML")
-
-    @pytest.mark.parametrize(
-        ("old", "new", "says"),
-        [
-            ("seed = 7", "sead = 7", ("'sead'", "correct its name")),
-            ("seed = 7", "seed = -7", ("'seed'", "greater than or equal to 0")),
-            ("embedding_dim = 8", "embeding_dim = 8", ("'retrieval.embeding_dim'", "correct its name")),
-            ("epochs = 2", "epochs = 'two'", ("'retrieval.epochs'", "valid integer")),
-            ('slices = ["segment"]', 'slices = ["tribe"]', ("'tribe'", "no column of customers")),
-            (
-                "[ranking]",
-                '[ranking]\ncategory_crosses = [["age", "brand"]]',
-                ("'age'", "no category column of customers"),
-            ),
-            ("ranking_windows = 2", "ranking_windows = 40", ("data.windows", "lower windows.ranking_windows")),
-            ("test_cutoff = 2024-09-27", "test_cutoff = 2034-09-27", ("data.windows", "must lie within")),
-            ("test_cutoff = 2024-09-27", "test_days = 0", ("data.windows.test_days", "`nextbest refresh`")),
-            ('oracle = "oracle.parquet"', 'oracle = "prophet.parquet"', ("evaluation.oracle", "prophet.parquet")),
-            ('path = "customers.csv"', 'path = "people.csv"', ("people.csv", "there is no such file")),
-        ],
-    )
-    def test_a_wrong_entry(self, small_bank: Path, tmp_path: Path, old: str, new: str, says: tuple[str, ...]) -> None:
-        shutil.copytree(small_bank.parent, tmp_path / "bank")
-        config = tmp_path / "bank" / small_bank.name
-        text = config.read_text()
-        assert old in text
-        config.write_text(text.replace(old, new, 1))
-        if "people" in new:  # the table is to blame, not the config
-            assert run_nextbest("run", "--config", config, "--out", tmp_path / "run").code == 2
-            says = (*says[1:], str(config.parent / says[0]))
-            assert all(text in run_nextbest("run", "--config", config, "--out", tmp_path / "run").err for text in says)
-        else:
-            self.refuse(config, *says)
-
-    def test_all_problems_at_once(self, small_bank: Path, tmp_path: Path) -> None:
-        config = tmp_path / "bad.toml"
-        config.write_text(small_bank.read_text().replace("seed = 7", "sead = 7").replace("epochs = 2", "epochs = 0"))
-        self.refuse(config, "'sead'", "'retrieval.epochs'", "'ranking.epochs'")
-
-
-@pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
-def test_a_bad_customers_file_is_refused_before_training(small_bank: Path, tmp_path: Path, bad: BadFile) -> None:
-    shutil.copytree(small_bank.parent, tmp_path / "bank")
-    table = tmp_path / "bank" / "customers.csv"
-    table.write_bytes(bad.spoil(table.read_bytes()))
-    refused = run_nextbest("run", "--config", tmp_path / "bank" / small_bank.name, "--out", tmp_path / "run")
-    assert (refused.code, refused.out) == (2, "")
-    for text in (str(table), *bad.says):
-        assert text in refused.err
-    assert "Traceback" not in refused.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bank"]
-
-
 def test_the_exit_code_of_the_real_command(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("nextbest")
     command = [str(script)] if script.exists() else [sys.executable, "-m", "nextbest.ui.cli"]
@@ -184,59 +77,3 @@ def test_the_exit_code_of_the_real_command(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "not a run's folder" in refused.stderr and "Traceback" not in refused.stderr
     assert not refused.stdout
-
-
-class TestSimulate:
-    def test_tells_where_the_config_is(self, tmp_path: Path) -> None:
-        arguments = ["--customers", "30", "--products", "20", "--seed", "3"]
-        made = run_nextbest("simulate", "--out", tmp_path / "a", *arguments, "--json")
-        assert (made.code, json.loads(made.out)) == (0, {"config": str(tmp_path / "a" / "nextbest.toml")})
-        again = run_nextbest("simulate", "--out", tmp_path / "b", *arguments)
-        assert (again.code, again.out) == (0, f"wrote {tmp_path / 'b' / 'nextbest.toml'}\n")
-        for file in (tmp_path / "a").iterdir():
-            assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
-
-    def test_writes_over_nothing(self, tmp_path: Path) -> None:
-        (tmp_path / "mine.txt").write_text("mine")
-        refused = run_nextbest("simulate", "--out", tmp_path)
-        assert refused.code == 2 and str(tmp_path) in refused.err
-        assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-
-
-class TestSchema:
-    def infer(self, bank: Path, out: Path) -> Outcome:
-        tables = [
-            item for name in ("customers", "products", "interactions") for item in (f"--{name}", bank / f"{name}.csv")
-        ]
-        return run_nextbest("schema", *tables, "--out", out)
-
-    def test_writes_a_config(self, small_bank: Path, tmp_path: Path) -> None:
-        made = self.infer(small_bank.parent, tmp_path / "mine.toml")
-        assert made.code == 0 and str(tmp_path / "mine.toml") in made.out
-        data = tomllib.loads((tmp_path / "mine.toml").read_text())["data"]
-        assert data["customers"]["id"] == "customer_id"
-        assert data["products"]["columns"]["category"]["role"] == "category"
-
-    def test_writes_over_nothing(self, small_bank: Path, tmp_path: Path) -> None:
-        (tmp_path / "mine.toml").write_text("mine")
-        refused = self.infer(small_bank.parent, tmp_path / "mine.toml")
-        assert (refused.code, "is there already" in refused.err) == (2, True)
-        assert (tmp_path / "mine.toml").read_text() == "mine"
-
-    def test_a_missing_table(self, tmp_path: Path) -> None:
-        refused = self.infer(tmp_path, tmp_path / "mine.toml")
-        assert refused.code == 2 and str(tmp_path / "customers.csv") in refused.err
-        assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_a_stopped_page_leaves_no_uploads(trained: Trained, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "nextbest.ui.cli", "ui", "--models", trained.models, "--port", "0"]
-    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as page:
-        assert page.stdout is not None
-        assert any("the page is open" in line for line in page.stdout)
-        assert len(list(tmp_path.glob("nextbest-page-*"))) == 1
-        page.terminate()
-        assert page.wait(timeout=60) == 0
-    assert not list(tmp_path.glob("nextbest-page-*"))

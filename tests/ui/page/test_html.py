@@ -1,4 +1,4 @@
-"""What is written into the page: everything that comes from data is escaped, and tables can be read aloud."""
+"""The page's HTML: everything that comes from data is escaped, and tables can be read aloud."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.formatting import column_title, sentence_case
 from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, problem_table, table
 from nextbest.ui.page.tab import error_text
 
@@ -103,23 +102,3 @@ def test_problems_name_their_place_but_not_that_of_the_file() -> None:
         assert part in text
     assert "/tmp" not in text and "/tmp" not in error_text(InputError(problems))
     assert "1 problem" in problem_table(problems[:1]) and "1 problems" not in problem_table(problems[:1])
-
-
-@pytest.mark.parametrize(
-    ("name", "unit", "title"),
-    [
-        ("duration_months", "months", "Duration"),
-        ("tenure_years", "years", "Tenure"),
-        ("income", "EUR/year", "Income"),
-        ("months", "months", "Months"),
-        ("risk_level", "", "Risk level"),
-    ],
-)
-def test_a_title_does_not_repeat_the_unit(name: str, unit: str, title: str) -> None:
-    assert column_title(name, unit) == title
-
-
-def test_names_are_titles() -> None:
-    assert sentence_case("current_account") == "Current account"
-    assert sentence_case("EUR_account") == "EUR account"
-    assert sentence_case("") == ""

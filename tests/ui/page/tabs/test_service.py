@@ -1,0 +1,115 @@
+"""The endpoints answer as the models do, and say what is wrong with a request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import requests_for_ids
+from tests.trained import Trained
+from tests.ui.tables import known_customers
+
+# Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Client:
+    return Client(address, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture
+def people(trained: Trained, tmp_path: Path) -> Path:
+    known_customers(trained.config.parent).head(5).to_csv(tmp_path / "people.csv", index=False)
+    return tmp_path / "people.csv"
+
+
+def ask(client: Client, *given: Any, name: str) -> Any:
+    return client.predict(*given, api_name=name)
+
+
+def test_there_are_four(client: Client) -> None:
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {
+        "/recommend",
+        "/profile",
+        "/explain",
+        "/score",
+    }
+
+
+def test_recommend(client: Client, recommender: Recommender) -> None:
+    answer = ask(client, "C000017", 3, None, None, None, name="/recommend")
+    request = requests_for_ids(recommender, np.array(["C000017"], object))
+    expected = recommender.recommend(request, 3)
+    assert [product["product_id"] for product in answer["products"]] == expected.product_id[0].tolist()
+    assert "already held" in answer["excluded"].values()
+
+
+def test_recommend_by_name_with_filters(client: Client) -> None:
+    found = client.predict(customer_id="C000017", top=20, max_risk=2, categories=["fund"], api_name="/recommend")
+    assert all(product["product"]["category"] == "fund" for product in found["products"])
+    assert all(product["product"]["risk_level"] <= 2 for product in found["products"])
+
+
+def test_profile(client: Client, recommender: Recommender) -> None:
+    answer = ask(client, "C000017", name="/profile")
+    assert len(answer["attributes"]) == len(recommender.customer_columns)
+    assert all(holding["since"] is None or len(holding["since"]) == 10 for holding in answer["holdings"])
+
+
+@pytest.mark.parametrize("stage", ["ranking", "retrieval"])
+def test_explain_adds_up(client: Client, stage: str) -> None:
+    (product,) = ask(client, "C000017", 1, None, None, None, name="/recommend")["products"]
+    answer = ask(client, "C000017", product["product_id"], stage, name="/explain")
+    total = answer["base"] + sum(found["contribution"] for found in answer["contributions"])
+    assert total == pytest.approx(answer["score"], abs=1e-4)
+    if stage == "retrieval":
+        assert answer["score"] == pytest.approx(product["similarity"], abs=1e-4)
+
+
+@pytest.mark.parametrize(("file_format", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+def test_score(client: Client, people: Path, file_format: str, read: Any) -> None:
+    table = read(ask(client, handle_file(str(people)), 2, file_format, name="/score"))
+    first = ask(client, "C000001", 2, None, None, None, name="/recommend")
+    mine = table[table["customer_id"] == "C000001"]
+    assert mine["product_id"].tolist() == [product["product_id"] for product in first["products"]]
+    assert table["customer_id"].nunique() <= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("/recommend", ("no-one", 5, None, None, None), "there is no customer 'no-one'"),
+        ("/recommend", ("C000017", 0, None, None, None), "0 products cannot be recommended"),
+        ("/recommend", ("C000017", 5, None, ["yachts"], None), "there is no category 'yachts'"),
+        ("/profile", ("no-one",), "there is no customer 'no-one'"),
+        ("/explain", ("C000017", "P9", "ranking"), "there is no product 'P9'"),
+        ("/explain", ("C000017", "P0001", "guessing"), "give ranking or retrieval"),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error(
+    client: Client, name: str, given: tuple[Any, ...], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AppError, match=says):
+        ask(client, *given, name=name)
+    logged = capfd.readouterr()
+    assert "no-one" not in logged.out + logged.err  # which customer was asked for is not logged
+
+
+def test_all_problems_of_a_file_are_listed(client: Client, people: Path) -> None:
+    rows = pd.read_csv(people, dtype=str)
+    rows.assign(income=["a lot", *rows["income"][1:]], joined=["2023-02-30", *rows["joined"][1:]]).to_csv(
+        people, index=False
+    )
+    with pytest.raises(AppError, match=r"'a lot' is not a number[\s\S]*'2023-02-30' does not exist"):
+        ask(client, handle_file(str(people)), 2, "CSV", name="/score")
