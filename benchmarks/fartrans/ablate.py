@@ -28,7 +28,7 @@ class Ablation:
     text: str
     """What is missing."""
     changes: Mapping[tuple[str, str], str | None]
-    """(section, key) of the config -> the TOML value that takes the part out; None takes the key out."""
+    """(section, key) of the config -> the TOML value that removes the part; None removes the key."""
 
 
 ABLATIONS: Mapping[str, Ablation] = {
@@ -101,8 +101,8 @@ def changed_template(template: str, changes: Mapping[tuple[str, str], str | None
             )
         body, above_next, others = rest.partition("\n[")
         line = "" if value is None else f"{key} = {value}\n"
-        stands = re.compile(rf"^{re.escape(key)} = .*\n?", re.MULTILINE)
-        body = stands.sub(line, body) if stands.search(body) else line + body
+        assignment = re.compile(rf"^{re.escape(key)} = .*\n?", re.MULTILINE)
+        body = assignment.sub(line, body) if assignment.search(body) else line + body
         template = head + found + body + above_next + others
     return template
 
@@ -114,7 +114,7 @@ def ablate(whole: Settings, splits: Sequence[int], jobs: int, say: Callable[[str
         whole: The settings of the benchmark with all parts, with the folder of the ablations as `out`.
         splits: Which, each trained again.
         jobs: How many processes run side by side.
-        say: Is told of each task that ended.
+        say: Called with a line about each task that ended.
 
     Returns:
         Which tasks failed.
@@ -142,10 +142,10 @@ def ablation_table(whole: Path, out: Path) -> Section:
     Raises:
         InputError: They have no split in common.
     """
-    full = Table.of(read_results(whole))
+    full = Table.from_results(read_results(whole))
     rows = []
     for name, ablation in ABLATIONS.items():
-        without = Table.of(read_results(out / name))
+        without = Table.from_results(read_results(out / name))
         splits = sorted(set(full.windows) & set(without.windows))
         if not splits:
             what = f"no split is measured there and in {whole}"

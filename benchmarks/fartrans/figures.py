@@ -52,7 +52,7 @@ class ModelFigures(SettingsModel):
     seeds: dict[str, tuple[float, ...]]
     """Metric -> the mean over splits of each seed."""
     stood_in: tuple[int, ...]
-    """The splits at which something else stood in for it."""
+    """The splits at which a fallback replaced it."""
 
 
 class Family(SettingsModel):
@@ -137,11 +137,11 @@ class Report(SettingsModel):
     revisions: tuple[str, ...]
     """Revisions of the code that trained ours."""
     parts: tuple[Part, ...]
-    """All splits, then the parts that were asked for."""
+    """All splits, then the chosen parts."""
     rows: tuple[SplitRow, ...]
     """The splits one by one."""
     fallbacks: dict[str, str]
-    """Model, split and seed -> why it could not be trained, and what stood in for it."""
+    """Model, split and seed -> why it could not be trained, and what replaced it."""
 
 
 _MAIN_METRIC = "ndcg@10"
@@ -177,7 +177,7 @@ class Summary:
         Raises:
             ValueError: Results of one split are about different customers.
         """
-        table, facts = Table.of(results), [result.facts for result in results]
+        table, facts = Table.from_results(results), [result.facts for result in results]
         chosen = [table, *(part for part in map(table.only, parts) if part.windows)]
         return Report(
             main_metric=_MAIN_METRIC,
@@ -249,7 +249,7 @@ def _figures(table: Table, model: str) -> ModelFigures:
             for metric in metrics
         },
         seeds={metric: tuple(table.means_of_seeds(model, metric).values()) for metric in metrics},
-        stood_in=tuple(sorted(table.stood_in.get(model, ()))),
+        stood_in=tuple(sorted(table.with_fallback.get(model, ()))),
     )
 
 
@@ -312,9 +312,9 @@ def resampled_means_of(values: Mapping[int, Array], *, resamples: int, seed: int
         seed: Seed; every split has a stream of its own.
     """
     found = {}
-    for split, of_customers in values.items():
+    for split, values_of_customers in values.items():
         stream = int(np.random.SeedSequence([seed, split]).generate_state(1)[0])
-        found[split] = resampled_means(of_customers[:, None], resamples=resamples, seed=stream)[:, 0]
+        found[split] = resampled_means(values_of_customers[:, None], resamples=resamples, seed=stream)[:, 0]
     shortest = min(map(len, found.values()))  # a handful of customers may lose a resample that drew none of them
     return {split: means[:shortest] for split, means in found.items()}
 

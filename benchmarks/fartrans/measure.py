@@ -9,7 +9,7 @@ from shutil import rmtree
 
 import numpy as np
 
-from benchmarks.fartrans.results import Facts, Result, Spent
+from benchmarks.fartrans.results import Facts, Result, Stopwatch
 from benchmarks.fartrans.run import Settings, Task
 from benchmarks.peers.lambdarank import LambdaRank, LambdaRankConfig
 from nextbest.data.dataset import Array
@@ -31,7 +31,7 @@ from nextbest.serving.recommender import Recommender
 __all__ = ["METRICS", "Trial", "measure"]
 
 METRICS = ("ndcg@10", "recall@10", "mrr@10", "recall@100")
-"""What is measured. Of ranking, whose lists hold what it was given, recall@100 is that of its candidates."""
+"""What is measured. Ranking reorders its 100 candidates, so its recall@100 is that of the candidates."""
 _LISTS = EvaluationConfig(ks=(10, 100), main_metric="ndcg@10")
 
 
@@ -50,14 +50,14 @@ def measure(task: Task) -> None:
 
 def _measure_baselines(task: Task) -> None:
     """Fit and measure the baselines of one split."""
-    trial, began = Trial.untrained(task.settings, *task.splits), Spent.now()
+    trial, began = Trial.from_tables(task.settings, *task.splits), Stopwatch.now()
     scorers = trial.baselines(("popularity", "recent_popularity", "item_knn", "ease"))
-    trial.measure(task, scorers, Spent.now().since(began))
+    trial.measure(task, scorers, Stopwatch.now().since(began))
 
 
 def _measure_lightgbm(task: Task) -> None:
     """Train and measure the peer of one split."""
-    trial, began = Trial.untrained(task.settings, *task.splits), Spent.now()
+    trial, began = Trial.from_tables(task.settings, *task.splits), Stopwatch.now()
     run, options = trial.run, trial.run.config.evaluation.baselines
     config = LambdaRankConfig(
         ease_l2=options.ease_l2, knn_shrinkage=options.knn_shrinkage, half_life_days=options.half_life_days
@@ -65,19 +65,19 @@ def _measure_lightgbm(task: Task) -> None:
     peer = LambdaRank.fit(run.history, run.windows.test.cutoff, run.config.data, config, task.seed)
     why = "no window before the time point has enough buyers to learn from: its candidates in EASE's order"
     fallbacks = {} if peer.booster else {"lightgbm": why}
-    trial.measure(task, {"lightgbm": peer}, Spent.now().since(began), fallbacks=fallbacks)
+    trial.measure(task, {"lightgbm": peer}, Stopwatch.now().since(began), fallbacks=fallbacks)
 
 
 def _measure_stages(task: Task) -> None:
     """Train at the first split, refresh at the others, and measure each that is not measured yet."""
     first = task.splits[0]
     trained = start_run(_config(task, first), task.run(first), _silent)
-    began, resumed = Spent.now(), trained.folder.path("retrieval").exists()
+    began, resumed = Stopwatch.now(), trained.folder.path("retrieval").exists()
     train_and_compose(trained)
-    spent = None if resumed else Spent.now().since(began)
+    spent = None if resumed else Stopwatch.now().since(began)
     for split in task.missing:
         if split == first:
-            _measure_exported(task, Trial.of(split, trained), spent)
+            _measure_exported(task, Trial.from_run(split, trained), spent)
         else:
             _refresh_and_measure(task, trained, split)
     if not task.settings.keep_runs:
@@ -99,15 +99,15 @@ def _silent(step: str) -> Progress:
 
 
 def _refresh_and_measure(task: Task, trained: Run, split: int) -> None:
-    began, folder = Spent.now(), task.run(split)
+    began, folder = Stopwatch.now(), task.run(split)
     run = start_refresh(trained.folder.root, _config(task, split), folder, _silent)
     refresh(trained.folder.root, run)
-    _measure_exported(task, Trial.of(split, run), Spent.now().since(began))
+    _measure_exported(task, Trial.from_run(split, run), Stopwatch.now().since(began))
     if not task.settings.keep_runs:
         rmtree(folder)
 
 
-def _measure_exported(task: Task, trial: Trial, spent: Spent | None) -> None:
+def _measure_exported(task: Task, trial: Trial, spent: Stopwatch | None) -> None:
     """Measure what was exported, as `pipeline.evaluate` does."""
     folder, history = trial.run.folder, trial.run.history
     recommender = Recommender(folder.path("recommender"))
@@ -134,17 +134,17 @@ class Trial:
     """The protocol's customers, and what they bought."""
 
     @classmethod
-    def of(cls, split: int, run: Run) -> Trial:
+    def from_run(cls, split: int, run: Run) -> Trial:
         """Read the tables and find out who is tested."""
         snapshot, _, test_set = make_test_set(run)
         return cls(split, run, snapshot, test_set)
 
     @classmethod
-    def untrained(cls, settings: Settings, split: int) -> Trial:
+    def from_tables(cls, settings: Settings, split: int) -> Trial:
         """Read the tables of a split without beginning a run."""
         folder = settings.tables(split)
         run = Run(load_config(folder / "nextbest.toml"), folder, RunFolder(folder / "run"), lambda step: _ignore)
-        return cls.of(split, run)
+        return cls.from_run(split, run)
 
     def baselines(self, names: tuple[BaselineName, ...]) -> dict[str, Scorer]:
         """Fit some of the product's own baselines with the config's settings."""
@@ -156,7 +156,7 @@ class Trial:
         self,
         task: Task,
         scorers: Mapping[str, Scorer],
-        spent: Spent | None,
+        spent: Stopwatch | None,
         *,
         fallbacks: Mapping[str, str] | None = None,
         revision: str | None = None,
@@ -166,8 +166,8 @@ class Trial:
         Args:
             task: The task.
             scorers: Model -> scorer.
-            spent: How long it took to make them, if that is known.
-            fallbacks: Model that could not be trained -> why, and what stands in for it.
+            spent: How long it took to make them; None if that is unknown.
+            fallbacks: Model that could not be trained -> why, and what replaces it.
             revision: The revision of the code that trained them.
         """
         lists, _ = rank_all(scorers, self.test_set, _LISTS)

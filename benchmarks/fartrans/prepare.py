@@ -138,8 +138,8 @@ def product_table(split: Split) -> pd.DataFrame:
     """Return product_id, as_of, the features, and whether the product may be recommended after the time point."""
     rows = split.assets.merge(split.markets, on="marketID", how="left")
     rows = rows.rename(columns={"ISIN": "product_id", "timestamp": "as_of", **PRODUCT_COLUMNS})
-    offered = pd.Series(split.time_point, index=sorted(split.eligible))
-    first_needed = pd.concat([_first_buys(split, "product_id"), offered])
+    eligible = pd.Series(split.time_point, index=sorted(split.eligible))
+    first_needed = pd.concat([_first_buys(split, "product_id"), eligible])
     rows = _known_from(rows, "product_id", first_needed.groupby(level=0).min())
     return rows.assign(eligible=rows["product_id"].isin(split.eligible))
 
@@ -150,7 +150,7 @@ def _first_buys(split: Split, key: str) -> pd.Series:
 
 
 def _known_from(rows: pd.DataFrame, key: str, first_needed: pd.Series) -> pd.DataFrame:
-    """Add a row without features for whoever traded, or was offered, before any information was written down.
+    """Add a row without features for whoever traded, or was eligible, before any information was written down.
 
     Args:
         rows: Dated rows with features.
@@ -176,7 +176,7 @@ _MOST = 6
 def choose_windows(training_days: Array, time_point: int, test_end: int) -> WindowsConfig:
     """Choose the ranker's windows: as many of about `_HORIZON_DAYS` as fit, of one length, that all hold purchases.
 
-    The first day of the history stands for all that is older, so it can label nothing: the windows lie between it and
+    The first day of the history holds all that is older, so it can label nothing: the windows lie between it and
     the time point. A window's retriever learns from what was held at its cutoff, of which the first day has enough.
 
     Args:
@@ -193,8 +193,8 @@ def choose_windows(training_days: Array, time_point: int, test_end: int) -> Wind
     span = time_point - first
     most = int(np.clip(round(span / _HORIZON_DAYS), 1, _MOST))
     choices = (_windows(count, min(span // count, _HORIZON_DAYS), time_point, test_end) for count in range(most, 1, -1))
-    whole = _windows(1, span, time_point, test_end)
-    return next((windows for windows in choices if _have_purchases(windows, training_days, time_point)), whole)
+    single = _windows(1, span, time_point, test_end)
+    return next((windows for windows in choices if _have_purchases(windows, training_days, time_point)), single)
 
 
 def _have_purchases(windows: WindowsConfig, training_days: Array, time_point: int) -> bool:

@@ -74,7 +74,7 @@ def terminal(report: Report) -> Group:
     from rich.console import Group
     from rich.table import Table
 
-    shown = []
+    tables = []
     for section in sections(report):
         if section.detail:
             continue
@@ -84,8 +84,8 @@ def terminal(report: Report) -> Group:
             table.add_column(heading, justify="right")
         for row in section.rows:
             table.add_row(*row)
-        shown.append(table)
-    return Group(*shown)
+        tables.append(table)
+    return Group(*tables)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Section:
 def sections(report: Report) -> Iterator[Section]:
     """Yield everything that a report says."""
     for part in report.parts:
-        named = _named(part.splits)
+        named = _describe_splits(part.splits)
         yield _models(part, named)
         if part.comparisons:
             yield _differences(part, named)
@@ -116,14 +116,14 @@ def sections(report: Report) -> Iterator[Section]:
     if report.fallbacks:
         yield Section(
             title="What could not be trained",
-            text="These count in all tables, with what stood in.",
+            text="These count in all tables, with what replaced them.",
             header=("model, split, seed", "why"),
             rows=tuple(report.fallbacks.items()),
         )
 
 
-def _named(splits: Sequence[int]) -> str:
-    """Return splits in words, with their runs as ranges."""
+def _describe_splits(splits: Sequence[int]) -> str:
+    """Describe splits, with consecutive ones as ranges."""
     runs: list[list[int]] = []
     for split in sorted(splits):
         if runs and split == runs[-1][-1] + 1:
@@ -205,13 +205,13 @@ def _pair(found: Comparison) -> str:
 
 
 def _families(report: Report, part: Part, named: str) -> Section:
-    """Show the main metric of every family; the rest stands in the JSON."""
-    shown = [found for found in part.comparisons if found.metric == report.main_metric]
+    """Show the main metric of every family; the JSON has the others."""
+    compared = [found for found in part.comparisons if found.metric == report.main_metric]
     by_splits: dict[tuple[int, ...], dict[str, Family]] = {}
-    for found in shown:
+    for found in compared:
         for family in found.families:
             by_splits.setdefault(family.splits, {})[_pair(found)] = family
-    pairs = [_pair(found) for found in shown]
+    pairs = [_pair(found) for found in compared]
     return Section(
         title=f"Families of splits whose tests do not overlap, {named}, {report.main_metric}",
         text=(
@@ -237,14 +237,17 @@ def _splits(report: Report) -> Section:
     models = list(report.parts[0].models)
     groups = sorted({group for row in report.rows for group in row.seconds})
     rows = [row for row in report.rows if "stages" in row.seconds]
-    told = [
+    durations = [
         _durations("Training ours", [row for row in rows if row.trained_at == row.split]),
         _durations("A refresh", [row for row in rows if row.trained_at != row.split]),
     ]
     return Section(
         title=f"Splits, {report.main_metric}",
         text=" ".join(
-            ["Seconds: the longest of the seeds; not where training was broken off and went on.", *filter(None, told)]
+            [
+                "Seconds: the longest of the seeds; not where training was broken off and went on.",
+                *filter(None, durations),
+            ]
         ),
         header=(
             "split",

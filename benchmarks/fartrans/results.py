@@ -15,7 +15,7 @@ from nextbest.data.dataset import Array
 from nextbest.data.files import new_folder
 from nextbest.data.settings import SettingsModel
 
-__all__ = ["Facts", "Metrics", "Result", "Spent", "Table", "Window", "read_results", "result_folder"]
+__all__ = ["Facts", "Metrics", "Result", "Stopwatch", "Table", "Window", "read_results", "result_folder"]
 
 Metrics = Mapping[str, Array]
 """Metric -> value of each customer, [n]."""
@@ -46,13 +46,13 @@ class Facts(SettingsModel):
     processor_seconds: float | None = None
     """The time of all processors together, which does not depend on what else the machine does."""
     fallbacks: dict[str, str]
-    """Model that could not be trained -> why, and what stood in for it."""
+    """Model that could not be trained -> why, and what replaced it."""
     revision: str | None = None
     """The revision of the code that trained the stages."""
 
 
 @dataclass(frozen=True)
-class Spent:
+class Stopwatch:
     """Seconds, by the clock and of all processors together."""
 
     wall: float
@@ -60,11 +60,11 @@ class Spent:
 
     @classmethod
     def now(cls) -> Self:
-        """Return how both stand."""
+        """Read both clocks."""
         return cls(perf_counter(), process_time())
 
-    def since(self, began: Spent) -> Self:
-        """Return what was spent since then."""
+    def since(self, began: Stopwatch) -> Self:
+        """Return the seconds since then."""
         return type(self)(self.wall - began.wall, self.processor - began.processor)
 
 
@@ -80,7 +80,7 @@ class Result:
     """Model -> metrics, float32."""
 
     def save(self, folder: Path) -> None:
-        """Write the folder, whole or not at all."""
+        """Write the folder, complete or not at all."""
         flat = {
             f"{model}/{metric}": values for model, found in self.metrics.items() for metric, values in found.items()
         }
@@ -123,11 +123,11 @@ class Table:
     """Split -> its window, in the order of time."""
     measured: dict[str, dict[int, dict[int, Metrics]]]
     """Model -> split -> seed -> metric -> value of each customer, [n]."""
-    stood_in: dict[str, set[int]]
-    """Model -> the splits at which something else stood in for it."""
+    with_fallback: dict[str, set[int]]
+    """Model -> the splits at which a fallback replaced it."""
 
     @classmethod
-    def of(cls, results: Sequence[Result]) -> Table:
+    def from_results(cls, results: Sequence[Result]) -> Table:
         """Collect results.
 
         Raises:
@@ -136,7 +136,7 @@ class Table:
         customers: dict[int, Array] = {}
         windows: dict[int, Window] = {}
         measured: dict[str, dict[int, dict[int, Metrics]]] = {}
-        stood_in: dict[str, set[int]] = {}
+        with_fallback: dict[str, set[int]] = {}
         for result in sorted(results, key=lambda result: (result.facts.cutoff, result.facts.split)):
             facts = result.facts
             windows[facts.split] = facts.cutoff, facts.until
@@ -145,9 +145,9 @@ class Table:
             for model, metrics in result.metrics.items():
                 measured.setdefault(model, {}).setdefault(facts.split, {})[facts.seed] = metrics
             for model in facts.fallbacks:
-                stood_in.setdefault(model, set()).add(facts.split)
+                with_fallback.setdefault(model, set()).add(facts.split)
         order = sorted(measured, key=lambda model: _FIRST.index(model) if model in _FIRST else len(_FIRST))
-        return cls(windows, {model: measured[model] for model in order}, stood_in)
+        return cls(windows, {model: measured[model] for model in order}, with_fallback)
 
     def only(self, splits: Collection[int]) -> Table:
         """Return the part of some splits."""
@@ -158,7 +158,7 @@ class Table:
         return Table(
             {split: window for split, window in self.windows.items() if split in splits},
             {model: found for model, found in measured.items() if found},
-            {model: found & set(splits) for model, found in self.stood_in.items()},
+            {model: found & set(splits) for model, found in self.with_fallback.items()},
         )
 
     def values(self, model: str, metric: str) -> dict[int, Array]:

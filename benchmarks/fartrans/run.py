@@ -147,7 +147,7 @@ def run(
         groups: What is measured.
         seeds: Seeds of the models.
         jobs: How many processes run side by side; the processors are shared out among them.
-        say: Is told of each task that ended.
+        say: Called with a line about each task that ended.
 
     Returns:
         Which tasks failed, with their logs.
@@ -155,13 +155,13 @@ def run(
     Raises:
         InputError: The folder holds another benchmark run.
     """
-    _begin(settings, trained_at)
+    _write_identity(settings, trained_at)
     phases = [[task for task in tasks if task.missing] for tasks in plan(settings, trained_at, groups, seeds)]
     total, done = sum(map(len, phases)), 0
     failed: list[str] = []
     with ThreadPoolExecutor(jobs) as pool:
         for tasks in phases:
-            for ended in as_completed([pool.submit(_do, task, jobs) for task in tasks]):
+            for ended in as_completed([pool.submit(_run_in_process, task, jobs) for task in tasks]):
                 done += 1
                 text, error = ended.result()
                 failed += [error] if error else []
@@ -180,7 +180,7 @@ class _Identity(SettingsModel):
     """Split -> the split whose training makes its models."""
 
 
-def _begin(settings: Settings, trained_at: Mapping[int, int]) -> None:
+def _write_identity(settings: Settings, trained_at: Mapping[int, int]) -> None:
     """Write down what makes results comparable, or refuse to mix them with others'."""
     path, template = settings.out / "benchmark.json", settings.template.read_text(encoding="utf-8")
     now = _Identity(source=settings.source, template=template, trained_at=dict(trained_at))
@@ -195,8 +195,8 @@ def _begin(settings: Settings, trained_at: Mapping[int, int]) -> None:
     write_text(path, together.model_dump_json(indent=2) + "\n")
 
 
-def _do(task: Task, jobs: int) -> tuple[str, str | None]:
-    """Run a task and return what to say, and what to say again at the end if it failed."""
+def _run_in_process(task: Task, jobs: int) -> tuple[str, str | None]:
+    """Run a task and return a line about it, and an error if it failed."""
     log = task.settings.out / "logs" / f"{task.name.replace(': ', '-').replace(', ', '-').replace(' ', '-')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))

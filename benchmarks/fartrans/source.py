@@ -83,7 +83,7 @@ def split_numbers(folder: Path) -> list[int]:
         folder: A folder in the format of FAR-Trans with splits; see `read_split`.
 
     Raises:
-        InputError: The folder is not there, or its splits.csv is no such table.
+        InputError: The folder is not there, or its splits.csv lacks what is needed.
     """
     _check_folder(folder)
     problems: list[Problem] = []
@@ -112,7 +112,7 @@ def read_split(folder: Path, number: int) -> Split:
         number: Which split.
 
     Raises:
-        InputError: The folder or the split is not there, or a file is no such table; all problems are listed.
+        InputError: The folder or the split is not there, or a file lacks what is needed; all problems are listed.
     """
     _check_folder(folder)
     problems: list[Problem] = []
@@ -147,7 +147,7 @@ def _read(path: Path, columns: dict[str, str], problems: list[Problem]) -> pd.Da
     except InputError as error:
         problems.extend(error.problems)
         return pd.DataFrame()
-    remedy = f"take the file of FAR-Trans as it is; this one has {', '.join(map(repr, table.header))}"
+    remedy = f"use the file of FAR-Trans as it is; this one has {', '.join(map(repr, table.header))}"
     problems += [
         Problem(str(path), column, None, "the column is missing", remedy) for column in columns if column not in table
     ]
@@ -199,7 +199,7 @@ def parse_splits(text: str) -> list[int]:
     """Return the splits that a list such as "3", "0-34", "0,4,8-12" or "0-34:4" (every fourth) names, ascending.
 
     Raises:
-        InputError: A part of the text means nothing.
+        InputError: A part of the text is not a list of splits.
     """
     found: set[int] = set()
     problems = []
@@ -221,7 +221,7 @@ def choose_splits(source: Path, text: str | None) -> list[int]:
     """Return the splits that are named, or all of the folder's.
 
     Raises:
-        InputError: The text means nothing, or the folder lacks one of the splits.
+        InputError: The text is not a list of splits, or the folder lacks one of the splits.
     """
     known = split_numbers(source)
     wanted = known if text is None else parse_splits(text)

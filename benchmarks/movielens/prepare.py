@@ -147,7 +147,7 @@ def read_movielens(folder: Path) -> MovieLens:
         folder: Where they are; see `installed_folder`.
 
     Raises:
-        InputError: A file is missing or is no such table; all problems are listed.
+        InputError: A file is missing or lacks what is needed; all problems are listed.
     """
     problems: list[Problem] = []
     tables = {name: _read(folder / name, columns, problems) for name, columns in _FILES.items()}
@@ -174,7 +174,7 @@ def _read(path: Path, columns: tuple[str, ...], problems: list[Problem]) -> pd.D
         what = f"it cannot be read as a table with tabs ({str(error).strip()})"
         problems.append(Problem(str(path), None, None, what, _REMEDY))
         return pd.DataFrame()
-    remedy = f"take the file of RecBole as it is; this one has {', '.join(map(repr, table.columns))}"
+    remedy = f"use the file of RecBole as it is; this one has {', '.join(map(repr, table.columns))}"
     missing = [column for column in columns if column not in table]
     problems += [Problem(str(path), column, None, "the column is missing", remedy) for column in missing]
     if missing:
@@ -195,7 +195,7 @@ def _seconds(text: pd.Series, path: Path, problems: list[Problem]) -> pd.Series:
 def _at(path: Path, column: str, bad: pd.Series, what: str) -> list[Problem]:
     """Return a problem for each of the bad cells, or for the first ones and their number."""
     problems = [
-        Problem(str(path), column, row + 2, f"{quote_value(value)} {what}", "take the file of RecBole as it is")
+        Problem(str(path), column, row + 2, f"{quote_value(value)} {what}", "use the file of RecBole as it is")
         for row, value in zip(bad.index.tolist()[:EXAMPLES], bad, strict=False)
     ]
     return problems + more_like_these(str(path), column, len(bad))

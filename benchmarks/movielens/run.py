@@ -119,10 +119,10 @@ def _stages(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
 
 def _figures(scorers: Mapping[str, Scorer], test_set: TestSet, run: Run) -> Figures:
     config = run.config.evaluation
-    shown = [f"{measure}@{config.main_k}" for measure in ("ndcg", "recall", "mrr")]
+    reported = [f"{measure}@{config.main_k}" for measure in ("ndcg", "recall", "mrr")]
     lists, _ = rank_all(scorers, test_set, config)
     found = {name: per_customer(ranked, test_set.relevant, config.ks) for name, ranked in lists.items()}
-    return {name: {metric: values[metric] for metric in shown} for name, values in found.items()}
+    return {name: {metric: values[metric] for metric in reported} for name, values in found.items()}
 
 
 def _findings(

@@ -29,7 +29,7 @@ class User:
     answered: list[tuple[Question, float]] = field(default_factory=list)
     """With the seconds that each took."""
     failed: list[tuple[Question, str]] = field(default_factory=list)
-    """With what was said."""
+    """With the error."""
 
     def run(self, until: float) -> None:
         """Ask until a time of time.perf_counter()."""
@@ -37,7 +37,7 @@ class User:
             question = next(self.questions)
             try:
                 self.ask(question)
-            except Exception as error:  # whatever it is, the benchmark tells it
+            except Exception as error:  # whatever it is, the benchmark reports it
                 self.failed.append((question, f"{question.endpoint}: {type(error).__name__}: {error}"))
             else:
                 self.answered.append((question, time.perf_counter() - began))
@@ -64,7 +64,7 @@ class Load:
     first_answer_seconds: float
     """And until a program had its first answer."""
     page_processor_seconds: float
-    """What the page's process computed while it was asked; on a busy machine it tells more than the times."""
+    """What the page's process computed during the load; on a busy machine it says more than the times."""
     users_processor_seconds: float
     """And the users' process."""
     endpoints: dict[str, Figures]
@@ -72,7 +72,7 @@ class Load:
     peer: Figures
     """`Recommender.recommend` with the same questions of /recommend, in one process, one after the other."""
     errors: dict[str, int]
-    """What was said -> how often."""
+    """Error -> how often."""
 
 
 def load(models: Path, users: int, seconds: float, seed: int) -> Load:
@@ -92,9 +92,9 @@ def load(models: Path, users: int, seconds: float, seed: int) -> Load:
     with opened_page(models) as page:
         # No one's questions are the first one's, who waits until all is loaded.
         first = next(questions(about, seed, users))
-        _asker(_client(page.address))(first)
+        _endpoint_caller(_client(page.address))(first)
         first_answer = time.perf_counter() - page.began
-        crowd = [User(_asker(_client(page.address)), questions(about, seed, user)) for user in range(users)]
+        crowd = [User(_endpoint_caller(_client(page.address)), questions(about, seed, user)) for user in range(users)]
         processes = (page.process, os.getpid())
         before = [processor_seconds(process) for process in processes]
         took = _run(crowd, seconds)
@@ -109,8 +109,8 @@ def load(models: Path, users: int, seconds: float, seed: int) -> Load:
         page_processor_seconds=computed[0],
         users_processor_seconds=computed[1],
         endpoints=summary(answered, failed, took),
-        peer=_peer(models, [question for question, _ in answered if question.endpoint == "/recommend"]),
-        errors=dict(Counter(said for _, said in failed).most_common()),
+        peer=_measure_alone(models, [question for question, _ in answered if question.endpoint == "/recommend"]),
+        errors=dict(Counter(error for _, error in failed).most_common()),
     )
 
 
@@ -118,20 +118,20 @@ def _client(address: str) -> Client:
     return Client(address, verbose=False, analytics_enabled=False)
 
 
-def _asker(client: Client) -> Callable[[Question], Any]:
-    """Return what asks an endpoint; an answer about another customer is a failure."""
+def _endpoint_caller(client: Client) -> Callable[[Question], Any]:
+    """Return a function that calls an endpoint; an answer about another customer is a failure."""
 
     def ask(question: Question) -> None:
         answer = client.predict(**question.arguments, api_name=question.endpoint)
-        asked = question.arguments["customer_id"]
-        if answer.get("customer_id", asked) != asked:
+        customer = question.arguments["customer_id"]
+        if answer.get("customer_id", customer) != customer:
             raise RuntimeError("the answer is another customer's")
 
     return ask
 
 
 def _run(crowd: Sequence[User], seconds: float) -> float:
-    """Let users ask, each in a thread; return how long it took until the last had the last answer."""
+    """Let users ask, each in a thread; return how long it took until the last one's last answer."""
     began = time.perf_counter()
     threads = [threading.Thread(target=user.run, args=(began + seconds,)) for user in crowd]
     for thread in threads:
@@ -148,7 +148,7 @@ def summary(
 
     Args:
         answered: Questions with the seconds that each answer took.
-        failed: Questions with what was said.
+        failed: Questions with the error.
         seconds: How long it took in all.
     """
     figures = {}
@@ -159,16 +159,16 @@ def summary(
     return figures
 
 
-def _peer(models: Path, asked: Sequence[Question]) -> Figures:
+def _measure_alone(models: Path, questions: Sequence[Question]) -> Figures:
     from nextbest.serving.recommender import Filters, Recommender
     from nextbest.serving.requests import requests_for_ids
 
     recommender = Recommender.load(models)
     calls = []
-    for question in asked:
-        given = dict(question.arguments)
-        request = requests_for_ids(recommender, np.array([given.pop("customer_id")], object))
-        calls.append((request, given.pop("top"), Filters(**given)))
+    for question in questions:
+        arguments = dict(question.arguments)
+        request = requests_for_ids(recommender, np.array([arguments.pop("customer_id")], object))
+        calls.append((request, arguments.pop("top"), Filters(**arguments)))
     for call in calls[:1]:
         recommender.recommend(*call)  # the first one is slow
     times = []
@@ -181,7 +181,7 @@ def _peer(models: Path, asked: Sequence[Question]) -> Figures:
 
 
 def markdown(found: Load) -> str:
-    """Return the figures as a table in Markdown, with what was said below."""
+    """Return the figures as a table in Markdown, with the errors below."""
     lines = [
         f"{found.users} users for {found.seconds:.0f} s; the page was open after {found.open_seconds:.1f} s "
         f"and gave its first answer after {found.first_answer_seconds:.1f} s",
@@ -203,7 +203,7 @@ def markdown(found: Load) -> str:
             f"/recommend beside the recommender alone: {page.latency.p50 / peer.latency.p50:.0f} times its p50, "
             f"{page.per_second / peer.per_second:.2f} of its answers per second",
         ]
-    lines += [f"{count} times: {said}" for said, count in found.errors.items()]
+    lines += [f"{count} times: {error}" for error, count in found.errors.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -252,7 +252,7 @@ def questions(served: Served, seed: int, user: int) -> Iterator[Question]:
 
 
 def _filters(served: Served, random: np.random.Generator) -> dict[str, Any]:
-    """Draw what narrows a recommendation, as the endpoint takes it."""
+    """Draw filters of a recommendation, as the endpoint reads them."""
     match int(random.integers(6)):
         case 0 if len(known := risks(served)):
             return {"max_risk": float(random.choice(known))}

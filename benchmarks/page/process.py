@@ -62,7 +62,7 @@ def opened_page(models: Path, port: int = 0) -> Iterator[Opened]:
         port: Where; 0 takes a free one.
 
     Raises:
-        FailedError: It does not open; what it said is repeated.
+        FailedError: It does not open; its output is repeated.
     """
     command = [
         sys.executable,
@@ -130,7 +130,7 @@ def served(models: Path) -> Served:
     assets = folder / ASSETS
     if not (assets / CUSTOMERS).is_file():
         remedy = "export with export.customer_snapshot = true"
-        raise InputError([Problem(str(folder), None, None, "it holds no customers to ask for", remedy)])
+        raise InputError([Problem(str(folder), None, None, "it holds no customers", remedy)])
     return Served(folder, read_manifest(folder), Table.load(assets / CUSTOMERS), Table.load(assets / PRODUCTS))
 
 
@@ -145,7 +145,7 @@ class Latencies:
 
 
 def latencies(seconds: Sequence[float]) -> Latencies:
-    """Return the percentiles of times: the smallest that at least so many percent of the answers kept to."""
+    """Return the percentiles of times: the smallest that at least so many percent of the answers did not exceed."""
     if not seconds:
         return Latencies(0, None, None, None)
     found = np.percentile(np.asarray(seconds) * 1000, [50, 95, 99], method="inverted_cdf")

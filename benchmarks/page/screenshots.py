@@ -28,7 +28,7 @@ _LEAST_ALLOWED = 5
 _BATCH = 40
 """Customers of the scored file."""
 _PORT = PageConfig().port
-"""The usual one, since the page tells its address."""
+"""The usual one, since the page shows its address."""
 _COLOURS = 256
 """Of a picture's palette."""
 _TALLEST = 2600
@@ -49,8 +49,8 @@ LOOKS = (Look("light", 1280, 800), Look("dark", 1280, 800, "dark"), Look("narrow
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What stands in the pictures."""
+class Content:
+    """What the pictures show."""
 
     customer: str
     change: tuple[str, str]
@@ -59,23 +59,23 @@ class Shown:
     """The customers that the batch scores."""
 
 
-def _compared(page: Page, shown: Shown) -> None:
-    column, value = shown.change
+def _compare(page: Page, content: Content) -> None:
+    column, value = content.change
     page.locator(f"#field-{column} input").fill(value)
     page.locator(f"#field-{column} input").press("Tab")
     page.locator("#compare").click()
     page.locator("#comparison .compared").wait_for()
 
 
-def _scored(page: Page, shown: Shown) -> None:
-    page.locator("#batch-file input[type=file]").set_input_files(shown.file)
-    page.locator("#batch-file").get_by_text(shown.file.name).first.wait_for()
+def _score(page: Page, content: Content) -> None:
+    page.locator("#batch-file input[type=file]").set_input_files(content.file)
+    page.locator("#batch-file").get_by_text(content.file.name).first.wait_for()
     page.locator("#batch-run").click()
     page.locator("#batch-report table").wait_for()
     page.locator("#batch-download").wait_for()
 
 
-def _nothing(page: Page, shown: Shown) -> None:
+def _as_it_is(page: Page, content: Content) -> None:
     """Look at the tab as it is."""
 
 
@@ -87,7 +87,7 @@ class Tab:
     title: str
     ready: str
     """What is seen when it has what it shows about a customer."""
-    use: Callable[[Page, Shown], None] = _nothing
+    use: Callable[[Page, Content], None] = _as_it_is
 
 
 TABS: Mapping[str, Tab] = {
@@ -95,9 +95,9 @@ TABS: Mapping[str, Tab] = {
     "profile": Tab("profile", "Profile", "#holdings table"),
     "why": Tab("why", "Why", "#why-view .waterfall"),
     "neighbourhood": Tab("neighbourhood", "Neighbourhood", "#map .main-svg"),
-    "what-if": Tab("whatif", "What if", "#compare", _compared),
+    "what-if": Tab("whatif", "What if", "#compare", _compare),
     "models": Tab("models", "Models", "#model-report table"),
-    "batch": Tab("batch", "Batch", "#batch-run", _scored),
+    "batch": Tab("batch", "Batch", "#batch-run", _score),
     "service": Tab("service", "As a service", "#example code"),
 }
 """What the picture is called -> the tab."""
@@ -130,14 +130,14 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
         file = Path(folder) / "customers.csv"
         write_customers(about, about.customers.ids[:_BATCH], file)
         chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, _allowed(opened.address))
-        told = Shown(chosen, _change(about, chosen), file)
+        content = Content(chosen, _change(about, chosen), file)
         for look in LOOKS:
             with _page(chromium, look) as page:
                 reach(page, opened.address)
-                choose(page, told.customer)
+                choose(page, content.customer)
                 for name, tab in TABS.items():
                     _visit(page, tab)
-                    tab.use(page, told)
+                    tab.use(page, content)
                     written.append(_picture(page, out / f"{name}-{look.name}.png"))
     return written
 
@@ -191,7 +191,7 @@ def _written(value: Any, role: str) -> str:
 
 
 def _allowed(address: str) -> Callable[[str], int]:
-    """Return what asks the page how many products a customer may be recommended, up to what the pictures need."""
+    """Return a function that asks the page how many products it recommends to a customer, up to what is needed."""
     from gradio_client import Client
 
     client = Client(address, verbose=False, analytics_enabled=False)
@@ -247,9 +247,9 @@ def _picture(page: Page, path: Path) -> Path:
     page.locator(".pending, .generating").first.wait_for(state="detached")
     page.mouse.move(0, 0)
     page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
-    taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
-    picture = Image.open(io.BytesIO(taken)).convert("RGB")
-    kept = picture.crop((0, 0, picture.width, min(picture.height, _TALLEST)))
+    png = page.screenshot(full_page=True, animations="disabled", caret="hide")
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    cropped = picture.crop((0, 0, picture.width, min(picture.height, _TALLEST)))
     # A palette by how often colours are would give the small dots of a legend one and the same.
-    kept.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    cropped.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     return path

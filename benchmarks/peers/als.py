@@ -62,9 +62,9 @@ class IALS:
             )
             model.fit(holdings, show_progress=False)
         customers = np.asarray(model.user_factors)
-        silent = np.diff(holdings.indptr) == 0
-        if silent.any() and not silent.all():
-            customers[silent] = customers[~silent].mean(axis=0)
+        without_holdings = np.diff(holdings.indptr) == 0
+        if without_holdings.any() and not without_holdings.all():
+            customers[without_holdings] = customers[~without_holdings].mean(axis=0)
         return cls(customers, np.asarray(model.item_factors))
 
     def score(self, customers: Array) -> Array:

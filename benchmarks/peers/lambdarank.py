@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from benchmarks.peers.lambdarank_features import FeatureConfig, Known, candidate_features, propose
+from benchmarks.peers.lambdarank_features import DayStatistics, FeatureConfig, candidate_features, propose
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
 from nextbest.data.errors import InputError, Problem
@@ -35,9 +35,9 @@ class LambdaRankConfig(FeatureConfig):
     max_windows: int = Field(8, ge=1)
     """How many training windows there are at most."""
     min_customers: int = Field(50, ge=1)
-    """A window with fewer customers who took a candidate is not learnt from."""
+    """A window in which fewer customers acquired a candidate is not used."""
     ease_weight: float = Field(1.0, ge=0)
-    """Boosting starts from so many times the logarithm of EASE's score; at 0 from nothing."""
+    """Boosting starts from so many times the logarithm of EASE's score; at 0 it starts from 0."""
     smallest_share: float = Field(1e-3, gt=0)
     """EASE scores below this share of a customer's best candidate's start alike."""
     learning_rate: float = Field(0.03, gt=0)
@@ -60,7 +60,7 @@ class LambdaRankConfig(FeatureConfig):
 
 @dataclass(frozen=True)
 class _Examples:
-    """One training window: the candidates of those who took at least one of them."""
+    """One training window: the candidates of those who acquired at least one of them."""
 
     cutoff: int
     """The last day that the features know."""
@@ -71,7 +71,7 @@ class _Examples:
     start: Array
     """The score that boosting starts from, float64, [num_pairs]."""
     labels: Array
-    """1 where the candidate was taken, int8, [num_pairs]."""
+    """1 where the candidate was acquired, int8, [num_pairs]."""
     groups: Array
     """How many candidates each customer has; their pairs follow one another, int64, [num_customers]."""
 
@@ -80,13 +80,13 @@ class _Examples:
 class LambdaRank:
     """Scores the candidates by gradient-boosted trees; other products are never recommended.
 
-    Where no window before the cutoff could be learnt from, the candidates stand in EASE's order.
+    Where no window before the cutoff could be used, the candidates are in EASE's order.
     """
 
-    known: Known
-    """What is known at the cutoff."""
+    statistics: DayStatistics
+    """The statistics at the cutoff."""
     booster: lightgbm.Booster | None
-    """The trees; none where nothing could be learnt."""
+    """The trees; None where no window could be used."""
     config: LambdaRankConfig
     """Settings."""
 
@@ -96,8 +96,8 @@ class LambdaRank:
     ) -> LambdaRank:
         """Learn from windows that end at or before the cutoff, each with the features of the day before it.
 
-        The number of trees is chosen on the newest window, by trees of the windows that end before it begins; then all
-        windows are learnt from.
+        The number of trees is chosen on the newest window, by trees of the windows that end before it begins; then it
+        learns from all windows.
 
         Args:
             history: What was known at the cutoff.
@@ -112,19 +112,19 @@ class LambdaRank:
         windows = [_examples(history, day, data, config) for day in _cutoffs(history, cutoff_day, config)]
         windows = [window for window in windows if len(window.groups) >= config.min_customers]
         booster = _boost(windows, config, seed) if windows else None
-        return cls(Known.at(history, cutoff_day, data, config), booster, config)
+        return cls(DayStatistics.at(history, cutoff_day, data, config), booster, config)
 
     def score(self, customers: Array) -> Array:
         """Score every product, float32, [n, num_products]."""
-        candidates = propose(self.known, customers, self.config)
+        candidates = propose(self.statistics, customers, self.config)
         if self.booster is None:
-            found = np.take_along_axis(self.known.ease.score(customers), np.maximum(candidates, 0), axis=1)
+            found = np.take_along_axis(self.statistics.ease.score(customers), np.maximum(candidates, 0), axis=1)
         else:
-            names, features = candidate_features(self.known, customers, candidates)
+            names, features = candidate_features(self.statistics, customers, candidates)
             flat = features.reshape(-1, features.shape[-1])
             found = np.asarray(self.booster.predict(flat)).reshape(candidates.shape)
             found += _start(names, features, self.config)
-        scores = np.full((len(customers), self.known.snapshot.holdings.shape[1] + 1), -np.inf, np.float32)
+        scores = np.full((len(customers), self.statistics.snapshot.holdings.shape[1] + 1), -np.inf, np.float32)
         np.put_along_axis(scores, candidates, found.astype(np.float32), axis=1)  # the last column takes NO_PRODUCT
         return scores[:, :-1]
 
@@ -138,18 +138,18 @@ def _cutoffs(history: Dataset, cutoff_day: int, config: LambdaRankConfig) -> lis
 
 
 def _examples(history: Dataset, day: int, data: DataConfig, config: LambdaRankConfig) -> _Examples:
-    known = Known.at(history, day, data, config)
-    taken = new_acquisitions(history, day, day + config.horizon_days)
-    held = np.flatnonzero(known.snapshot.num_held >= max(data.windows.min_holdings, 1))
-    customers = np.intersect1d(taken.customer, held)
-    candidates = propose(known, customers, config)
+    statistics = DayStatistics.at(history, day, data, config)
+    acquired = new_acquisitions(history, day, day + config.horizon_days)
+    held = np.flatnonzero(statistics.snapshot.num_held >= max(data.windows.min_holdings, 1))
+    customers = np.intersect1d(acquired.customer, held)
+    candidates = propose(statistics, customers, config)
     num_products = len(history.products)
-    pairs = taken.customer.astype(np.int64) * num_products + taken.product
+    pairs = acquired.customer.astype(np.int64) * num_products + acquired.product
     labels = np.isin(customers[:, None] * num_products + candidates, pairs) & (candidates != NO_PRODUCT)
     some = labels.any(axis=1)
     candidates = candidates[some]
     real = candidates != NO_PRODUCT
-    names, features = candidate_features(known, customers[some], candidates)
+    names, features = candidate_features(statistics, customers[some], candidates)
     start = _start(names, features, config)
     until = day + config.horizon_days
     return _Examples(day, until, features[real], start[real], labels[some][real].astype(np.int8), real.sum(axis=1))

@@ -17,7 +17,7 @@ from nextbest.evaluation.baselines import EASE, ItemKNN, RecentPopularity
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.modelling.metrics import top_k
 
-__all__ = ["FeatureConfig", "Known", "candidate_features", "propose"]
+__all__ = ["DayStatistics", "FeatureConfig", "candidate_features", "propose"]
 
 
 class FeatureConfig(SettingsModel):
@@ -40,14 +40,14 @@ class FeatureConfig(SettingsModel):
     conditional_days: int = Field(60, ge=1)
     """The latest purchases, of which it is counted what their buyers held before, days."""
     pair_prior: float = Field(20, ge=0)
-    """Holders who took nothing that every conditional probability is shrunk by."""
+    """Holders without a purchase that every conditional probability is shrunk by."""
     segment_prior: float = Field(200, ge=0)
     """Holdings that the overall shares are worth in a segment's."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """Everything that is known at the end of a day."""
+class DayStatistics:
+    """The statistics of products, customers and pairs of products at the end of a day."""
 
     snapshot: Snapshot
     """Holdings and features of the day."""
@@ -58,14 +58,14 @@ class Known:
     knn: ItemKNN
     """Neighbours by cosine."""
     recent: Array
-    """Decayed popularity by which candidates are taken, float32, [num_products]."""
+    """Decayed popularity that proposes candidates, float32, [num_products]."""
     held_with: Array
     """P(holds the column | holds the row), shrunk, float32, [num_products, num_products]."""
     bought_with: Array
     """The same of the latest purchases: P(bought the column lately | held the row before), float32."""
-    of_product: dict[str, Array]
+    product_features: dict[str, Array]
     """Feature of a product -> values, float32, [num_products]."""
-    of_customer: dict[str, Array]
+    customer_features: dict[str, Array]
     """Feature of a customer -> values, float32, [num_customers]."""
     segment: Array
     """Each customer's row of `segment_shares`, int, [num_customers]."""
@@ -75,7 +75,7 @@ class Known:
     """Each product's category as a number, int, [num_products]."""
 
     @classmethod
-    def at(cls, history: Dataset, day: int, data: DataConfig, config: FeatureConfig) -> Known:
+    def at(cls, history: Dataset, day: int, data: DataConfig, config: FeatureConfig) -> DayStatistics:
         """Compute the statistics at the end of a day; rows of `history` after it change nothing."""
         snapshot = take_snapshot(history, day, data.windows)
         segment = _codes(snapshot.customers[data.segment]) if data.segment else np.zeros(len(history.customers), int)
@@ -91,8 +91,8 @@ class Known:
             recent=RecentPopularity.fit(history, day, half_life_days=config.half_life_days).scores,
             held_with=_conditional(snapshot.holdings, snapshot.holdings, config.pair_prior),
             bought_with=_bought_with(history, day, config),
-            of_product=_of_product(history, snapshot, data, config),
-            of_customer=_of_customer(history, snapshot, data, config),
+            product_features=_product_features(history, snapshot, data, config),
+            customer_features=_customer_features(history, snapshot, data, config),
             segment=segment,
             segment_shares=_segment_lift(snapshot.holdings, segment, config.segment_prior),
             category=category,
@@ -108,11 +108,11 @@ def _codes(labels: Array) -> Array:
     return np.unique(labels.astype(str), return_inverse=True)[1]
 
 
-def _conditional(given: sp.csr_matrix, taken: sp.csr_matrix, prior: float) -> Array:
-    """Return P(taken column | given row) among the customers of the rows, with `prior` customers who took nothing."""
-    together = (given.T @ taken).toarray()
+def _conditional(held: sp.csr_matrix, bought: sp.csr_matrix, prior: float) -> Array:
+    """Return P(bought column | held row) among the customers of the rows, with `prior` more who bought nothing."""
+    together = (held.T @ bought).toarray()
     np.fill_diagonal(together, 0)
-    holders = np.asarray(given.sum(axis=0)).ravel()
+    holders = np.asarray(held.sum(axis=0)).ravel()
     return (together / (holders + prior)[:, None]).astype(np.float32)
 
 
@@ -128,7 +128,9 @@ def _bought_with(history: Dataset, day: int, config: FeatureConfig) -> Array:
     return _conditional(holdings_at(history, before)[buyers], bought[buyers], config.pair_prior)
 
 
-def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig) -> dict[str, Array]:
+def _product_features(
+    history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig
+) -> dict[str, Array]:
     day, num_products = snapshot.day, len(history.products)
     past = history.interactions.between(ALWAYS, day).acquisitions
 
@@ -155,7 +157,9 @@ def _of_product(history: Dataset, snapshot: Snapshot, data: DataConfig, config: 
     return features
 
 
-def _of_customer(history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig) -> dict[str, Array]:
+def _customer_features(
+    history: Dataset, snapshot: Snapshot, data: DataConfig, config: FeatureConfig
+) -> dict[str, Array]:
     day, num_customers = snapshot.day, len(history.customers)
     past = history.interactions.between(ALWAYS, day).acquisitions
     last = np.full(num_customers, ALWAYS, np.float64)
@@ -182,51 +186,51 @@ def _segment_lift(holdings: sp.csr_matrix, segment: Array, prior: float) -> Arra
     return (shares / overall).astype(np.float32)
 
 
-def propose(known: Known, customers: Array, config: FeatureConfig) -> Array:
+def propose(statistics: DayStatistics, customers: Array, config: FeatureConfig) -> Array:
     """Return item-kNN's candidates and then those of decayed popularity, int32, [n, knn + recent], NO_PRODUCT pads."""
-    allowed = known.allowed(customers)
-    near = top_k(known.knn.score(customers), allowed, config.knn_candidates)
+    allowed = statistics.allowed(customers)
+    near = top_k(statistics.knn.score(customers), allowed, config.knn_candidates)
     rows, places = np.nonzero(near != NO_PRODUCT)
     allowed[rows, near[rows, places]] = False
-    recent = top_k(np.tile(known.recent, (len(customers), 1)), allowed, config.recent_candidates)
+    recent = top_k(np.tile(statistics.recent, (len(customers), 1)), allowed, config.recent_candidates)
     return np.concatenate([near, recent], axis=1)
 
 
-def candidate_features(known: Known, customers: Array, candidates: Array) -> tuple[list[str], Array]:
+def candidate_features(statistics: DayStatistics, customers: Array, candidates: Array) -> tuple[list[str], Array]:
     """Return the features' names, and the features of each candidate, float32, [n, num_candidates, num_features].
 
     Args:
-        known: What is known on the day.
+        statistics: The statistics of the day.
         customers: Positions, [n].
         candidates: Product positions, NO_PRODUCT pads, [n, num_candidates].
     """
-    named = dict(_features(known, customers, np.maximum(candidates, 0)))
+    named = dict(_features(statistics, customers, np.maximum(candidates, 0)))
     return list(named), np.stack(list(named.values()), axis=-1).astype(np.float32)
 
 
-def _features(known: Known, customers: Array, candidates: Array) -> Iterator[tuple[str, Array]]:
-    def of(matrix: Array) -> Array:
+def _features(statistics: DayStatistics, customers: Array, candidates: Array) -> Iterator[tuple[str, Array]]:
+    def at_candidates(matrix: Array) -> Array:
         return np.take_along_axis(matrix, candidates, axis=1)
 
-    holdings = known.snapshot.holdings[customers]
-    for name, scorer in (("ease", known.ease), ("knn", known.knn)):
-        score = of(scorer.score(customers))
+    holdings = statistics.snapshot.holdings[customers]
+    for name, scorer in (("ease", statistics.ease), ("knn", statistics.knn)):
+        score = at_candidates(scorer.score(customers))
         yield name, score
         yield f"{name}_rank", _rank(score)
         yield f"{name}_of_best", score / np.maximum(score.max(axis=1, keepdims=True), 1e-9)
-    for name, weights in (("held_with", known.held_with), ("bought_with", known.bought_with)):
-        yield f"{name}_sum", of(np.asarray(holdings @ weights))
-        yield f"{name}_max", of(_largest(holdings, weights))
-    for name, values in known.of_product.items():
+    for name, weights in (("held_with", statistics.held_with), ("bought_with", statistics.bought_with)):
+        yield f"{name}_sum", at_candidates(np.asarray(holdings @ weights))
+        yield f"{name}_max", at_candidates(_largest(holdings, weights))
+    for name, values in statistics.product_features.items():
         yield name, values[candidates]
-    yield "recent_rank", _rank(known.recent[candidates])
-    for name, values in known.of_customer.items():
+    yield "recent_rank", _rank(statistics.recent[candidates])
+    for name, values in statistics.customer_features.items():
         yield f"customer_{name}", np.broadcast_to(values[customers][:, None], candidates.shape)
-    yield "segment_lift", of(known.segment_shares[known.segment[customers]])
+    yield "segment_lift", at_candidates(statistics.segment_shares[statistics.segment[customers]])
     per_category = (
-        holdings @ sp.csr_matrix(np.eye(known.category.max() + 1, dtype=np.float32)[known.category])
+        holdings @ sp.csr_matrix(np.eye(statistics.category.max() + 1, dtype=np.float32)[statistics.category])
     ).toarray()
-    in_category = np.take_along_axis(per_category, known.category[candidates], axis=1)
+    in_category = np.take_along_axis(per_category, statistics.category[candidates], axis=1)
     yield "num_held_in_category", in_category
     yield "share_held_in_category", in_category / np.maximum(per_category.sum(axis=1, keepdims=True), 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.lambdarank import LambdaRank, LambdaRankConfig
-from benchmarks.peers.lambdarank_features import Known, candidate_features, propose
+from benchmarks.peers.lambdarank_features import DayStatistics, candidate_features, propose
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
 from nextbest.data.errors import InputError
@@ -109,31 +109,31 @@ def test_without_a_window_to_learn_from_the_candidates_stand_in_ease_s_order(his
     fitted = LambdaRank.fit(history, CUTOFF, CONFIG, config, seed=1)
     assert fitted.booster is None
     customers = waiting(history)
-    scores, candidates = fitted.score(customers), propose(fitted.known, customers, config)
-    ease = fitted.known.ease.score(customers)
+    scores, candidates = fitted.score(customers), propose(fitted.statistics, customers, config)
+    ease = fitted.statistics.ease.score(customers)
     listed = np.isfinite(scores)
     assert listed.sum(axis=1).tolist() == (candidates != NO_PRODUCT).sum(axis=1).tolist()
     np.testing.assert_array_equal(scores[listed], ease[listed])
 
 
 def test_candidates_are_neighbours_then_recent_products_without_what_is_held(history: Dataset) -> None:
-    known = Known.at(history, CUTOFF, CONFIG, SMALL)
+    statistics = DayStatistics.at(history, CUTOFF, CONFIG, SMALL)
     customers = np.arange(CUSTOMERS)
-    candidates = propose(known, customers, SMALL)
+    candidates = propose(statistics, customers, SMALL)
     assert candidates.shape == (CUSTOMERS, 6)
     for customer, row in zip(customers, candidates, strict=True):
         assert len(set(row)) == 6
-        assert not known.snapshot.holdings[customer, row].toarray().any()
+        assert not statistics.snapshot.holdings[customer, row].toarray().any()
 
 
 def test_features_are_those_of_the_day(history: Dataset) -> None:
-    known = Known.at(history, CUTOFF, CONFIG, SMALL)
+    statistics = DayStatistics.at(history, CUTOFF, CONFIG, SMALL)
     customer = waiting(history)[:1]
-    (held,) = known.snapshot.holdings[customer].indices
-    names, values = candidate_features(known, customer, np.array([[held + 1]]))
+    (held,) = statistics.snapshot.holdings[customer].indices
+    names, values = candidate_features(statistics, customer, np.array([[held + 1]]))
     found = dict(zip(names, values[0, 0], strict=True))
-    holders = known.snapshot.holdings[:, held].sum()
-    both = (known.snapshot.holdings[:, held].T @ known.snapshot.holdings[:, held + 1]).toarray().item()
+    holders = statistics.snapshot.holdings[:, held].sum()
+    both = (statistics.snapshot.holdings[:, held].T @ statistics.snapshot.holdings[:, held + 1]).toarray().item()
     assert found["held_with_max"] == found["held_with_sum"] == pytest.approx(both / (holders + SMALL.pair_prior))
     last = history.interactions.day[history.interactions.product == held + 1].max()
     assert found["days_since_last"] == CUTOFF - last
