@@ -1,12 +1,8 @@
 """The query: one customer's raw request, and its encoded form that both stages read.
 
-A raw request holds the customer's columns and, for personal results, what the customer holds and did lately:
-
-    held_products    string [batch, any]   product ids, '' is padding, the newest first; an unknown id is ignored
-    held_days        int64  [batch, any]   day of each acquisition, days since 1970-01-01; those left out are as_of_day
-    recent_products  string [batch, any]   products of the latest interactions of any kind, the newest first
-    recent_days      int64  [batch, any]   their days
-    as_of_day        int64  [batch]        the day of the request: ages and recency count from it
+A raw request holds the customer's columns and, for personal results, what the customer holds and did lately, and the
+day of the request, from which ages and recency count: `graph.served_inputs` describes them. In the lists of products ''
+is padding, and an unknown id is ignored; a list of days that is shorter than its products goes on with as_of_day.
 """
 
 from __future__ import annotations
@@ -20,6 +16,8 @@ from nextbest.data.dataset import Array
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, raw_columns_spec
+from nextbest.graph.served_inputs import HISTORY_INPUTS
+from nextbest.graph.signatures import input_specs
 
 __all__ = ["QueryEncoder", "concat_queries", "encode_customers", "encoded_spec", "raw_request"]
 
@@ -48,11 +46,7 @@ class QueryEncoder(tf.Module):
     def request_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of a raw request."""
         spec = raw_columns_spec(self.features.state)
-        for name in ("held", "recent"):
-            spec[f"{name}_products"] = tf.TensorSpec([None, None], tf.string, name=f"{name}_products")
-            spec[f"{name}_days"] = tf.TensorSpec([None, None], tf.int64, name=f"{name}_days")
-        spec["as_of_day"] = tf.TensorSpec([None], tf.int64, name="as_of_day")
-        return spec
+        return spec | input_specs(*HISTORY_INPUTS, "as_of_day")
 
     def __call__(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Encode a raw request."""

@@ -11,13 +11,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from nextbest.graph.served_inputs import SERVED_INPUTS, ServedInput
+
 __all__ = [
     "clip_k",
     "examples_signature",
+    "input_specs",
     "join_first",
-    "k_spec",
     "parse_requests",
-    "product_spec",
     "require",
     "signature",
 ]
@@ -64,14 +65,13 @@ def examples_signature(
     return signature(parse, {"examples": tf.TensorSpec([None], tf.string, name="examples")})
 
 
-def k_spec() -> dict[str, tf.TensorSpec]:
-    """Return the input that says how many products each customer of the batch is to get."""
-    return {"k": tf.TensorSpec([None], tf.int64, name="k")}
+def input_specs(*names: str) -> dict[str, tf.TensorSpec]:
+    """Return the tensor specifications of inputs of `SERVED_INPUTS`, in the given order."""
+    return {name: _input_spec(name, SERVED_INPUTS[name]) for name in names}
 
 
-def product_spec() -> dict[str, tf.TensorSpec]:
-    """Return the input that names one product per row."""
-    return {"product_id": tf.TensorSpec([None], tf.string, name="product_id")}
+def _input_spec(name: str, served: ServedInput) -> tf.TensorSpec:
+    return tf.TensorSpec([None, None] if served.is_list else [None], tf.as_dtype(served.dtype), name=name)
 
 
 def clip_k(k: tf.Tensor, num_products: int) -> tuple[tf.Tensor, tf.Tensor]:

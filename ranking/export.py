@@ -12,7 +12,8 @@ from nextbest.data.feature_names import NamedFeature, feature_width
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders
 from nextbest.graph.query import encoded_spec
-from nextbest.graph.signatures import examples_signature, require, signature
+from nextbest.graph.served_inputs import CANDIDATE_INPUTS
+from nextbest.graph.signatures import examples_signature, input_specs, require, signature
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.examples import CatalogueStatistics
 from nextbest.ranking.model import RankingModel
@@ -83,10 +84,7 @@ class RankingServable(tf.Module):
 
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
-        return self._encoder.request_spec() | {
-            "candidates": tf.TensorSpec([None, None], tf.string, name="candidates"),
-            "similarity": tf.TensorSpec([None, None], tf.float32, name="similarity"),
-        }
+        return self._encoder.request_spec() | input_specs(*CANDIDATE_INPUTS)
 
     def named_features(self) -> list[NamedFeature]:
         """Return what people call the places of `features`."""

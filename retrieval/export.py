@@ -11,7 +11,7 @@ import tensorflow as tf
 from nextbest.data.feature_names import feature_width
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.query import encoded_spec
-from nextbest.graph.signatures import clip_k, examples_signature, join_first, k_spec, product_spec, require, signature
+from nextbest.graph.signatures import clip_k, examples_signature, input_specs, join_first, require, signature
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Retriever
 
@@ -57,7 +57,7 @@ class RetrievalServable(tf.Module):
         self.product_embeddings = tf.Variable(retriever.product_embeddings, trainable=False, name="product_embeddings")
         self.encode = tf.function(self._encode, input_signature=[self.request_spec])
         self.embed = tf.function(self._embed, input_signature=[encoded_spec(encoders.customers)])
-        self.embed_products = tf.function(self._embed_products, input_signature=[product_spec()["product_id"]])
+        self.embed_products = tf.function(self._embed_products, input_signature=[*input_specs("product_id").values()])
         self.features = tf.function(self._features, input_signature=[encoded_spec(encoders.customers)])
         vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
         self.embed_features = tf.function(self._embed_features, input_signature=[vectors])
@@ -71,12 +71,12 @@ class RetrievalServable(tf.Module):
             "transform_features": examples_signature(self._encode, self.request_spec, self.defaults),
             "retrieve": signature(self._retrieve, self.example_spec()),
             "embed_customer": signature(self._embed_customer, self.request_spec),
-            "embed_product": signature(self._embed_product, product_spec()),
+            "embed_product": signature(self._embed_product, input_specs("product_id")),
         }
 
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
-        return k_spec() | self.request_spec
+        return input_specs("k") | self.request_spec
 
     def _encode(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self._encoder(request)

@@ -17,18 +17,10 @@ from nextbest.data.dataset import Features
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, mask_of_products
 from nextbest.graph.policy import SuitabilityPolicy
-from nextbest.graph.signatures import clip_k, examples_signature, k_spec, product_spec, signature
+from nextbest.graph.served_inputs import FILTER_INPUTS
+from nextbest.graph.signatures import clip_k, examples_signature, input_specs, signature
 
 __all__ = ["RecommenderServable", "save_recommender"]
-
-
-def _filter_specs() -> dict[str, Any]:
-    """Return the inputs that narrow a recommendation, beside the raw request and k."""
-    return {
-        "max_risk": tf.TensorSpec([None], tf.float32, name="max_risk"),
-        "categories": tf.TensorSpec([None, None], tf.string, name="categories"),
-        "exclude": tf.TensorSpec([None, None], tf.string, name="exclude"),
-    }
 
 
 class RecommenderServable(tf.Module):
@@ -94,11 +86,11 @@ class RecommenderServable(tf.Module):
         """Return the tensor specifications of a raw request with its filters."""
         # Of the columns that the rules compare, the models read all but the ids.
         compared = {name: tf.TensorSpec([None], tf.string, name=name) for name in self._policy.customer_columns}
-        return compared | self._query_spec() | _filter_specs()
+        return compared | self._query_spec() | input_specs(*FILTER_INPUTS)
 
     def example_spec(self) -> dict[str, Any]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
-        return k_spec() | self.request_spec()
+        return input_specs("k") | self.request_spec()
 
     def _query_spec(self) -> dict[str, Any]:
         (query,), _ = self._retrieval.encode.concrete_functions[0].structured_input_signature
@@ -122,17 +114,18 @@ class RecommenderServable(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
+        product = input_specs("product_id")
         return {
             "serving_default": examples_signature(self.recommend, self.example_spec(), self.defaults),
             "transform_features": examples_signature(self._retrieval.encode, self._query_spec(), self.defaults),
             "recommend": signature(self.recommend, self.example_spec()),
             "recommend_packed": signature(self._recommend_packed, self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
-            "feature_vectors": signature(self._feature_vectors, self._query_spec() | product_spec()),
+            "feature_vectors": signature(self._feature_vectors, self._query_spec() | product),
             "score_ranking": signature(self._score_ranking, self._vector_spec("ranking")),
-            "score_retrieval": signature(self._score_retrieval, self._vector_spec("retrieval") | product_spec()),
+            "score_retrieval": signature(self._score_retrieval, self._vector_spec("retrieval") | product),
             "embed_customer": signature(self._embed_customer, self._query_spec()),
-            "embed_product": signature(self._embed_product, product_spec()),
+            "embed_product": signature(self._embed_product, product),
         }
 
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +156,8 @@ class RecommenderServable(tf.Module):
     def _allowed(self, request: Mapping[str, Any]) -> Any:
         """Return which products may be shown: suitable, not held, within the filters; bool [batch, num_products]."""
         batch = tf.shape(request["as_of_day"])[0]
-        barred = tf.concat([request["held_products"], request["exclude"]], axis=1)
-        allowed = tf.logical_not(mask_of_products(self._positions.lookup(barred), self._num_products))
+        unwanted = tf.concat([request["held_products"], request["exclude"]], axis=1)
+        allowed = tf.logical_not(mask_of_products(self._positions.lookup(unwanted), self._num_products))
         allowed = tf.logical_and(allowed, self._policy.suitable(request, batch))
         allowed = tf.logical_and(allowed, self._policy.at_most_risk(request["max_risk"]))
         return tf.logical_and(allowed, self._policy.in_categories(request["categories"]))
@@ -175,18 +168,21 @@ class RecommenderServable(tf.Module):
         The reason is '' where a product may be shown.
         """
         batch = tf.shape(request["as_of_day"])[0]
-        barred = {
-            "excluded by the request": mask_of_products(self._positions.lookup(request["exclude"]), self._num_products),
-            "not in the wanted categories": tf.logical_not(self._policy.in_categories(request["categories"])),
-            "riskier than wanted": tf.logical_not(self._policy.at_most_risk(request["max_risk"])),
-        }
-        for text, holds in zip(self._policy.reasons, self._policy.satisfied(request), strict=True):
-            barred[text] = tf.logical_not(holds)
-        held = self._positions.lookup(request["held_products"])
-        barred["already held"] = mask_of_products(held, self._num_products)
+        held, excluded = (
+            mask_of_products(self._positions.lookup(request[name]), self._num_products)
+            for name in ("held_products", "exclude")
+        )
+        # Pairs, since several rules may have one text. The last reason that applies is stated.
+        reasons = [
+            ("excluded by the request", excluded),
+            ("not in the wanted categories", tf.logical_not(self._policy.in_categories(request["categories"]))),
+            ("riskier than wanted", tf.logical_not(self._policy.at_most_risk(request["max_risk"]))),
+            *zip(self._policy.reasons, map(tf.logical_not, self._policy.satisfied(request)), strict=True),
+            ("already held", held),
+        ]
         reason = tf.fill([batch, self._num_products], "")
-        for text, mask in barred.items():  # the last one that applies is stated
-            reason = tf.where(mask, text, reason)
+        for text, applies in reasons:
+            reason = tf.where(applies, text, reason)
         return {"product_id": tf.tile(self.product_ids[None, :], [batch, 1]), "reason": reason}
 
     def _recommend_packed(self, packed: Mapping[str, Any]) -> dict[str, Any]:

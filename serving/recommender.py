@@ -14,6 +14,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
+from nextbest.graph.served_inputs import missing_values
 from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table, read_manifest
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
@@ -226,8 +227,7 @@ class Recommender:
         shape = (batch, 0) if spec.rank == 2 else (batch,)
         if name == "as_of_day":
             return np.full(shape, self.manifest["as_of_day"], spec.dtype)
-        missing = {"O": "", "f": np.nan}.get(spec.dtype.kind, 0)
-        return np.full(shape, missing, spec.dtype)
+        return missing_values(spec.dtype, shape)
 
 
 def _read_assets(folder: Path) -> dict[str, bytes]:

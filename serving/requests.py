@@ -10,6 +10,7 @@ from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.data.tables.load import read_customers
+from nextbest.graph.served_inputs import HISTORY_INPUTS, SERVED_INPUTS, missing_values
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
@@ -84,14 +85,8 @@ def _histories(customers: Table, ids: Array) -> Features:
     """Return what the snapshot's customers hold and did lately; for the others empty lists."""
     rows = customers.positions(ids)
     histories = {}
-    for name in ("held_products", "held_days", "recent_products", "recent_days"):
-        values = customers.columns[name]
-        empty = "" if values.dtype == object else 0
-        histories[name] = (
-            np.where((rows >= 0)[:, None], values[rows], empty) if len(values) else _no_list(len(ids), empty)
-        )
+    for name in HISTORY_INPUTS:
+        lists, dtype = customers.columns[name], SERVED_INPUTS[name].dtype
+        empty = missing_values(dtype, (len(ids), lists.shape[1] if len(lists) else 0))
+        histories[name] = np.where((rows >= 0)[:, None], lists[rows], empty) if len(lists) else empty
     return histories
-
-
-def _no_list(length: int, empty: str | int) -> Array:
-    return np.full((length, 0), empty, object if empty == "" else np.int64)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from google.protobuf import text_format
@@ -20,6 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from nextbest.data.config import ColumnConfig, DataConfig, Role
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.files import write_text
+from nextbest.graph.served_inputs import SERVED_INPUTS
 
 __all__ = ["schema_proto", "write_schema"]
 
@@ -29,29 +29,9 @@ _REPRESENTATIONS = ""
 """The name of the group that TFX's tools read by default."""
 
 
-class _Input(NamedTuple):
-    """An input beside the customer's columns."""
-
-    type: schema_pb2.FeatureType
-    is_list: bool
-    comment: str
-    """{} is the default of a whole number."""
-
-
 _BYTES, _INT, _FLOAT = schema_pb2.BYTES, schema_pb2.INT, schema_pb2.FLOAT
-_INPUTS = {
-    "held_products": _Input(_BYTES, True, "Ids of the products held, the newest first. Left out: none."),
-    "held_days": _Input(_INT, True, "Day of each acquisition, since 1970-01-01. Left out: as_of_day."),
-    "recent_products": _Input(_BYTES, True, "Ids of the products of the latest interactions. Left out: none."),
-    "recent_days": _Input(_INT, True, "Day of each interaction, since 1970-01-01. Left out: as_of_day."),
-    "as_of_day": _Input(_INT, False, "Day of the request, since 1970-01-01. Left out: the export's cutoff, {}."),
-    "k": _Input(_INT, False, "How many products are wanted, at least 1. Left out: {}."),
-    "max_risk": _Input(_FLOAT, False, "The highest product risk wanted. Left out: any."),
-    "categories": _Input(_BYTES, True, "The product categories wanted. Left out: all."),
-    "exclude": _Input(_BYTES, True, "Ids of products that must not come back. Left out: none."),
-    "candidates": _Input(_BYTES, True, "Ids of the products to rank. Left out: none."),
-    "similarity": _Input(_FLOAT, True, "Retrieval's similarity of each candidate, as many as there are candidates."),
-}
+_TYPES = {"O": _BYTES, "i": _INT, "f": _FLOAT}
+"""Kind of a NumPy type -> type of a feature."""
 _AVERAGE = "Left out: unknown; counts as the average, with a flag where the training data lacked values too."
 _LEFT_OUT: Mapping[Role, str] = {
     "number": _AVERAGE,
@@ -129,10 +109,10 @@ def _add_column(
 
 def _add_input(schema: schema_pb2.Schema, name: str, default: int | None) -> schema_pb2.Feature:
     """Add an input beside the customer's columns."""
-    kind, is_list, comment = _INPUTS[name]
-    feature = schema.feature.add(name=name, type=kind)
-    feature.annotation.comment.append(comment.format(default))
-    if is_list:
+    served = SERVED_INPUTS[name]
+    feature = schema.feature.add(name=name, type=_TYPES[served.dtype.kind])
+    feature.annotation.comment.append(served.comment.format(default))
+    if served.is_list:
         feature.presence.min_fraction = 0.0
     else:
         _allow_one(feature)
@@ -149,7 +129,7 @@ def _add_representation(schema: schema_pb2.Schema, feature: schema_pb2.Feature, 
     """Say how the model parses a feature."""
     group = schema.tensor_representation_group[_REPRESENTATIONS]
     representation = group.tensor_representation[feature.name]
-    if feature.name in _INPUTS and _INPUTS[feature.name].is_list:
+    if feature.name in SERVED_INPUTS and SERVED_INPUTS[feature.name].is_list:
         representation.varlen_sparse_tensor.column_name = feature.name
         return
     dense = representation.dense_tensor

@@ -1,4 +1,4 @@
-"""Warmup records: what TensorFlow Serving asks a model before it serves it, with the answers that it should give.
+"""Warmup records: the requests with which TensorFlow Serving warms up a model, with the answers that they should get.
 
 TensorFlow Serving reads the requests and ignores the answers; the load check (`load_check`) and the hot swap
 (`serving.live`) compare them. See https://www.tensorflow.org/tfx/serving/saved_model_warmup for the file.
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.files import new_file
+from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
@@ -27,7 +28,7 @@ MAX_ANSWER_BYTES = 4 * 2**20
 
 
 def anonymous(requests: Features) -> Features:
-    """Return requests that tell nothing of the customers but how many they are, for exports that may hold no customer.
+    """Return requests that say nothing of the customers but how many they are, for exports that may hold no customer.
 
     All features are missing; `write_warmup` makes holdings up.
 
@@ -48,8 +49,8 @@ def write_warmup(
 ) -> None:
     """Write a model's warmup records: for each signature one of a single customer, and one of many.
 
-    Customers' requests have no ids in them. What they lack is filled in: `k`, products that are asked for or ranked
-    from the catalogue, packed columns as the manifest says, and otherwise nothing (NaN, '' and empty lists).
+    Customers' requests have no ids in them. What they lack is filled in as `SERVED_INPUTS` says: `k`, products of the
+    catalogue, and otherwise nothing (NaN, '' and empty lists); packed columns are those that the manifest names.
 
     Args:
         folder: The SavedModel, with its manifest where it has one. Records that it has already are replaced.
@@ -72,16 +73,16 @@ def write_warmup(
     load_op_libraries(name)
     model = tf.saved_model.load(str(folder))
     packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
-    asked = _Asked(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
+    records = _Records(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
     with new_file(folder / WARMUP) as staging, tf.io.TFRecordWriter(str(staging)) as writer:
         for signature in sorted(model.signatures):
-            for log in asked.logs(signature, max_batch, max_answer_bytes):
+            for log in records.logs(signature, max_batch, max_answer_bytes):
                 writer.write(log.SerializeToString())
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A model, and what it is asked: customers' requests, and what its signatures take besides."""
+class _Records:
+    """Makes the records of a model from customers' requests and what its signatures take besides."""
 
     name: str
     functions: Mapping[str, Any]
@@ -129,28 +130,13 @@ class _Asked:
         if name in self.packed:
             column = tf.TensorSpec([None], spec.dtype)
             return np.stack([self._values(one, column, batch) for one in self.packed[name]], axis=1)
-        width = min(self.k, len(self.product_ids))
-        match name:
-            case "examples":
-                return self._examples(batch)
-            case "k":
-                return np.full(batch, self.k)
-            case "product_id":
-                return self._products(batch, 1)[:, 0]
-            case "held_products" | "recent_products":
-                return self._products(batch, 1)
-            case "candidates":
-                return self._products(batch, width)
-            case "similarity":
-                return np.tile(np.linspace(1, 0, width, endpoint=False), (batch, 1))
-            case "ranking_features" | "retrieval_features":
-                return np.zeros((batch, spec.shape[1]))
-        missing = {tf.string: "", tf.float32: np.nan}.get(spec.dtype, 0)
-        return np.full((batch, 0) if spec.shape.rank == 2 else batch, missing, spec.dtype.as_numpy_dtype)
-
-    def _products(self, batch: int, width: int) -> Array:
-        """Return products of the catalogue, others for each customer, [batch, width]."""
-        return self.product_ids[np.add.outer(np.arange(batch), np.arange(width)) % len(self.product_ids)]
+        if name == "examples":
+            return self._examples(batch)
+        if name in ("ranking_features", "retrieval_features"):
+            return np.zeros((batch, spec.shape[1]))
+        if name in SERVED_INPUTS and (make_values := SERVED_INPUTS[name].warmup):
+            return make_values(batch, self.k, self.product_ids)
+        return missing_values(np.dtype(spec.dtype.as_numpy_dtype), (batch, 0) if spec.shape.rank == 2 else (batch,))
 
     def _examples(self, batch: int) -> Array:
         """Return tf.Examples of all inputs that a signature of the model takes, [batch]; a model ignores others."""

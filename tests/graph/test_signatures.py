@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.graph.signatures import clip_k, examples_signature, k_spec, signature
+from nextbest.graph.signatures import clip_k, examples_signature, input_specs, signature
 
 NAMES = ("age", "income", "savings", "segment")
 SPECS = {name: tf.TensorSpec([None], tf.float32, name=name) for name in NAMES}
@@ -76,7 +76,7 @@ def test_k_is_at_least_one_and_at_most_the_catalogue(k: list[int]) -> None:
 
 def test_parallel_lists() -> None:
     specs = {name: tf.TensorSpec([None, None], tf.float32, name=name) for name in ("left", "middle", "right")}
-    function = examples_signature(lambda parsed: parsed, specs | k_spec(), {"k": 3}, ("left", "right"))
+    function = examples_signature(lambda parsed: parsed, specs | input_specs("k"), {"k": 3}, ("left", "right"))
 
     def example(**lengths: int) -> bytes:
         lists = {name: tf.train.Feature(float_list={"value": [1.0] * length}) for name, length in lengths.items()}

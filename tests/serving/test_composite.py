@@ -301,18 +301,39 @@ def test_the_composite_is_what_its_stages_say(recommender: Recommender, everyone
     np.testing.assert_array_equal(found.retrieval_rank, np.where(padding, 0, best + 1))
 
 
-def test_rules_may_compare_what_no_model_reads(recommender: Recommender, everyone: Features, trained: Trained) -> None:
-    # Columns of the role id are no input of the models, but the policy may compare them.
-    rule = Rule(customer="tax_office", op="!=", value="closed", reason="the tax office is closed", missing="allow")
-    servable = RecommenderServable(
+def with_rules(recommender: Recommender, trained: Trained, *rules: Rule) -> RecommenderServable:
+    """Return the composite of the shared run's stages with other rules."""
+    return RecommenderServable(
         trained.run / "retrieval" / "saved_model",
         trained.run / "ranking" / "saved_model",
-        PolicyConfig(rules=(rule,)),
+        PolicyConfig(rules=rules),
         recommender.products.columns,
         candidates=20,
         default_k=5,
         as_of_day=recommender.manifest["as_of_day"],
     )
+
+
+def test_rules_with_one_text_all_state_it(recommender: Recommender, everyone: Features, trained: Trained) -> None:
+    compared = (("income", "min_income"), ("savings", "min_deposit"))
+    rules = [Rule(customer=own, op=">=", product=least, reason="not suitable") for own, least in compared]
+    servable = with_rules(recommender, trained, *rules)
+    request = recommender.complete(take(everyone, np.arange(50)) | Filters().arrays(50), 50)
+    tensors = {name: tf.constant(request[name], spec.dtype) for name, spec in servable.request_spec().items()}
+    reasons = servable.exclusions(tensors)["reason"].numpy()
+    low_income, low_savings = (
+        ~(request[own][:, None] >= recommender.products.columns[least]) for own, least in compared
+    )
+    held = np.array([np.isin(recommender.products.ids, row) for row in request["held_products"]])
+    assert (low_income & ~low_savings & ~held).any() and (low_savings & ~low_income & ~held).any()
+    np.testing.assert_array_equal(reasons == b"not suitable", (low_income | low_savings) & ~held)
+    np.testing.assert_array_equal(reasons == b"already held", held)
+
+
+def test_rules_may_compare_what_no_model_reads(recommender: Recommender, everyone: Features, trained: Trained) -> None:
+    # Columns of the role id are not read by the models, but the policy may compare them.
+    rule = Rule(customer="tax_office", op="!=", value="closed", reason="the tax office is closed", missing="allow")
+    servable = with_rules(recommender, trained, rule)
     assert servable.request_spec()["tax_office"].dtype == tf.string
     request = recommender.complete(take(everyone, np.arange(2)) | Filters().arrays(2), 2)
     request |= {"tax_office": tf.constant(["closed", "open"]), "k": tf.constant([5, 5], tf.int64)}
