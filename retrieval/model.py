@@ -151,16 +151,16 @@ class TwoTowerModel(tfrs.Model):
         return loss
 
     def _catalogue_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
-        """Softmax over the products that the customer could have taken; other positives do not count as negatives."""
+        """Softmax over the products that the customer could acquire; other positives do not count as negatives."""
         embedded = pair.customer_tower(batch.query, training=training)
         candidates = pair.product_tower(tf.range(self.num_products), batch.products, training=training)
         scores = tf.matmul(embedded, candidates, transpose_b=True) / self._temperature
-        taken = tf.one_hot(batch.target, self.num_products)
+        is_target = tf.one_hot(batch.target, self.num_products)
         masked = tf.logical_not(batch.available)[None, :]
         for lists in batch.known_positives:
             masked = tf.logical_or(masked, mask_of_products(lists, self.num_products))
-        scores = tf.where(tf.logical_and(masked, taken == 0), MASKED_SCORE, scores)
-        return self._loss(y_true=taken, y_pred=scores, sample_weight=batch.weight)
+        scores = tf.where(tf.logical_and(masked, is_target == 0), MASKED_SCORE, scores)
+        return self._loss(y_true=is_target, y_pred=scores, sample_weight=batch.weight)
 
     def _batch_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
         """In-batch negatives and uniformly drawn ones, corrected for how often each is drawn (logQ)."""

@@ -213,7 +213,7 @@ def _join(market: Market, now: Situation, joining: Array, step: int, rng: np.ran
     state = now.state
     state.active |= joining
     wanted = joining * (1 + rng.poisson(market.world.choice.bundle, len(joining)))
-    taken = []
+    chosen = []
     for number in range(wanted.max(initial=0)):
         probabilities = market.probabilities(now.tastes, state, state.held, step)
         probabilities[wanted <= number] = 0
@@ -222,10 +222,10 @@ def _join(market: Market, now: Situation, joining: Array, step: int, rng: np.ran
         pairs = _draw(_normalise(probabilities), rng)
         state.held[pairs] = True
         state.since[pairs] = step
-        taken.append(pairs)
-    if not taken:
+        chosen.append(pairs)
+    if not chosen:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    return np.concatenate([pair[0] for pair in taken]), np.concatenate([pair[1] for pair in taken])
+    return np.concatenate([pair[0] for pair in chosen]), np.concatenate([pair[1] for pair in chosen])
 
 
 def _draw_views(market: Market, now: Situation, step: int, rng: np.random.Generator) -> tuple[Array, Array]:

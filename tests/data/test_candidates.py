@@ -43,8 +43,10 @@ def test_a_saved_file_is_read_back(candidates: Candidates, tmp_path: Path) -> No
 
 
 def test_no_candidates_at_all_are_saved_too(tmp_path: Path) -> None:
-    nobody = np.array([], object)
-    Candidates(nobody, nobody, np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)).save(tmp_path / "none.npz")
+    no_customers = np.array([], object)
+    Candidates(no_customers, no_customers, np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)).save(
+        tmp_path / "none.npz"
+    )
     customers, products = Candidates.load(tmp_path / "none.npz").positions(TINY.dataset())
     assert customers.shape == (0,)
     assert products.shape == (0, 3)

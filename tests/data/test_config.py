@@ -105,7 +105,7 @@ def test_a_customers_column_cannot_be_called_like_an_input(name: str) -> None:
     assert f"customers has a column '{name}', which is the name of an input of the exported model; rename it" in text
     allowed = changed(lambda config: config["products"]["columns"].update({name: {"role": "number"}}))
     allowed["products"]["id"] = "key"
-    assert name in DataConfig.model_validate(allowed).products.columns  # products are no inputs
+    assert name in DataConfig.model_validate(allowed).products.columns  # products are not inputs
 
 
 @pytest.mark.parametrize("name", ["net income", "größe", "class", "_hidden", "1st", "a-b", "x.y", ""])

@@ -36,7 +36,7 @@ def shuffle(rows: list[Any], rng: np.random.Generator) -> list[Any]:
 
 
 def distort_entities(rows: list[EntityRow], rng: np.random.Generator) -> list[EntityRow]:
-    """Keep the rows, add entities that nobody knew, and new values to those that were known."""
+    """Keep the rows, add entities that no one knew, and new values to those that were known."""
     names = [f"{letter}{number}" for letter in "abcpz" for number in range(4)]
     values = [row[2] for row in rows]
     more = [(str(rng.choice(names)), 31 + n, tuple(_distorted(value) for value in row)) for n, row in enumerate(values)]
@@ -106,7 +106,7 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
         **raw_request(snapshot, history.products.ids, encoders.customers.columns, everyone),
         **{f"encoded.{k}": v for k, v in encode_products(snapshot, encoders.products, popularity).items()},
         **{f"statistics.{name}": values for name, values in vars(statistics).items()},
-        **{f"taken.{n}.{k}": v for n, taken in enumerate(windows) for k, v in vars(taken).items()},
+        **{f"acquired.{n}.{k}": v for n, acquired in enumerate(windows) for k, v in vars(acquired).items()},
         **{f"baseline.{name}": scorer.score(everyone) for name, scorer in baselines.scorers.items()},
     }
 
@@ -197,7 +197,7 @@ def test_statistics_at_an_earlier_day_are_those_of_the_rows_until_then(tables: T
 @given(tables=random_tables(), cutoff=CUTOFFS)
 @settings(max_examples=30, deadline=None)
 def test_encoders_fitted_at_an_earlier_day_do_not_know_who_comes_later(tables: Tables, cutoff: int) -> None:
-    """Even on all rows: an entity that is first known later is no missing value."""
+    """Even on all rows: an entity that is first known later is not a missing value."""
     full, past = (
         replace(fit_encoders(dataset, cutoff, CONFIG, EncoderConfig()), product_ids=np.array([]))
         for dataset in (tables.dataset(), tables.dataset().until(cutoff))

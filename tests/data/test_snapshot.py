@@ -95,10 +95,10 @@ def test_a_product_is_available_from_its_first_row_on(day: int, known: bool) -> 
 
 
 def test_new_acquisitions_are_first_ones_of_products_not_held() -> None:
-    taken = new_acquisitions(TINY.dataset(), 29, 90)
-    assert list(zip(taken.customer.tolist(), taken.product.tolist(), taken.day.tolist(), strict=True)) == [
+    acquired = new_acquisitions(TINY.dataset(), 29, 90)
+    assert list(zip(acquired.customer.tolist(), acquired.product.tolist(), acquired.day.tolist(), strict=True)) == [
         (ANN, CARD, 30),  # closed on day 20, so it is new again
-        (BOB, LOAN, 40),  # taken, though closed on the same day
+        (BOB, LOAN, 40),  # acquired, though closed on the same day
         (BOB, FUND, 50),
         (CAT, CARD, 50),
         (ANN, LOAN, 60),
@@ -107,16 +107,16 @@ def test_new_acquisitions_are_first_ones_of_products_not_held() -> None:
 
 
 def test_an_acquisition_is_new_once_per_window() -> None:
-    taken = new_acquisitions(TINY.dataset(), 9, 30)
-    pairs = list(zip(taken.customer.tolist(), taken.product.tolist(), taken.day.tolist(), strict=True))
+    acquired = new_acquisitions(TINY.dataset(), 9, 30)
+    pairs = list(zip(acquired.customer.tolist(), acquired.product.tolist(), acquired.day.tolist(), strict=True))
     assert pairs == [(ANN, CARD, 10), (BOB, CARD, 15)]
 
 
 @pytest.mark.parametrize(("after", "new"), [(69, False), (70, True), (80, False)])
 def test_what_is_held_at_the_cutoff_is_not_new(after: int, new: bool) -> None:
     """Bob closed his card on day 70 and opened it again on day 80."""
-    taken = new_acquisitions(TINY.dataset(), after, 89)
-    assert ((taken.customer == BOB) & (taken.product == CARD)).any() == new
+    acquired = new_acquisitions(TINY.dataset(), after, 89)
+    assert ((acquired.customer == BOB) & (acquired.product == CARD)).any() == new
 
 
 @given(random_tables(), st.integers(0, 30))

@@ -88,15 +88,15 @@ def test_labels_are_counted_in_what_was_known_at_the_cutoff() -> None:
     dataset = TINY.dataset()
     history = dataset.until(45)
     assert history.products.ids.tolist() == ["card", "fund", "loan", "vault"]
-    taken = labels(dataset, history, Window(45, 100))
-    found = zip(taken.customer.tolist(), taken.product.tolist(), taken.day.tolist(), strict=True)
+    acquired = labels(dataset, history, Window(45, 100))
+    found = zip(acquired.customer.tolist(), acquired.product.tolist(), acquired.day.tolist(), strict=True)
     assert list(found) == [(BOB, FUND, 50), (CAT, CARD, 50), (ANN, 2, 60)]
-    assert taken.customer.dtype == taken.product.dtype == "int32"
+    assert acquired.customer.dtype == acquired.product.dtype == "int32"
 
 
 def test_labels_follow_ids_where_positions_moved() -> None:
     """On day 25 cat is unknown, and so is the pension, so that the vault is at 3 instead of 4."""
     events = [*TINY.events, (28, "ann", "vault", 1), (28, "cat", "vault", 1)]
     dataset = type(TINY)(TINY.config, TINY.customers, TINY.products, events).dataset()
-    taken = labels(dataset, dataset.until(25), Window(25, 29))
-    assert (taken.customer.tolist(), taken.product.tolist()) == ([ANN], [3])
+    acquired = labels(dataset, dataset.until(25), Window(25, 29))
+    assert (acquired.customer.tolist(), acquired.product.tolist()) == ([ANN], [3])

@@ -136,16 +136,16 @@ def test_neighbouring_quantiles_that_are_one_number_in_float32() -> None:
 
 
 @pytest.mark.parametrize("column", [NUMBER, LOG, QUANTILE, BOOLEAN, DATE])
-@given(seen=st.lists(EVERY_FLOAT, max_size=8), asked=st.lists(EVERY_FLOAT, min_size=1, max_size=8))
+@given(seen=st.lists(EVERY_FLOAT, max_size=8), requested=st.lists(EVERY_FLOAT, min_size=1, max_size=8))
 @settings(max_examples=40, deadline=None)
-def test_any_number_is_encoded_as_a_finite_one(column: ColumnConfig, seen: list[float], asked: list[float]) -> None:
+def test_any_number_is_encoded_as_a_finite_one(column: ColumnConfig, seen: list[float], requested: list[float]) -> None:
     state = fit(column, seen)
-    encoded = floats(state, seen + asked)
-    assert encoded.shape == (len(seen + asked), state.num_floats)
+    encoded = floats(state, seen + requested)
+    assert encoded.shape == (len(seen + requested), state.num_floats)
     assert np.isfinite(encoded).all()
     assert (np.abs(encoded) <= state.config.clip).all()
-    order = np.argsort(seen + asked, kind="stable")
-    known = np.isfinite(np.array(seen + asked, np.float32)[order])
+    order = np.argsort(seen + requested, kind="stable")
+    known = np.isfinite(np.array(seen + requested, np.float32)[order])
     steps = np.diff(encoded[order, 0][known])
     assert (steps <= 0).all() if column is DATE else (steps >= 0).all()  # the later born, the younger
 

@@ -99,7 +99,7 @@ def test_an_infinity_is_missing(value: float) -> None:
 
 
 def test_every_rule_must_hold() -> None:
-    """18 may take the first, by age, and the third; risk excludes nobody from these but the second product."""
+    """18 may take the first, by age, and the third; risk excludes no one from these but the second product."""
     rules = [{"customer": "age", "op": ">=", "product": "min_age"}, {"product": "risk", "op": "<", "value": 4}]
     assert mask(*rules) == [[1, 0, 1], [1, 0, 1], [0, 0, 0]]
 

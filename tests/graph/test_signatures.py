@@ -37,12 +37,12 @@ def test_inputs_of_different_lengths_are_named(total: Any, lengths: dict[str, in
         return
     with pytest.raises(tf.errors.InvalidArgumentError) as refused:
         ask(total, lengths)
-    told = re.search(r"batch size: (.*), the others have (\d)\]", refused.value.message)
-    assert told is not None
-    reference = int(told[2])
+    match = re.search(r"batch size: (.*), the others have (\d)\]", refused.value.message)
+    assert match is not None
+    reference = int(match[2])
     assert list(lengths.values()).count(reference) == most  # what most have, or one of those that equally many have
     odd = {f"{name} has {length}" for name, length in lengths.items() if length != reference}
-    assert set(told[1].split(", ")) == odd
+    assert set(match[1].split(", ")) == odd
 
 
 def test_only_a_few_are_named() -> None:

@@ -10,7 +10,7 @@ __all__ = ["with_new_products", "without_first_product"]
 
 
 def with_new_products(dataset: Dataset, *ids: str) -> Dataset:
-    """Add products that sort before all others, with the attributes of the first of these; nobody took them yet."""
+    """Add products that sort before all others, with the attributes of the first of these; no one took them yet."""
     count, old = len(ids), dataset.products
     products = EntityTable(
         np.concatenate([np.array(ids, object), old.ids]),

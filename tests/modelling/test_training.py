@@ -241,18 +241,18 @@ class TestRestore:
 
 
 def test_progress_tells_people_how_far_it_is(tmp_path: Path) -> None:
-    told: list[tuple[str, float]] = []
+    reports: list[tuple[str, float]] = []
     train(
         fresh_model(),
         batches,
         2,
         tmp_path,
         validate=scores_in_turn(0.25, 0.5),
-        progress=lambda what, share: told.append((what, share)),
+        progress=lambda what, share: reports.append((what, share)),
     )
-    assert [share for _, share in told] == [0.5, 1.0]
-    assert told[1][0].startswith("epoch 2, loss ")
-    assert told[1][0].endswith("validation 0.5000")
+    assert [share for _, share in reports] == [0.5, 1.0]
+    assert reports[1][0].startswith("epoch 2, loss ")
+    assert reports[1][0].endswith("validation 0.5000")
 
 
 def test_adam_leaves_the_average_over_a_share_of_an_epoch() -> None:

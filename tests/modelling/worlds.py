@@ -53,8 +53,8 @@ def planted_bank(num_customers: int = 240, seed: int = 5) -> Dataset:
     """
     random = np.random.default_rng(seed)
     kind = random.integers(0, FAMILIES, num_customers)
-    taken = kind[:, None] * PER_FAMILY + np.argsort(random.random((num_customers, PER_FAMILY)), axis=1)[:, :4]
-    days = random.integers(0, 300, taken.shape)
+    acquired = kind[:, None] * PER_FAMILY + np.argsort(random.random((num_customers, PER_FAMILY)), axis=1)[:, :4]
+    days = random.integers(0, 300, acquired.shape)
     customers = zip(kind, random.lognormal(8, 1, num_customers), random.integers(1, 6, num_customers), strict=True)
     num_products = FAMILIES * PER_FAMILY
     products = zip(random.integers(1, 6, num_products), random.integers(0, 3000, num_products), strict=True)
@@ -71,7 +71,7 @@ def planted_bank(num_customers: int = 240, seed: int = 5) -> Dataset:
         events=[
             (day, f"c{customer:04d}", f"p{product:02d}", ACQUIRE)
             for customer in range(num_customers)
-            for day, product in zip(days[customer], taken[customer], strict=True)
+            for day, product in zip(days[customer], acquired[customer], strict=True)
         ],
     ).dataset()
 

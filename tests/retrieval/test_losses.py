@@ -37,7 +37,7 @@ class TestContrastive:
         assert gradient == pytest.approx([0.4, -1.0, 0.1, 0.0])
 
     def test_a_positive_counts_however_low_it_is(self) -> None:
-        # (1 + 1)^2 = 4; the positive is below the margin and is no negative.
+        # (1 + 1)^2 = 4; the positive is below the margin and is not a negative.
         assert value_and_gradient(ContrastiveLoss(0.3), labels(0, 2), [-1.0, 0.0])[0] == pytest.approx(4.0)
 
 

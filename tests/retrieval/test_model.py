@@ -248,22 +248,22 @@ class TestMaskedFactorizedTopK:
     random = np.random.default_rng(8)
     products = random.normal(size=(30, 6)).astype(np.float32)
     queries = random.normal(size=(50, 6)).astype(np.float32)
-    taken = random.integers(0, 30, 50).astype(np.int32)
+    acquired = random.integers(0, 30, 50).astype(np.int32)
     ks = (1, 5, 30)
 
     def accuracies(self, held: Array) -> list[float]:
         metric = MaskedFactorizedTopK(tf.constant(self.products), ks=self.ks)
         for rows in (slice(0, 20), slice(20, 50)):
-            metric.update_masked(*(tf.constant(part[rows]) for part in (self.queries, self.taken, held)))
+            metric.update_masked(*(tf.constant(part[rows]) for part in (self.queries, self.acquired, held)))
         return [float(value) for value in metric.result()]
 
     def test_it_equals_numpy_with_held_products_masked(self) -> None:
         held = np.argsort(self.random.random((50, 30)), axis=1)[:, :8].astype(np.int32)
-        held = np.where((held == self.taken[:, None]) | (self.random.random(held.shape) < 0.3), NO_PRODUCT, held)
+        held = np.where((held == self.acquired[:, None]) | (self.random.random(held.shape) < 0.3), NO_PRODUCT, held)
         scores = self.queries @ self.products.T
         rows, columns = np.nonzero(held != NO_PRODUCT)
         scores[rows, held[rows, columns]] = -np.inf
-        own = np.take_along_axis(scores, self.taken[:, None], axis=1)
+        own = np.take_along_axis(scores, self.acquired[:, None], axis=1)
         rank = (scores > own).sum(axis=1)
         assert self.accuracies(held) == pytest.approx([(rank < k).mean() for k in self.ks])
 
@@ -271,6 +271,6 @@ class TestMaskedFactorizedTopK:
         theirs = tfrs.metrics.FactorizedTopK(
             tfrs.layers.factorized_top_k.BruteForce(k=30).index(tf.constant(self.products)), ks=self.ks
         )
-        theirs.update_state(tf.constant(self.queries), tf.constant(self.products[self.taken]))
+        theirs.update_state(tf.constant(self.queries), tf.constant(self.products[self.acquired]))
         expected = [float(value) for value in theirs.result()]
         assert self.accuracies(np.full((50, 1), NO_PRODUCT, np.int32)) == pytest.approx(expected)

@@ -19,7 +19,7 @@ from tests.retrieval.conftest import DAY, settings
 
 
 def ignore(what: str, share: float) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def accuracy(retriever: Retriever, history: Dataset) -> float:
@@ -101,7 +101,7 @@ class TestSelectEpochs:
         assert self.select(bank.until(self.window.until), tmp_path) == training
 
 
-def test_nobody_is_embedded_as_nobody(history: Dataset, tmp_path: Path) -> None:
+def test_no_customers_have_no_embeddings(history: Dataset, tmp_path: Path) -> None:
     encoders = fit_encoders(history, DAY, BANK, EncoderConfig())
     retriever = Retriever(DAY, encoders, None, np.zeros((20, 8), np.float32))
     snapshot = take_snapshot(history, DAY, BANK.windows)

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nextbest.data.tables.load import load_dataset
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
-from tests.data.tables import CUSTOMERS, write_bank
+from tests.data.table_files import CUSTOMERS, write_bank
 
 COLUMNS = ("income", "segment", "has_app", "born", "note")
 DEFAULTS = {"as_of_day": 19_000, "k": 7}

@@ -41,8 +41,8 @@ class Bank:
         return set(last[last.event == "open"][["customer_id", "product_id"]].itertuples(index=False, name=None))
 
     def new_in_test_window(self) -> set[tuple[str, str]]:
-        taken = self.events[(self.events.event == "open") & (self.events.timestamp > self.cutoff)]
-        pairs = set(taken[["customer_id", "product_id"]].itertuples(index=False, name=None))
+        acquired = self.events[(self.events.event == "open") & (self.events.timestamp > self.cutoff)]
+        pairs = set(acquired[["customer_id", "product_id"]].itertuples(index=False, name=None))
         return pairs - self.held_at_cutoff()
 
 
@@ -64,7 +64,7 @@ def test_the_toml_describes_the_files(bank: Bank) -> None:
     assert len(bank.data.policy.rules) == 4
 
 
-def test_sizes_are_as_asked(bank: Bank) -> None:
+def test_sizes_are_as_configured(bank: Bank) -> None:
     assert bank.customers.customer_id.nunique() == 300
     assert len(bank.products) == 40
     assert bank.products.category.nunique() >= 12

@@ -1,4 +1,4 @@
-"""What the columns of three files are taken for, and the TOML that says so."""
+"""What the columns of three files are inferred to be, and the TOML that says so."""
 
 import tomllib
 from datetime import date
@@ -82,7 +82,7 @@ def test_roles_keys_and_events(tmp_path: Path) -> None:
         "income": "number",
         "risk_tolerance": "number",
         "segment": "category",
-        "postcode": "category",  # 00003 is no number
+        "postcode": "category",  # 00003 is not a number
         "has_app": "boolean",
         "born": "date",
         "iban": "id",
@@ -114,7 +114,7 @@ def test_roles_keys_and_events(tmp_path: Path) -> None:
     assert len(load_dataset(config, tmp_path).interactions) == NUM_CUSTOMERS
 
 
-def test_keys_with_strange_names_are_told_by_their_values(tmp_path: Path) -> None:
+def test_keys_with_strange_names_are_recognised_by_their_values(tmp_path: Path) -> None:
     config = write_tables(
         tmp_path,
         customers={"colour": ["red", "red", "blue"], "nr": ["a", "b", "c"]},
@@ -149,7 +149,7 @@ def test_one_slip_leaves_a_number_a_number(tmp_path: Path) -> None:
         load_dataset(config, tmp_path)
 
 
-def test_what_cannot_be_told_is_said_at_once(tmp_path: Path) -> None:
+def test_what_cannot_be_inferred_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         write_tables(tmp_path, interactions={"a": ["1", "2"], "b": ["u", "v"]})
     what = [problem.what for problem in caught.value.problems]

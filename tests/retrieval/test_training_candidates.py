@@ -1,3 +1,5 @@
+"""The candidates that a retriever proposes: the best available, suitable products that are not held."""
+
 from __future__ import annotations
 
 import dataclasses

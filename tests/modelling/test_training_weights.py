@@ -1,4 +1,4 @@
-"""What was learnt of a product goes with its id, wherever the catalogue puts it."""
+"""What was learned of a product goes with its id, wherever the catalogue puts it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
 from nextbest.data.errors import EXAMPLES, InputError
 from nextbest.data.tables.load import load_dataset, read_customers
-from tests.data.tables import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
+from tests.data.table_files import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
 
 NEW_YEAR_2023 = 19_358  # 53 years: 53 * 365 + 13 leap days (1972, 1976, ... 2020)
 
@@ -142,7 +142,7 @@ def test_parquet_problems_name_the_row_and_the_type(tmp_path: Path) -> None:
     config = _as_parquet(write_bank(tmp_path), tmp_path, customers=customers)
     found = {(problem.column, problem.row, problem.unit) for problem in problems_of(config, tmp_path)[:5]}
     assert found == {
-        ("customer_id", None, "line"),  # ids that are floats: nobody can tell 1 from 1.0
+        ("customer_id", None, "line"),  # ids that are floats: no one can distinguish 1 from 1.0
         ("income", 2, "row"),
         ("segment", None, "line"),
         ("has_app", 2, "row"),
@@ -206,7 +206,7 @@ def test_a_wrong_type_in_row_7_is_found_past_blank_lines_and_quoted_line_breaks(
     assert (tmp_path / "customers.csv").read_text().splitlines()[9] == rows[6]
 
 
-def test_all_problems_of_all_tables_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_all_tables_are_reported_at_once(tmp_path: Path) -> None:
     config = write_bank(
         tmp_path,
         customers=CUSTOMERS.replace("2000", "x").replace("false", "y").replace("segment", "segmnt"),

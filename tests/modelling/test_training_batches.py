@@ -1,3 +1,7 @@
+"""An epoch's batches: every example once, beside examples of its window."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Files that are no tables are refused quickly, with the place and the remedy; whatever the bytes are."""
+"""Files that are not tables are refused quickly, with the place and the remedy; whatever the bytes are."""
 
 import gzip
 import sqlite3
@@ -16,7 +16,7 @@ from nextbest.data.config import DataConfig, EntityConfig, TableConfig
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.read import read_file, read_table
-from tests.data.tables import CUSTOMERS, problems_of, write_bank
+from tests.data.table_files import CUSTOMERS, problems_of, write_bank
 
 
 def problems_in(path: Path, wanted: list[str] | None = None) -> tuple[Problem, ...]:
