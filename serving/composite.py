@@ -1,4 +1,4 @@
-"""The composite: raw customer in, masked, retrieved and ranked products out, in one graph.
+"""The recommender model (the composite): raw customer in, masked, retrieved and ranked products out, in one graph.
 
 It is made of the two stages' SavedModels and the suitability policy; no training code is loaded.
 """

@@ -97,11 +97,11 @@ def shown_change(value: float, decimals: int) -> str:
 
 def sentence_case(name: str) -> str:
     """Return a column's, a category's or a model's name as a title: 'current_account' is 'Current account'."""
-    words = shown_name(name)
-    return words[:1].upper() + words[1:]
+    title = shown_name(name)
+    return title[:1].upper() + title[1:]
 
 
 def column_title(name: str, unit: str) -> str:
     """Return a column's name as the title of values that carry the unit: duration_months in months is 'Duration'."""
-    words = shown_name(name)
-    return sentence_case(words.removesuffix(f" {unit}") if unit else words)
+    title = shown_name(name)
+    return sentence_case(title.removesuffix(f" {unit}") if unit else title)

@@ -1,4 +1,4 @@
-"""Hot swap: ask the newest version that works, while newer ones are pushed.
+"""Hot swap: always the newest version that works, while newer ones are pushed.
 
     with LiveRecommender(LocalVersions(models)) as live:
         live.start(interval=5)
@@ -6,7 +6,7 @@
         recommender = live.current  # one version for all of a request
         recommender.recommend(...)
 
-A process that a model makes crash is not saved: what is pushed has been checked in a process of its own before
+A model that crashes its process is not survived: what is pushed has been checked in a process of its own before
 (`serving.artifacts.load_check`).
 """
 
@@ -32,7 +32,7 @@ from nextbest.serving.store.versions import COMPOSITE, versions
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
 
-__all__ = ["LiveRecommender", "LocalVersions", "ServerVersions", "Source", "WarmupError", "open_source"]
+__all__ = ["LiveRecommender", "LocalVersions", "ServerVersions", "VersionSource", "WarmupError", "open_source"]
 
 Answer = TypeVar("Answer")
 
@@ -42,11 +42,11 @@ _logger = logging.getLogger(__name__)
 class LiveRecommender:
     """The newest version that works. A version that does not is refused once, and the one before goes on.
 
-    As with TensorFlow Serving the highest number is the newest; when somebody removes the version that is asked, the
-    highest that is left takes its place. A version is freed when its last user lets go of it.
+    As with TensorFlow Serving the highest number is the newest; when the version in use is removed, the highest
+    that is left takes its place. A version is freed when its last user lets go of it.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: VersionSource) -> None:
         """Load the newest version that works.
 
         Args:
@@ -66,14 +66,14 @@ class LiveRecommender:
         self._watcher: threading.Thread | None = None
         found = source.versions()
         if not found:
-            raise FileNotFoundError("there is no version to be asked; run `nextbest export`")
+            raise FileNotFoundError("there is no version; run `nextbest export`")
         if not any(self._swap(version) for version in reversed(found)):
             reasons = "; ".join(f"version {version}: {reason}" for version, reason in self._refused.items())
-            raise FailedError(f"no version can be asked: {reasons}")
+            raise FailedError(f"no version works: {reasons}")
 
     @property
     def current(self) -> Recommender:
-        """The version to ask. Keep it for all of a request: the next call may return another one.
+        """The version in use. Keep it for all of a request: the next call may return another one.
 
         Raises:
             RuntimeError: This was closed.
@@ -84,26 +84,26 @@ class LiveRecommender:
         return current
 
     def ask(self, question: Callable[[Recommender], Answer]) -> Answer:
-        """Ask the current version; where its server has just replaced it, the version that took its place.
+        """Answer a request by the current version, or where its server has just replaced it by its successor.
 
         Args:
-            question: All of a request.
+            question: All of a request, from a recommender to the answer.
 
         Raises:
-            BackendError: It is not answered.
+            BackendError: The backend does not answer.
         """
-        asked = self.current
+        current = self.current
         try:
-            return question(asked)
+            return question(current)
         except BackendError:
             self.poll()
-            if self.current is asked:  # another thread's poll may have replaced it too
+            if self.current is current:  # another thread's poll may have replaced it too
                 raise
             return question(self.current)
 
     @property
     def version(self) -> int:
-        """The number of the version that is asked."""
+        """The number of the version in use."""
         return self._version
 
     @property
@@ -112,9 +112,9 @@ class LiveRecommender:
         return dict(self._refused)
 
     def poll(self) -> bool:
-        """Look for another version once, and return whether it is asked from now on.
+        """Look for another version once, and return whether it is in use from now on.
 
-        It is loaded and warmed up in this thread, while other threads go on asking the one before.
+        It is loaded and warmed up in this thread, while other threads go on with the one before.
 
         Raises:
             OSError: The versions cannot be listed.
@@ -141,7 +141,7 @@ class LiveRecommender:
         self._watcher.start()
 
     def close(self) -> None:
-        """Look for no more versions, and let go of the current one; who has it already may go on asking it."""
+        """Look for no more versions, and let go of the current one; who has it already may go on with it."""
         self._stopped.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -162,7 +162,7 @@ class LiveRecommender:
                 _logger.exception("version %d goes on; looking again in %g s", self._version, interval)
 
     def _swap(self, version: int) -> bool:
-        """Load a version and return whether it is asked from now on."""
+        """Load a version and return whether it is in use from now on."""
         try:
             loaded = self._source.load(version)
         except Exception as error:  # a broken model may raise anything
@@ -170,7 +170,7 @@ class LiveRecommender:
             self._garbage.set()
             _logger.error("version %d is refused: %s", version, self._refused[version])
             return False
-        _logger.info("version %d is asked from now on, after version %d", version, self._version)
+        _logger.info("version %d is in use from now on, after version %d", version, self._version)
         weakref.finalize(loaded, self._garbage.set)
         self._current, self._version = loaded, version
         return True
@@ -190,11 +190,11 @@ class WarmupError(RuntimeError):
     """A version does not answer its warmup records as it did when it was exported."""
 
 
-class Source(Protocol):
+class VersionSource(Protocol):
     """Where versions come from."""
 
     def versions(self) -> Sequence[int]:
-        """Return the versions that can be asked now, ascending; it is called often, and should cost little."""
+        """Return the versions that are there now, ascending; it is called often, and should cost little."""
 
     def load(self, version: int) -> Recommender:
         """Return a version that is ready to answer. Whatever this raises is why the version is refused."""
@@ -214,7 +214,7 @@ class LocalVersions:
         self._tolerance = LoadCheckConfig().tolerance if tolerance is None else tolerance
 
     def versions(self) -> Sequence[int]:
-        """See `Source`."""
+        """See `VersionSource`."""
         return versions(self._folder)
 
     def load(self, version: int) -> Recommender:
@@ -231,7 +231,7 @@ class LocalVersions:
         folder = self._folder / str(version)
         backend = LocalBackend(folder)
         recommender = Recommender(folder, backend)
-        warmed = replay(backend.ask, folder, self._tolerance)
+        warmed = replay(backend.call, folder, self._tolerance)
         if warmed.problems:
             raise WarmupError("\n".join(warmed.problems))
         if not warmed.records:
@@ -240,7 +240,7 @@ class LocalVersions:
 
 
 class ServerVersions:
-    """The version that a TF Serving serves; its server decides which one is asked."""
+    """The version that a TF Serving serves; its server decides which one."""
 
     def __init__(self, models: Path, url: str, config: ClientConfig) -> None:
         """Name a server.
@@ -248,12 +248,12 @@ class ServerVersions:
         Args:
             models: MODELS, with the assets of the versions that are served.
             url: See `serving.backends.connect`.
-            config: How the server is asked. With a version in it that one is asked for good.
+            config: The client's settings. With a version in them it stays that one.
         """
         self._models, self._url, self._config = models, url, config
 
     def versions(self) -> Sequence[int]:
-        """See `Source`.
+        """See `VersionSource`.
 
         Raises:
             BackendError: The server does not answer, or does not serve the model.
@@ -274,6 +274,6 @@ class ServerVersions:
         return Recommender.load(self._models, self._url, pinned)
 
 
-def open_source(models: Path, backend: str, config: ClientConfig) -> Source:
+def open_source(models: Path, backend: str, config: ClientConfig) -> VersionSource:
     """Return where versions come from: MODELS for the backend 'local', else the TF Serving at the URL."""
     return LocalVersions(models) if backend == "local" else ServerVersions(models, backend, config)

@@ -112,7 +112,7 @@ class Recommender:
         Args:
             models: MODELS; a server's answers are read with the products and customers that lie there.
             backend: 'local', or the URL of a TF Serving (see `serving.backends.connect`).
-            config: How the server is called.
+            config: The client's settings.
 
         Raises:
             FileNotFoundError: There is no version.

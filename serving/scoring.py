@@ -30,7 +30,7 @@ __all__ = [
 
 RECOMMENDATION_COLUMNS = ("customer_id", "rank", "product_id", "probability", "similarity", "retrieval_rank")
 WHY = "why"
-"""The column of the sentences, which follows these where they are asked for."""
+"""The column of the sentences, which follows these where there is an explainer."""
 
 SCORING_CHUNK = 4096
 """Customers per graph call."""

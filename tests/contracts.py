@@ -208,9 +208,9 @@ class BackendContract:
     @pytest.mark.parametrize(
         ("changed", "said"),
         [
-            ({"income": np.array(["much", "more"], object)}, "feature 'income' takes numbers .*, not words"),
-            ({"segment": np.array([1.0, 2.0], np.float32)}, "feature 'segment' takes words .*, not numbers"),
-            ({"segment": np.array(["retail", None], object)}, "feature 'segment' takes words"),
+            ({"income": np.array(["much", "more"], object)}, "feature 'income' takes numbers .*, not strings"),
+            ({"segment": np.array([1.0, 2.0], np.float32)}, "feature 'segment' takes strings .*, not numbers"),
+            ({"segment": np.array(["retail", None], object)}, "feature 'segment' takes strings"),
             ({"k": np.array([1.5, 2.5])}, "feature 'k' takes whole numbers .*, not numbers"),
             ({"income": np.zeros((2, 1), np.float32)}, "feature 'income' takes 1 dimensions, not 2"),
             ({"exclude": np.full(2, "P0001", object)}, "feature 'exclude' takes 2 dimensions, not 1"),

@@ -53,7 +53,7 @@ def schema_proto(
     """Return the schema of the tf.Examples that a servable takes.
 
     Domains describe what the data holds. A request may leave them: unknown categories have a tested meaning, so the
-    string domains demand no share of known values. Columns without missing values in the data are told to be always
+    string domains demand no share of known values. Columns without missing values in the data are stated to be always
     there, as TFX expects it; the model answers without them too.
 
     Args:

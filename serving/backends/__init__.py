@@ -1,4 +1,4 @@
-"""Where the composite is asked: in this process, or at a TF Serving by gRPC or REST; all behind one interface."""
+"""What runs the recommender model: this process, or a TF Serving by gRPC or REST; all behind one interface."""
 
 from nextbest.serving.backends.backend import Backend, BackendError, InputSpec
 

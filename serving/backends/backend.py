@@ -1,4 +1,4 @@
-"""The interface of all backends."""
+"""The interface of all backends, and what they share: checked inputs, decoded strings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InputSpec(NamedTuple):
     """What a signature takes under a name. Every input has a row per customer."""
 
     dtype: np.dtype
-    """object for words, else float32 or int64."""
+    """object for strings, else float32 or int64."""
     rank: int
     """1 is a value per customer, 2 a list of any length."""
 
@@ -41,10 +41,10 @@ class Backend(Protocol):
 
         Args:
             signature: Its name.
-            inputs: All inputs of the signature, [batch, ...], words as object str.
+            inputs: All inputs of the signature, [batch, ...], strings as object str.
 
         Returns:
-            The outputs, [batch, ...], words as object str.
+            The outputs, [batch, ...], strings as object str.
 
         Raises:
             BackendError: The inputs are refused, or the backend does not answer.
@@ -54,16 +54,16 @@ class Backend(Protocol):
         """Free what the backend holds."""
 
 
-_KINDS = {"O": "words", "U": "words", "S": "bytes", "f": "numbers", "i": "whole numbers", "u": "whole numbers"}
+_KINDS = {"O": "strings", "U": "strings", "S": "bytes", "f": "numbers", "i": "whole numbers", "u": "whole numbers"}
 
 
 def check_inputs(place: str, inputs: Mapping[str, Array], specs: Mapping[str, InputSpec]) -> Features:
     """Return the inputs as the signature's types.
 
-    A server's own refusal may come in words that name no feature, or repeat a customer's data.
+    A server's own refusal may not name the feature, or may repeat a customer's data.
 
     Args:
-        place: Who is asked for what, for the message.
+        place: Which backend and signature, for the message.
         inputs: Input -> values, [batch, ...].
         specs: What the signature takes.
 
@@ -106,4 +106,4 @@ def decode_utf8(values: Array) -> Array:
     """Return UTF-8 bytes as object str, same shape; other values as they are."""
     if values.dtype != object:
         return values
-    return np.array([word.decode("utf-8") for word in values.flat], object).reshape(values.shape)
+    return np.array([value.decode("utf-8") for value in values.flat], object).reshape(values.shape)

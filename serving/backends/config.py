@@ -1,4 +1,4 @@
-"""How a TF Serving is asked."""
+"""Settings of a client of TF Serving."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ClientConfig(SettingsModel):
     model: str = Field("recommender", pattern=r"^[^/:]+$")
     """The model's name in the server's configuration."""
     version: int | None = Field(None, ge=1)
-    """The version to ask; without it and without a label the newest one that is available on connecting."""
+    """The version to call; without it and without a label the newest one that is available on connecting."""
     label: str | None = Field(None, pattern=r"^[^/:]+$")
-    """The version to ask, by the label that it has on connecting, for example 'stable'."""
+    """The version to call, by the label that it has on connecting, for example 'stable'."""
     deadline_seconds: FiniteFloat = Field(30.0, gt=0)
     """How long a call may take, all attempts and the pauses between them included. By REST it is looked at whenever a
     piece of the answer arrives, so that a server that falls silent halfway may cost twice as long."""
@@ -51,7 +51,7 @@ class ClientConfig(SettingsModel):
     key_file: Path | None = None
     """PEM file of that certificate's key."""
     authority: str | None = Field(None, min_length=1)
-    """The name that the server is asked by and that its certificate must have, where it is not the URL's host."""
+    """The name that the server is called by and that its certificate must have, where it is not the URL's host."""
     token_file: Path | None = None
     """File that holds a token, read on connecting and sent as `authorization: Bearer TOKEN`; without it the environment
     variable NEXTBEST_TOKEN is used where it is set."""
@@ -76,7 +76,7 @@ def load_client_config(path: Path | None) -> ClientConfig:
     """Read a TOML of `ClientConfig`'s keys; paths in it are relative to its folder. Without one all are defaults.
 
     Raises:
-        InputError: It is missing, no TOML, or has problems; all of them are listed.
+        InputError: It is missing, is not valid TOML, or has problems; all of them are listed.
     """
     if path is None:
         return ClientConfig()

@@ -1,4 +1,4 @@
-"""Connect to a TF Serving."""
+"""From a URL and settings to a connected TF Serving: its token and its certificates are checked first."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["TOKEN_VARIABLE", "connect", "read_token", "tls_context"]
 
 
 def connect(url: str, config: ClientConfig | None = None, clock: Clock | None = None) -> ServerBackend:
-    """Connect to a server; who calls closes the backend.
+    """Connect to a server; the caller closes the backend.
 
-    It is asked directly: proxies of the environment are not used.
+    The connection is direct: proxies of the environment are not used.
 
     Args:
         url: grpc://HOST:PORT, grpcs://HOST:PORT, http://HOST:PORT[/PREFIX] or https://HOST:PORT[/PREFIX].
-        config: How it is asked, and for which model.
+        config: The client's settings, with the model.
         clock: The time.
 
     Returns:
@@ -80,7 +80,7 @@ def tls_context(target: Target, config: ClientConfig) -> ssl.SSLContext | None:
     """Return how a secure target is trusted, None for another one.
 
     Raises:
-        InputError: A file cannot be read or is no PEM, or files are named for a target that is not secure.
+        InputError: A file cannot be read or is not PEM, or files are named for a target that is not secure.
     """
     if problems := list(_file_problems(target, config)):
         raise InputError(problems)

@@ -1,4 +1,4 @@
-"""A TF Serving asked by gRPC. Needs TensorFlow, whose protos the messages are made of."""
+"""A TF Serving called by gRPC. Needs TensorFlow, whose protos the messages are made of."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GrpcBackend(ServerBackend):
 
         Args:
             target: The server.
-            config: How it is asked, and for which model.
+            config: The client's settings, with the model.
             clock: The time.
             token: What proves who we are.
         """

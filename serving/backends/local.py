@@ -1,4 +1,4 @@
-"""The composite in this process. Needs NumPy and TensorFlow alone."""
+"""The recommender model in this process. Needs NumPy and TensorFlow alone."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class LocalBackend:
         """See `Backend`."""
         request = check_inputs(f"{self._folder}, signature {signature!r}", inputs, self.inputs(signature))
         try:
-            answer = self.ask(signature, request)
+            answer = self.call(signature, request)
         except tf.errors.OpError as error:
             raise BackendError(f"{self._folder} refused the request: {error.message}") from error
         return {name: decode_utf8(values) for name, values in answer.items()}
 
-    def ask(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    def call(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Call a signature as `serving.artifacts.replay.SignatureCall` does: strings are bytes."""
         with _ONE_AT_A_TIME:
             return signature_caller(self._model.signatures)(signature, inputs)

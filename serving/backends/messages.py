@@ -1,6 +1,7 @@
-"""What a server says about a model, in the JSON of its protos: REST speaks it, gRPC's messages are turned into it.
+"""What a server says: the state and signatures of a model, and errors with their remedies.
 
-`GetModelStatusResponse` and `GetModelMetadataResponse` of TF Serving's apis.
+States and signatures are read in the JSON of TF Serving's protos (GetModelStatusResponse, GetModelMetadataResponse):
+REST speaks it, gRPC's messages are turned into it.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Tensor(NamedTuple):
     """An input or an output."""
 
     dtype: np.dtype[Any]
-    """object for words."""
+    """object for strings."""
     shape: tuple[int | None, ...]
     """None for a size that differs from call to call."""
 
@@ -119,7 +120,7 @@ class ServerError(Exception):
 
 @contextmanager
 def parse_errors() -> Iterator[None]:
-    """Read an answer: what makes no sense in it is the server's error, and its values are not repeated."""
+    """Turn what cannot be parsed within the block into the server's error, which repeats no values."""
     try:
         yield
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -128,13 +129,13 @@ def parse_errors() -> Iterator[None]:
 
 @parse_errors()
 def parse_statuses(json: Mapping[str, Any]) -> list[VersionStatus]:
-    """Read a `GetModelStatusResponse`. Raises ServerError where it is none."""
+    """Read a `GetModelStatusResponse`. Raises ServerError where it is not one."""
     return [VersionStatus.parse(found) for found in json.get("model_version_status", [])]
 
 
 @parse_errors()
 def parse_description(json: Mapping[str, Any]) -> Description:
-    """Read a `GetModelMetadataResponse`, without signatures that take nothing. Raises ServerError where it is none."""
+    """Read a `GetModelMetadataResponse`, without signatures that take nothing. Raises ServerError if it is not one."""
     signatures = json["metadata"]["signature_def"]["signature_def"]
     return Description(
         int(json["model_spec"]["version"]),
@@ -154,7 +155,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w
 
 _REMEDIES = {
     UNAVAILABLE: "see that a TF Serving listens there (its own ports are 8500 for gRPC and 8501 for REST), with TLS"
-    " only for grpcs:// and https://, and that it is not overloaded; it was asked up to {attempts} times (attempts)",
+    " only for grpcs:// and https://, and that it is not overloaded; it was called up to {attempts} times (attempts)",
     TLS: "set ca_file to what signed the server's certificate, authority to the name in it, cert_file and key_file"
     " where the server asks for the client's; grpc:// and http:// do without TLS",
     "DEADLINE_EXCEEDED": "raise deadline_seconds ({deadline_seconds:g}) or lower max_batch_rows ({max_batch_rows})",
@@ -167,7 +168,7 @@ _REMEDIES = {
     "RESOURCE_EXHAUSTED": "raise max_message_bytes ({max_message_bytes}), and the limit of the server or of a proxy"
     " before it where they refuse, or lower max_batch_rows ({max_batch_rows})",
     "UNAUTHENTICATED": "put a token that the server accepts into token_file or NEXTBEST_TOKEN",
-    "PERMISSION_DENIED": "let the server's operator permit this token or certificate to ask the model",
+    "PERMISSION_DENIED": "let the server's operator permit this token or certificate to call the model",
     "UNIMPLEMENTED": "see that a TF Serving listens there (its own ports are 8500 for gRPC and 8501 for REST)",
 }
 _OTHER = "look into the server's log"
@@ -180,7 +181,7 @@ def error_message(
 
     Args:
         error: What happened.
-        place: Who was asked for what.
+        place: Which server, model and signature.
         config: Whose settings the remedies name.
         remedies: Code -> remedy, where the usual one does not fit.
     """
@@ -193,9 +194,9 @@ def error_message(
 def redact(text: str, inputs: Mapping[str, Array]) -> str:
     """Return a server's text without the values of the request that it repeats: they are customers' data."""
     text = _ECHO.sub(r"\1\2 …", text)
-    words = {word for values in inputs.values() if values.dtype == object for word in values.flat if word in text}
-    for word in sorted(words - {""} - set(inputs), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", text)
+    strings = {value for values in inputs.values() if values.dtype == object for value in values.flat if value in text}
+    for value in sorted(strings - {""} - set(inputs), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
     sent = [values.ravel() for values in inputs.values() if values.dtype != object]
     numbers = np.unique(np.concatenate(sent)) if sent else np.zeros(0)
     return _NUMBER.sub(lambda found: "…" if np.isclose(float(found[0]), numbers, rtol=1e-6).any() else found[0], text)

@@ -1,4 +1,4 @@
-"""A TF Serving asked by REST. Needs httpx and NumPy, and no TensorFlow."""
+"""A TF Serving called by REST. Needs httpx and NumPy, and no TensorFlow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CODES = {
 }
 """HTTP status -> gRPC code: ToHTTPStatusCode in TF Serving's model_servers/http_server.cc, and proxies' 413."""
 _DROPPED = ("Server disconnected", "peer closed")
-"""How httpcore and h11 say that a connection ended too early, which is no fault of the protocol."""
+"""How httpcore and h11 say that a connection ended too early, which is not a fault of the protocol."""
 
 
 class RestBackend(ServerBackend):
@@ -51,7 +51,7 @@ class RestBackend(ServerBackend):
 
         Args:
             target: The server.
-            config: How it is asked, and for which model.
+            config: The client's settings, with the model.
             clock: The time.
             token: What proves who we are.
             tls: How a secure server is trusted.
@@ -79,8 +79,8 @@ class RestBackend(ServerBackend):
         return self._call("GET", f"{which}/metadata", None, seconds)
 
     def _answer(self, name: str, inputs: Features, outputs: Mapping[str, Tensor], seconds: float) -> Features:
-        # A float32 is written as the double that it is, which reads back to the same float32. NaN and Infinity are no
-        # JSON, and TF Serving both reads and writes them.
+        # A float32 is written as the double that it is, which reads back to the same float32. NaN and Infinity are not
+        # JSON, but TF Serving both reads and writes them.
         columns = {feature: values.tolist() for feature, values in inputs.items()}
         body = json.dumps({"signature_name": name, "inputs": columns}, separators=(",", ":")).encode()
         answer = self._call("POST", f"/versions/{self.version}:predict", body, seconds)

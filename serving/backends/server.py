@@ -1,4 +1,4 @@
-"""A TF Serving behind the interface of all backends, whichever way it is asked."""
+"""What gRPC and REST share: the pinned version, checked and split requests, retries."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class ServerBackend(ABC):
     """A model of a TF Serving, pinned to the version that it had on connecting."""
 
     def __init__(self, target: Target, config: ClientConfig, clock: Clock) -> None:
-        """Prepare to ask; `connect` chooses the version.
+        """Hold the settings; `connect` chooses the version.
 
         Args:
             target: The server.
-            config: How it is asked, and for which model.
+            config: The client's settings, with the model.
             clock: The time.
         """
         self._target = target
@@ -117,12 +117,12 @@ class ServerBackend(ABC):
         if not rows:
             return no_rows(found.outputs)
 
-        def ask(part: Features) -> Features:
+        def call(part: Features) -> Features:
             return self._call_with_retries(
                 place, lambda seconds: self._checked_answer(signature, part, found, seconds), part, _GONE
             )
 
-        return concat_answers([ask(part) for part in split(request, rows, self._config.max_batch_rows)])
+        return concat_answers([call(part) for part in split(request, rows, self._config.max_batch_rows)])
 
     def _signature(self, name: str) -> Signature:
         signatures = self._pinned.signatures
@@ -140,7 +140,7 @@ class ServerBackend(ABC):
         return answer
 
     def _available_version(self) -> int:
-        """Return the wanted version, or the newest one, when it can be asked."""
+        """Return the wanted version, or the newest one, when it is loaded."""
         until = self._clock.now() + self._config.loading_seconds
         while True:
             statuses = self._call_with_retries(self._place, lambda seconds: parse_statuses(self._status(seconds)))
@@ -152,23 +152,23 @@ class ServerBackend(ABC):
             left = until - self._clock.now()
             if left <= 0:
                 seconds = f"loading_seconds ({self._config.loading_seconds:g})"
-                raise BackendError(f"{self._place}: the server is still loading it; ask later or raise {seconds}")
+                raise BackendError(f"{self._place}: the server is still loading it; call later or raise {seconds}")
             self._clock.sleep(min(self._config.poll_seconds, left))
 
     def _call_with_retries(
         self,
         place: str,
-        ask: Callable[[float], T],
+        call: Callable[[float], T],
         inputs: Mapping[str, Array] | None = None,
         remedies: Mapping[str, str] | None = None,
     ) -> T:
-        """Ask, again where that helps, and tell a person what went wrong, without the request's values."""
+        """Call, again where that helps; what went wrong is said without the request's values, as a BackendError."""
         try:
-            return retry(ask, self._config, self._clock)
+            return retry(call, self._config, self._clock)
         except ServerError as error:
-            shown = ServerError(error.code, redact(error.text, inputs or {}))
+            redacted = ServerError(error.code, redact(error.text, inputs or {}))
             # Not chained: the cause's own text may repeat a customer's data.
-            raise BackendError(error_message(shown, place, self._config, remedies)) from None
+            raise BackendError(error_message(redacted, place, self._config, remedies)) from None
 
 
 def _unserved(version: int | None, statuses: list[VersionStatus], wanted: list[VersionStatus]) -> str:
@@ -216,7 +216,7 @@ def no_rows(outputs: Mapping[str, Tensor]) -> Features:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time and chance, which tests replace."""
+    """Time and random pauses, which tests replace."""
 
     now: Callable[[], float] = time.monotonic
     """Seconds since some moment."""
@@ -226,13 +226,13 @@ class Clock:
     """Draws the pauses, so that clients that failed together do not come back together."""
 
 
-def retry(ask: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
-    """Ask until there is an answer, other than that the server is unavailable, or the deadline or the attempts end.
+def retry(call: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
+    """Call until there is an answer, other than that the server is unavailable, or the deadline or the attempts end.
 
     The pauses are "full jitter" of Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
 
     Args:
-        ask: Called with the seconds that are left.
+        call: Called with the seconds that are left.
         config: The deadline, the number of attempts and the pauses.
         clock: The time.
 
@@ -244,7 +244,7 @@ def retry(ask: Callable[[float], T], config: ClientConfig, clock: Clock) -> T:
     attempt = 1
     while True:
         try:
-            return ask(until - clock.now())
+            return call(until - clock.now())
         except ServerError as error:
             pause = clock.random.uniform(0, min(longest, config.max_backoff_seconds))
             if error.code != UNAVAILABLE or attempt == config.attempts or clock.now() + pause >= until:

@@ -32,27 +32,27 @@ class Target:
         """Read a URL.
 
         Raises:
-            InputError: It is none of a server.
+            InputError: It is not the URL of a server.
         """
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise _refused(quote_value(url), f"it is no URL ({error})") from None
+            raise _input_error(quote_value(url), f"it is not a URL ({error})") from None
         name = quote_value(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())  # never a password
         if what := _problem(parts, port):
-            raise _refused(name, what)
+            raise _input_error(name, what)
         assert parts.hostname is not None
         return cls(parts.scheme, parts.hostname, port or _HTTP_PORTS[parts.scheme], parts.path.rstrip("/"))
 
     @property
     def secure(self) -> bool:
-        """Whether the server is asked by TLS."""
+        """Whether the server is called by TLS."""
         return _SECURE[self.scheme]
 
     @property
     def rest(self) -> bool:
-        """Whether the server is asked by REST, else by gRPC."""
+        """Whether the server is called by REST, else by gRPC."""
         return self.scheme in _HTTP_PORTS
 
     @property
@@ -74,7 +74,7 @@ class Target:
 
 def _problem(parts: SplitResult, port: int | None) -> str | None:
     if parts.scheme not in _SECURE:
-        return f"{parts.scheme!r} is no way to ask a server" if parts.scheme else "it is no URL"
+        return f"{parts.scheme!r} is not a way to call a server" if parts.scheme else "it is not a URL"
     if not parts.hostname:
         return "it names no host"
     if "@" in parts.netloc:
@@ -86,5 +86,5 @@ def _problem(parts: SplitResult, port: int | None) -> str | None:
     return None
 
 
-def _refused(name: str, what: str) -> InputError:
+def _input_error(name: str, what: str) -> InputError:
     return InputError([Problem(f"backend {name}", None, None, what, _FORMS)])

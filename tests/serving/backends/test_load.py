@@ -54,7 +54,7 @@ def test_a_version_that_models_lacks(emulator: Emulator, tmp_path: Path) -> None
 
 
 def test_what_is_no_backend(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="backend 'locl': it is no URL; name local, grpc://"):
+    with pytest.raises(InputError, match="backend 'locl': it is not a URL; name local, grpc://"):
         Recommender.load(tmp_path, "locl")
 
 
