@@ -28,7 +28,7 @@ class ApprovalConfig(SettingsModel):
 
     An interval must keep to its threshold as a whole, so that no model is approved for its luck with the customers of
     the test: the lower end counts against `lowest`, the upper end against `highest`. What has no interval (coverage
-    and the calibration's errors) is taken by its value. A threshold that is just met is met.
+    and the calibration's errors) counts by its value. A threshold that is just met is met.
     """
 
     lowest: dict[str, FiniteFloat] = Field(default_factory=dict)
@@ -85,7 +85,7 @@ class EvaluationConfig(SettingsModel):
     """What is measured, for whom, and how sure we are of it."""
 
     ks: tuple[int, ...] = (1, 3, 5, 10, 20)
-    """List lengths at which every measure is taken; ascending."""
+    """List lengths at which every measure is computed; ascending."""
     main_metric: str = "ndcg@5"
     """The metric that slices, comparisons and the report's first figure are about: MEASURE@K with K one of `ks`."""
     resamples: int = Field(1000, ge=100)
@@ -129,11 +129,6 @@ class EvaluationConfig(SettingsModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
-
-    @property
-    def main_measure(self) -> str:
-        """The measure of the main metric, for example ndcg."""
-        return self.main_metric.split("@")[0]
 
     @property
     def main_k(self) -> int:

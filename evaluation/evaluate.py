@@ -22,6 +22,61 @@ __all__ = ["TestSet", "evaluate", "rank_all"]
 _ORACLE = "oracle"
 
 
+@dataclass(frozen=True)
+class TestSet:
+    """What the customers acquired in `cutoff < day <= until`. Positions are those of the dataset that ends at cutoff.
+
+    Raises:
+        ValueError: Sizes disagree, a customer occurs twice or has no relevant product, or there is no customer.
+    """
+
+    __test__ = False  # for pytest, which would take the name for that of a class of tests
+
+    customers: Array
+    """Positions of the evaluated customers, each with at least one relevant product, int64, [n]."""
+    relevant: sp.csr_matrix
+    """Nonzero where the customer newly acquired the product, [n, num_products]."""
+    allowed: Callable[[Array], Array]
+    """Rows of `customers` [m] -> which products may be recommended, bool, [m, num_products]."""
+    cutoff: date
+    """The last day that the models knew."""
+    until: date
+    """The last day on which an acquisition counts."""
+    slices: Mapping[str, Array] = field(default_factory=dict)
+    """Customer column -> each customer's label, '' where it is missing, object str, [n]."""
+
+    def __post_init__(self) -> None:
+        if problems := self._problems():
+            raise ValueError("the test set is unusable: " + "; ".join(problems))
+
+    def __len__(self) -> int:
+        return len(self.customers)
+
+    @property
+    def num_products(self) -> int:
+        """How many products the catalogue has."""
+        return int(self.relevant.shape[1])
+
+    def _problems(self) -> list[str]:
+        problems = []
+        if not len(self.customers):
+            problems.append("no customer acquired anything in the window; lengthen it or relax who is evaluated")
+        if len(np.unique(self.customers)) != len(self.customers):
+            problems.append("a customer occurs twice; give each position once")
+        if self.relevant.shape[0] != len(self.customers):
+            problems.append(f"relevant has {self.relevant.shape[0]} rows for {len(self.customers)} customers")
+        elif without := int(np.sum(np.asarray((self.relevant != 0).sum(axis=1)) == 0)):
+            problems.append(f"{without} customers have no relevant product; leave them out")
+        problems += [
+            f"slice {column!r} has {len(labels)} labels for {len(self.customers)} customers"
+            for column, labels in self.slices.items()
+            if len(labels) != len(self.customers)
+        ]
+        if self.until <= self.cutoff:
+            problems.append(f"until = {self.until} is not after cutoff = {self.cutoff}")
+        return problems
+
+
 def evaluate(
     scorers: Mapping[str, Scorer],
     test_set: TestSet,
@@ -36,7 +91,7 @@ def evaluate(
 
     Args:
         scorers: Name -> scorer. With one named oracle the others' share of it is reported.
-        test_set: The customers and what they took.
+        test_set: The customers and what they acquired.
         config: Metrics, resamples, batch.
         pairs: Names (A, B) to compare: does A beat B?
         calibration: The ranking's calibration, reported as it is.
@@ -49,12 +104,12 @@ def evaluate(
     _check(scorers, test_set, config, pairs)
     ranked, seconds = rank_all(scorers, test_set, config, advance)
     found = {name: per_customer(lists, test_set.relevant, config.ks) for name, lists in ranked.items()}
-    sample = BootstrappedMetrics.from_values(found, config)
-    models = sample.intervals()
+    bootstrapped = BootstrappedMetrics.from_values(found, config)
+    models = bootstrapped.intervals()
     for name, lists in ranked.items():
         for k in config.ks:
             models[name][f"coverage@{k}"] = Interval(value=coverage(lists, test_set.num_products, k))
-    paired = {f"{model}-{other}": sample.differences(model, other) for model, other in pairs}
+    paired = {f"{model}-{other}": bootstrapped.differences(model, other) for model, other in pairs}
     return Evaluation(
         window=_window(test_set),
         k=config.ks,
@@ -62,8 +117,8 @@ def evaluate(
         level=config.level,
         models=models,
         paired=paired,
-        share_of_oracle=sample.shares_of(_ORACLE) if _ORACLE in scorers else {},
-        slices={column: _slices(sample, test_set.slices[column]) for column in config.slices},
+        share_of_oracle=bootstrapped.shares_of(_ORACLE) if _ORACLE in scorers else {},
+        slices={column: _slices(bootstrapped, test_set.slices[column]) for column in config.slices},
         verdicts=compare_models(pairs, paired, config.main_metric),
         calibration=calibration,
         customers_per_second={name: len(test_set) / max(spent, 1e-9) for name, spent in seconds.items()},
@@ -120,66 +175,11 @@ def _window(test_set: TestSet) -> Window:
     )
 
 
-def _slices(sample: BootstrappedMetrics, labels: Array) -> dict[str, Slice]:
+def _slices(bootstrapped: BootstrappedMetrics, labels: Array) -> dict[str, Slice]:
     """Return label -> main metric, the labels sorted."""
     names, codes = np.unique(labels.astype(str), return_inverse=True)
     slices = {}
     for code, name in enumerate(names):
         rows = np.flatnonzero(codes == code)
-        slices[str(name)] = Slice(customers=len(rows), models=sample.main_metric_of(rows))
+        slices[str(name)] = Slice(customers=len(rows), models=bootstrapped.main_metric_of(rows))
     return slices
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """What the customers acquired in `cutoff < day <= until`. Positions are those of the dataset that ends at cutoff.
-
-    Raises:
-        ValueError: Sizes disagree, a customer occurs twice or has no relevant product, or there is no customer.
-    """
-
-    __test__ = False  # for pytest, which would take the name for that of a class of tests
-
-    customers: Array
-    """Positions of the evaluated customers, each with at least one relevant product, int64, [n]."""
-    relevant: sp.csr_matrix
-    """Nonzero where the customer newly acquired the product, [n, num_products]."""
-    allowed: Callable[[Array], Array]
-    """Rows of `customers` [m] -> which products may be recommended, bool, [m, num_products]."""
-    cutoff: date
-    """The last day that the models knew."""
-    until: date
-    """The last day on which an acquisition counts."""
-    slices: Mapping[str, Array] = field(default_factory=dict)
-    """Customer column -> each customer's label, '' where it is missing, object str, [n]."""
-
-    def __post_init__(self) -> None:
-        if problems := self._problems():
-            raise ValueError("the test set is unusable: " + "; ".join(problems))
-
-    def __len__(self) -> int:
-        return len(self.customers)
-
-    @property
-    def num_products(self) -> int:
-        """How many products the catalogue has."""
-        return int(self.relevant.shape[1])
-
-    def _problems(self) -> list[str]:
-        problems = []
-        if not len(self.customers):
-            problems.append("no customer acquired anything in the window; lengthen it or relax who is evaluated")
-        if len(np.unique(self.customers)) != len(self.customers):
-            problems.append("a customer occurs twice; give each position once")
-        if self.relevant.shape[0] != len(self.customers):
-            problems.append(f"relevant has {self.relevant.shape[0]} rows for {len(self.customers)} customers")
-        elif without := int(np.sum(np.asarray((self.relevant != 0).sum(axis=1)) == 0)):
-            problems.append(f"{without} customers have no relevant product; leave them out")
-        problems += [
-            f"slice {column!r} has {len(labels)} labels for {len(self.customers)} customers"
-            for column, labels in self.slices.items()
-            if len(labels) != len(self.customers)
-        ]
-        if self.until <= self.cutoff:
-            problems.append(f"until = {self.until} is not after cutoff = {self.cutoff}")
-        return problems

@@ -1,4 +1,4 @@
-"""The evaluation as files: metrics.json for machines, report.html for people."""
+"""The evaluation as files and on the terminal: metrics.json for machines, report.html and a table for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from nextbest.evaluation.results import Calibration, Evaluation, Interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-if TYPE_CHECKING:
     from rich.console import Group
 
 __all__ = [
@@ -71,9 +70,10 @@ def html_report(evaluation: Evaluation) -> str:
 def _sections(evaluation: Evaluation) -> Iterator[str]:
     window = evaluation.window
     yield (
-        f"<p>The models knew everything up to {window.cutoff}. They are judged by what {window.customers:,} customers "
-        f"newly took after it, until {window.until}: {window.acquisitions:,} acquisitions out of {window.products:,} "
-        f"products. Intervals are at the {evaluation.level:.0%} level (bootstrap over customers).</p>"
+        f"<p>The models knew everything up to {window.cutoff}. They are measured by what {window.customers:,} "
+        f"customers newly acquired after it, until {window.until}: {window.acquisitions:,} acquisitions among "
+        f"{window.products:,} products. Intervals are at the {evaluation.level:.0%} level "
+        f"(bootstrap over customers).</p>"
     )
     yield from _comparisons(evaluation)
     yield "<h2>Models</h2>" + _models_table(evaluation) + _skipped(evaluation)
@@ -95,7 +95,7 @@ def _comparisons(evaluation: Evaluation) -> Iterator[str]:
         f"<li class='{'yes' if comparison.beats else 'no'}'>{escape(comparison.text)}</li>"
         for comparison in evaluation.verdicts
     )
-    yield f"<h2>Verdict: {won} of {len(evaluation.verdicts)} comparisons won</h2><ul>{items}</ul>"
+    yield f"<h2>{won} of {len(evaluation.verdicts)} comparisons won</h2><ul>{items}</ul>"
 
 
 def _models_table(evaluation: Evaluation) -> str:

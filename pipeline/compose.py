@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.feature_names import NamedFeature
+from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.data.snapshot import take_snapshot
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
@@ -39,7 +39,7 @@ from nextbest.serving.requests import take
 __all__ = ["compose", "write_explanations"]
 
 
-_EMBEDDED = ("product_id", "category_crosses", "held", "recent")
+_EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent")
 """Features whose places are an embedding, of which no one can say how much there is."""
 
 

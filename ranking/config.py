@@ -22,7 +22,7 @@ class RankingConfig(SettingsModel):
     category_dim: int = Field(6, ge=1)
     """Dimension of the embedding of a category, of a word and of a categorical cross."""
     product_dim: int = Field(16, ge=0)
-    """Dimension of the ranker's embedding of the product's id; 0 for none, where few windows would be learnt by
+    """Dimension of the ranker's embedding of the product's id; 0 for none, where the model would learn few windows by
     heart."""
     category_crosses: tuple[tuple[str, str], ...] | None = None
     """Pairs (customer's category column, product's category column) that are crossed; by default all of the

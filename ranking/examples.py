@@ -109,7 +109,7 @@ def of_known_products(examples: WindowExamples, earlier: Sequence[WindowExamples
     """Leave out of a window the products that no one acquired in the earlier ones.
 
     Where these train, how such a product is ordered is chance. It is the same chance for all of its buyers: one launch
-    can outweigh all that a further epoch has learnt. Where nothing that was acquired would be left, all stays.
+    can outweigh all that a further epoch has learned. Where nothing that was acquired would be left, all stays.
     """
     known = np.unique(np.concatenate([window.candidates[window.labels > 0] for window in earlier]))
     unknown = ~np.isin(examples.candidates, known)

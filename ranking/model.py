@@ -253,7 +253,7 @@ class RankingModel(tfrs.Model):
         logits, offset = self.network(query, candidates, tf.gather(data["scores"], rows), catalogue, training=training)
         listwise = listwise_softmax(labels, logits, candidates)
         probability = probability_loss(labels, logits + offset[:, None], candidates)
-        # The order is learnt from those who acquired something, the probability from all, each by whom it stands for:
+        # The order is learned from those who acquired something, the probability from all, each by whom it stands for:
         # under one mean the few customers without a purchase, of high weight, would slow the order down.
         loss = _mean(listwise, tf.cast(tf.reduce_any(labels > 0, axis=1), tf.float32))
         loss += self.config.probability_weight * _mean(probability, weight)

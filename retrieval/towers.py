@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from nextbest.data.feature_names import NamedFeature
+from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
@@ -110,7 +110,8 @@ class CustomerTower(tf.keras.layers.Layer):
         """Return what people call the places of `features`: the columns, the holdings and the recent products."""
         named = [NamedFeature.from_columns("customer", *found) for found in self._features.places.items() if found[1]]
         first, width = self._features.output_dim, 2 * self._product_embedding.output_dim + 1
-        for number, name in enumerate(("held", "recent")):
+        lists: tuple[FeatureName, ...] = ("held", "recent")
+        for number, name in enumerate(lists):
             places = tuple(range(first + number * width, first + (number + 1) * width))
             named.append(NamedFeature(kind="customer", name=name, places=places))
         return named

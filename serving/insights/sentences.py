@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array
-from nextbest.data.feature_names import NamedFeature
+from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.formatting import MISSING, shown_name, shown_number, shown_value
 from nextbest.serving.recommender import Recommender, product_names
 
 __all__ = ["FeatureText", "SentenceWriter", "feature_name", "write_sentence"]
 
-_NAMES = {
+_NAMES: dict[FeatureName, str] = {
     "popularity": "popularity and its trend",
     "product_id": "the product itself",
     "retrieval_score": "similarity",
@@ -39,14 +39,14 @@ _NAMES = {
     "recent": "recent products",
 }
 """Technical name (see `NamedFeature.name`) -> what people read; {n} is its n-th column."""
-_RATIOS = {
+_RATIOS: dict[FeatureName, str] = {
     "popularity": "{} times an average product",
     "co_holding": "up to {} times as often as usual",
     "next_after": "up to {} times as often as usual",
     "segment_popularity": "{} times as often as among all",
 }
 """Features that the vector has the logarithm of -> what the ratio means."""
-_PLURALS = {"ease", "cosine", "same_group"}
+_PLURALS: set[FeatureName] = {"ease", "cosine", "same_group"}
 """Technical names whose reading is a plural."""
 _LEVELS = {True: ("high", "higher"), False: ("low", "lower")}
 """Whether a value is above the background's mean -> the word for far from it, and for near it."""
@@ -101,7 +101,7 @@ class SentenceWriter:
         self._columns: dict[str, dict[str, Any]] = {
             kind: recommender.manifest[f"{kind}s"]["columns"] for kind in ("customer", "product")
         }
-        self._describe: dict[str, Callable[[FeatureValue], FeatureText]] = {
+        self._describe: dict[FeatureName, Callable[[FeatureValue], FeatureText]] = {
             "column": self._column,
             "held_count": self._held_count,
             "held": lambda value: self._product_list(value, "held_products"),

@@ -72,20 +72,20 @@ def test_popularity_counts_the_day_and_not_the_next() -> None:
 def test_segments_prefer_what_their_customers_acquired() -> None:
     """Cards 6, funds 1, loans 2, pensions 1: with one more for each product 7 2 3 2 1 of 15.
 
-    Retail (bob, dan) took 3 cards, a fund and a loan; the prior adds 5 acquisitions in the overall shares:
+    Retail (bob, dan) acquired 3 cards, a fund and a loan; the prior adds 5 acquisitions in the overall shares:
     cards (3 + 35/15) / (5 + 5) = 8/15, which is 8/7 of 7/15; the fund 5/30, which is 5/4 of 2/15; the vault 1/2.
-    Private (ann) took 4: the pension's (1 + 10/15) / (4 + 5) = 5/27 is 25/18 of 2/15.
+    Private (ann) acquired 4: the pension's (1 + 10/15) / (4 + 5) = 5/27 is 25/18 of 2/15.
     """
     lift = statistics(segment_days=100, segment_prior=5, popularity_prior=1).segments
     assert lift.shape == (3, 5)
     assert lift.dtype == np.float32
     np.testing.assert_allclose(np.exp(lift[1, [CARD, FUND, VAULT]]), [8 / 7, 5 / 4, 1 / 2], rtol=1e-6)
     np.testing.assert_allclose(np.exp(lift[2, PENSION]), 25 / 18, rtol=1e-6)
-    assert lift[0].tolist() == [0] * 5  # unknown, though cat took a card
+    assert lift[0].tolist() == [0] * 5  # unknown, though cat acquired a card
 
 
 def test_a_segment_that_acquired_nothing_is_neutral() -> None:
-    """Within five days only dan took something."""
+    """Within five days only dan acquired something."""
     lift = statistics(segment_days=5).segments
     np.testing.assert_allclose(lift[2], 0, atol=1e-6)
     assert lift[1, CARD] > 0
@@ -105,21 +105,21 @@ def test_co_holding_is_the_lift_among_holders() -> None:
     assert np.diag(lift).tolist() == [0] * 5
 
 
-def test_next_after_is_the_lift_among_what_holders_take_next() -> None:
-    """Five strides of ten days: who held what when they took something.
+def test_next_after_is_the_lift_among_what_holders_acquire_next() -> None:
+    """Five strides of ten days: who held what when they acquired something.
 
     Day 60: ann (card) a loan. Day 80: bob (fund, the card closed on day 70) a card. Day 90: ann (card, loan) a
-    pension. Day 100: dan (nothing) a card. So 2 0 1 1 0 were taken, with a prior of 1 the shares are 3 1 2 2 1 of 9.
-    Card holders took two things, a loan and a pension; with a prior of 2 each is (1 + 4/9) / (2 + 2), 13/8 of 2/9; no
-    fund: (2/9) / 4, 1/2 of 1/9. Loan holders took one, a pension: (1 + 4/9) / 3, 13/6 of 2/9. Fund holders took a
-    card: (1 + 6/9) / 3, 5/3 of 3/9.
+    pension. Day 100: dan (nothing) a card. So 2 0 1 1 0 were acquired, with a prior of 1 the shares are 3 1 2 2 1
+    of 9. Card holders acquired two things, a loan and a pension; with a prior of 2 each is (1 + 4/9) / (2 + 2),
+    13/8 of 2/9; no fund: (2/9) / 4, 1/2 of 1/9. Loan holders acquired one, a pension: (1 + 4/9) / 3, 13/6 of 2/9.
+    Fund holders acquired a card: (1 + 6/9) / 3, 5/3 of 3/9.
     """
     lift = statistics(next_days=50, pair_prior=2, popularity_prior=1).pairs[1]
     pairs = [(CARD, LOAN), (CARD, PENSION), (CARD, FUND), (LOAN, PENSION), (FUND, CARD)]
     np.testing.assert_allclose(
         [np.exp(lift[pair]) for pair in pairs], [13 / 8, 13 / 8, 1 / 2, 13 / 6, 5 / 3], rtol=1e-6
     )
-    np.testing.assert_allclose(lift[[PENSION, VAULT]], 0, atol=1e-6)  # their holders took nothing
+    np.testing.assert_allclose(lift[[PENSION, VAULT]], 0, atol=1e-6)  # their holders acquired nothing
     assert np.diag(lift).tolist() == [0] * 5
 
 

@@ -59,7 +59,7 @@ class TestValueThresholds:
             ("lowest", "ranking/ndcg@5", math.nextafter(0.4, 1), False),
             ("highest", "ranking/ndcg@5", 0.6, True),
             ("highest", "ranking/ndcg@5", math.nextafter(0.6, 0), False),
-            # What has no interval is taken by its value.
+            # What has no interval counts by its value.
             ("lowest", "ranking/coverage@5", 0.75, True),
             ("lowest", "ranking/coverage@5", 0.76, False),
             ("highest", "calibration/ece", 0.02, True),
@@ -98,31 +98,31 @@ class TestValueThresholds:
         assert not check.passed
         assert check.text == "ease ndcg@5 was not measured (9 products are too many), at least 0 is required"
 
-    def test_none_is_asked_by_default(self) -> None:
+    def test_none_is_required_by_default(self) -> None:
         assert list(value_checks(measured(), ApprovalConfig())) == []
 
 
 class TestPairs:
-    VERDICTS = (
+    COMPARISONS = (
         Comparison(model="ranking", other="popularity", beats=True, text="it does"),
         Comparison(model="ranking", other="ease", beats=False, text="it does not"),
     )
 
-    def test_the_verdict_of_the_paired_interval_counts(self) -> None:
+    def test_the_comparison_by_the_paired_interval_counts(self) -> None:
         config = ApprovalConfig(must_beat=("ranking-popularity", "ranking-ease"))
-        assert list(pair_checks(measured(verdicts=self.VERDICTS), config)) == [
+        assert list(pair_checks(measured(verdicts=self.COMPARISONS), config)) == [
             Check(name="must_beat ranking-popularity", passed=True, text="it does"),
             Check(name="must_beat ranking-ease", passed=False, text="it does not"),
         ]
 
     def test_a_pair_that_was_not_compared_is_not_won(self) -> None:
-        found = measured(verdicts=self.VERDICTS, skipped={"item_knn": "there was no time"})
+        found = measured(verdicts=self.COMPARISONS, skipped={"item_knn": "there was no time"})
         (check,) = pair_checks(found, ApprovalConfig(must_beat=("ranking-item_knn",)))
         assert not check.passed
         assert "was not compared (item_knn: there was no time)" in check.text
 
     def test_popularity_must_be_beaten_by_default(self) -> None:
-        (check,) = pair_checks(measured(verdicts=self.VERDICTS), ApprovalConfig())
+        (check,) = pair_checks(measured(verdicts=self.COMPARISONS), ApprovalConfig())
         assert check.name == "must_beat ranking-popularity"
 
 
@@ -240,7 +240,7 @@ class TestConfig:
         message = self.refused(lowest={"ranking/ndcg@5": 0.5}, highest={"ranking/ndcg@5": 0.25})
         assert "ranking/ndcg@5 of at least 0.5 and at most 0.25" in message
 
-    def test_all_problems_are_told_at_once(self) -> None:
+    def test_all_problems_are_reported_at_once(self) -> None:
         message = self.refused(lowest={"a/b": 0.1}, highest={"c/d": 0.1}, must_beat=("e-f",), max_drop_metric="g")
         for part in ("'a/b'", "'c/d'", "'e-f'", "'g'"):
             assert part in message

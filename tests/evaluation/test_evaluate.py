@@ -73,7 +73,7 @@ def test_pairs_are_compared_both_ways(evaluation: Evaluation) -> None:
     assert forth.difference == pytest.approx(-back.difference)
     assert (forth.low, forth.high) == pytest.approx((-back.high, -back.low))
     assert (forth.share_positive, back.share_positive) == (1, 0)
-    assert [verdict.beats for verdict in evaluation.verdicts] == [True, False]
+    assert [comparison.beats for comparison in evaluation.verdicts] == [True, False]
     assert evaluation.verdicts[0].text.startswith("good beats bad: yes, +0.8710 ndcg@2 [+")
     assert evaluation.verdicts[1].text.startswith("bad beats good: no, it is worse, -0.8710 ndcg@2 [-")
 
@@ -158,7 +158,7 @@ def test_the_planted_order_is_found(planted: Planted) -> None:
     ).scorers
     order = ["ease", "segment_popularity", "popularity", "random"]
     found = evaluate(scorers, planted.test_set, config, list(pairwise(order)))
-    assert [verdict.beats for verdict in found.verdicts] == [True, True, True]
+    assert [comparison.beats for comparison in found.verdicts] == [True, True, True]
 
 
 def test_each_stage_is_compared_with_the_one_before_and_every_baseline() -> None:

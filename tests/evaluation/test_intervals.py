@@ -47,7 +47,7 @@ def test_chunks_leave_no_customer_out() -> None:
 
 
 def test_one_customer_has_an_interval_without_width() -> None:
-    # A third of the resamples (1/e) draw nobody; they are dropped, not NaN.
+    # A third of the resamples (1/e) draw no one; they are dropped, not NaN.
     resampled = resampled_means(np.array([[0.7]]), resamples=300, seed=0)
     assert 0 < len(resampled) < 300
     np.testing.assert_allclose(resampled, 0.7)

@@ -74,7 +74,7 @@ def test_the_page_needs_nothing_from_outside(evaluation: Evaluation) -> None:
 
 def test_the_page_says_what_was_found(evaluation: Evaluation) -> None:
     page = html_report(evaluation)
-    assert "Verdict: 1 of 2 comparisons won" in page
+    assert "<h2>1 of 2 comparisons won</h2>" in page
     assert "<li class='no'>ranking beats retrieval: no, it is worse, -" in page
     assert "9 products &lt; 10 &amp; a &lt;b&gt;reason&lt;/b&gt;" in page
     for figure in ("models", "recall", "slice-0", "calibration"):

@@ -21,7 +21,7 @@ def test_a_sound_test_set() -> None:
     assert (len(sound), sound.num_products) == (2, 3)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ValueError) as caught:
         make_set([4, 4], [[1, 0], [0, 0]], until=date(2023, 1, 1), slices={"segment": np.array(["a"], object)})
     for part in ("occurs twice", "1 customers have no relevant", "slice 'segment' has 1 labels", "is not after"):
@@ -33,6 +33,6 @@ def test_rows_must_match_customers() -> None:
         make_set([1, 2], [[1, 0]])
 
 
-def test_nobody_to_evaluate_is_an_error_with_a_remedy() -> None:
+def test_no_one_to_evaluate_is_an_error_with_a_remedy() -> None:
     with pytest.raises(ValueError, match="no customer acquired anything in the window; lengthen it"):
         TestSet(np.array([], np.int64), sp.csr_matrix((0, 3)), lambda rows: rows, date(2024, 1, 1), date(2024, 2, 1))

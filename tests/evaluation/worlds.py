@@ -62,7 +62,7 @@ def planted_world(num_customers: int = 800, seed: int = 3) -> Planted:
     """
     rng = np.random.default_rng(seed)
     block = rng.choice(4, num_customers, p=[0.4, 0.3, 0.2, 0.1])
-    taken = block[:, None] * 6 + np.argsort(rng.random((num_customers, 6)), axis=1)[:, :5]
+    acquired = block[:, None] * 6 + np.argsort(rng.random((num_customers, 6)), axis=1)[:, :5]
     days = np.sort(rng.integers(0, 100, (num_customers, 5)), axis=1)
     days[:, 3:] = rng.integers(101, 131, (num_customers, 2))
     segment = np.where(rng.random(num_customers) < 0.8, block, rng.integers(0, 4, num_customers))
@@ -70,7 +70,7 @@ def planted_world(num_customers: int = 800, seed: int = 3) -> Planted:
     dataset = Dataset(
         entities(customer_ids, {"segment": np.array([*(f"s{code}" for code in segment), ""], object)}),
         entities([f"p{number:02d}" for number in range(24)] + ["p99"]),
-        _by_day(np.repeat(np.arange(num_customers), 5), taken.ravel(), days.ravel()),
+        _by_day(np.repeat(np.arange(num_customers), 5), acquired.ravel(), days.ravel()),
     )
     return Planted(dataset.until(100), 100, planted_test_set(dataset, 100, 131))
 

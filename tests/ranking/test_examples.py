@@ -39,7 +39,7 @@ def tiny_encoders(tiny: Dataset) -> Encoders:
     return fit_encoders(tiny, 100, CONFIG, EncoderConfig())
 
 
-def label(dataset: Dataset, encoders: Encoders, taken: Interactions) -> WindowExamples:
+def label(dataset: Dataset, encoders: Encoders, acquisitions: Interactions) -> WindowExamples:
     """Label candidates that a retriever of day 50 proposed to cat and ann: it did not know the pension yet."""
     past = dataset.until(WINDOW.cutoff)
     assert past.products.ids.tolist() == ["card", "fund", "loan", "vault"]
@@ -49,7 +49,7 @@ def label(dataset: Dataset, encoders: Encoders, taken: Interactions) -> WindowEx
         np.array([[2, 3, NO_PRODUCT], [2, 1, NO_PRODUCT]], np.int32),  # loan, vault; loan, fund
         np.array([[0.9, 0.8, 0.0], [0.7, 0.6, 0.0]], np.float32),
     )
-    return window_examples(dataset, WINDOW, candidates, taken, encoders, CONFIG, StatisticsConfig())
+    return window_examples(dataset, WINDOW, candidates, acquisitions, encoders, CONFIG, StatisticsConfig())
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_candidates_are_moved_to_the_positions_of_the_larger_dataset(examples: W
 
 
 def test_labels_are_what_was_acquired_in_the_window(examples: WindowExamples) -> None:
-    # Ann takes the loan on day 60. She also takes the pension, which nobody knew on day 50.
+    # Ann takes the loan on day 60. She also takes the pension, which no one knew on day 50.
     assert examples.labels.tolist() == [[0, 0, 0], [1, 0, 0]]
     assert examples.num_relevant.tolist() == [0, 1]
 
@@ -100,13 +100,13 @@ def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, 
 @pytest.mark.parametrize("limit", [20, 120, 10_000])
 def test_weights_sum_to_the_number_of_customers(limit: int, bank: Dataset, encoders: Encoders) -> None:
     window = WINDOWS[1]
-    taken = new_acquisitions(bank, window.cutoff, window.until)
+    acquisitions = new_acquisitions(bank, window.cutoff, window.until)
     config = small_config(customers_per_window=limit, negative_customers_ratio=0.1)
-    rows = sample_customers(taken, np.ones(len(bank.customers), bool), config, seed=1)
-    active = np.isin(rows, taken.customer)
+    rows = sample_customers(acquisitions, np.ones(len(bank.customers), bool), config, seed=1)
+    active = np.isin(rows, acquisitions.customer)
     candidates = shuffled_candidates(bank, window, rows)
-    examples = window_examples(bank, window, candidates, taken, encoders, BANK, StatisticsConfig())
-    num_active = len(np.unique(taken.customer))
+    examples = window_examples(bank, window, candidates, acquisitions, encoders, BANK, StatisticsConfig())
+    num_active = len(np.unique(acquisitions.customer))
     assert examples.weight[active].sum() == pytest.approx(num_active)
     if not active.all():
         assert examples.weight[~active].sum() == pytest.approx(len(bank.customers) - num_active)
@@ -122,13 +122,13 @@ def test_every_relevant_product_that_is_a_candidate_is_labelled(windows: list[Wi
 def test_customers_with_too_few_holdings_are_no_examples(bank: Dataset, encoders: Encoders) -> None:
     window = WINDOWS[1]
     data = BANK.model_copy(update={"windows": BANK.windows.model_copy(update={"min_holdings": 2})})
-    taken = new_acquisitions(bank, window.cutoff, window.until)
+    acquisitions = new_acquisitions(bank, window.cutoff, window.until)
     eligible = take_snapshot(bank, window.cutoff, data.windows).num_held >= 2
     assert 0 < eligible.sum() < len(eligible)
-    rows = sample_customers(taken, eligible, small_config(negative_customers_ratio=100.0), seed=1)
+    rows = sample_customers(acquisitions, eligible, small_config(negative_customers_ratio=100.0), seed=1)
     assert eligible[rows].all()
     examples = window_examples(
-        bank, window, shuffled_candidates(bank, window, rows), taken, encoders, data, StatisticsConfig()
+        bank, window, shuffled_candidates(bank, window, rows), acquisitions, encoders, data, StatisticsConfig()
     )
     assert examples.weight.sum() == pytest.approx(eligible.sum())
 
@@ -138,8 +138,8 @@ class TestSampleCustomers:
     def sample(active: int, customers: int = 100, seed: int = 1, **config: float) -> Array:
         customer = np.repeat(np.arange(active, dtype=np.int32), 2)
         zeros = np.zeros(len(customer), np.int32)
-        taken = Interactions(customer, zeros, zeros, zeros, zeros)
-        return sample_customers(taken, np.ones(customers, bool), small_config(**config), seed)
+        acquisitions = Interactions(customer, zeros, zeros, zeros, zeros)
+        return sample_customers(acquisitions, np.ones(customers, bool), small_config(**config), seed)
 
     def test_whoever_acquired_something_comes_and_a_share_of_the_others(self) -> None:
         rows = self.sample(20, negative_customers_ratio=0.5)
@@ -148,7 +148,7 @@ class TestSampleCustomers:
         assert (np.diff(rows) > 0).all()
         assert rows[-1] < 100
 
-    def test_the_limit_takes_the_silent_first(self) -> None:
+    def test_the_limit_leaves_out_those_without_a_purchase_first(self) -> None:
         assert len(self.sample(20, negative_customers_ratio=2.0, customers_per_window=25)) == 25
         rows = self.sample(20, negative_customers_ratio=2.0, customers_per_window=15)
         assert len(np.unique(rows)) == 15

@@ -25,7 +25,7 @@ from tests.ranking.conftest import settings, small_config
 
 
 def ignore(what: str, share: float) -> None:
-    """Tell nobody."""
+    """Report to no one."""
 
 
 def ndcg(logits: Array, examples: WindowExamples, k: int = 5) -> float:
@@ -120,8 +120,8 @@ class TestSelectRanker:
         # The same training for as many epochs as were best is the model that was validated.
         model = train_ranker(windows[:2], encoders, training.best_epochs, settings(epochs=3), tmp_path, ignore)
         logits, offsets = score(model, windows[2])
-        judged = of_known_products(windows[2], windows[:2])
-        assert max(training.scores) == pytest.approx(ndcg(logits, judged), abs=1e-6)
+        known = of_known_products(windows[2], windows[:2])
+        assert max(training.scores) == pytest.approx(ndcg(logits, known), abs=1e-6)
         real = windows[2].candidates != NO_PRODUCT
         probability = expit(calibration.slope * (logits + offsets[:, None]) + calibration.intercept)
         weight = np.broadcast_to(windows[2].weight[:, None], real.shape)[real]
@@ -131,9 +131,9 @@ class TestSelectRanker:
     def test_a_window_without_acquisitions_is_refused(
         self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
     ) -> None:
-        silent = dataclasses.replace(windows[2], num_relevant=np.zeros_like(windows[2].num_relevant))
+        empty = dataclasses.replace(windows[2], num_relevant=np.zeros_like(windows[2].num_relevant))
         with pytest.raises(InputError, match=r"nothing was acquired.*interactions\.acquire"):
-            select_ranker([*windows[:2], silent], encoders, settings(), tmp_path, ignore)
+            select_ranker([*windows[:2], empty], encoders, settings(), tmp_path, ignore)
 
     def test_of_a_single_window_a_share_of_the_customers_validates(
         self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
@@ -154,12 +154,12 @@ class TestSelectRanker:
 
 
 class TestModel:
-    def test_silent_customers_weigh_in_the_probability_alone(
+    def test_customers_without_a_purchase_weigh_in_the_probability_alone(
         self, encoders: Encoders, windows: list[WindowExamples]
     ) -> None:
-        taken = windows[0].labels.sum(axis=1) > 0
-        active, silent = int(np.flatnonzero(taken)[0]), int(np.flatnonzero(~taken)[0])
-        weight = np.where(taken, 1.0, 3.0).astype(np.float32)
+        acquired = windows[0].labels.sum(axis=1) > 0
+        active, negative = int(np.flatnonzero(acquired)[0]), int(np.flatnonzero(~acquired)[0])
+        weight = np.where(acquired, 1.0, 3.0).astype(np.float32)
 
         def loss(rows: list[int], probability_weight: float) -> float:
             tf.keras.utils.set_random_seed(1)
@@ -170,9 +170,9 @@ class TestModel:
             return float(model.compute_loss({"window": tf.constant(0), "examples": tf.constant(rows)}))
 
         order = loss([active], 0.0)
-        of_active, of_silent = loss([active], 1.0) - order, loss([silent], 1.0)
-        expected = order + (1 * of_active + 3 * of_silent) / 4
-        assert loss([active, silent], 1.0) == pytest.approx(expected, rel=1e-5)
+        of_active, of_negative = loss([active], 1.0) - order, loss([negative], 1.0)
+        expected = order + (1 * of_active + 3 * of_negative) / 4
+        assert loss([active, negative], 1.0) == pytest.approx(expected, rel=1e-5)
 
     def test_the_probability_has_its_weight(self, encoders: Encoders, windows: list[WindowExamples]) -> None:
         def loss(probability_weight: float) -> float:
