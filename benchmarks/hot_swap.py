@@ -123,25 +123,42 @@ def measure(live: LiveRecommender, models: Path, export: dict[str, Path], argume
         time.sleep(arguments.quiet)
     before = settled_memory()
     live.start(interval=0.1)
-    swaps, resident = [], []
     with asking(clients):
-        for number in range(1, arguments.pushes + 1):
-            began = time.perf_counter()
-            version = push(export, models, keep=arguments.keep)
-            while live.version != version:
-                if version in live.refused:
-                    raise SystemExit(f"version {version} was refused: {live.refused[version]}")
-                time.sleep(0.01)
-            swaps.append((began, time.perf_counter()))
-            resident.append(memory("VmRSS"))
-            if number % 10 == 0:
-                print(f"after {number} pushes: {resident[-1]:.0f} MB resident", flush=True)
+        swaps, resident = push_repeatedly(live, models, export, arguments)
     after = settled_memory()
     with asking(clients):
         time.sleep(arguments.quiet)
+    print_requests(clients, swaps)
+    print_memory(before, after, resident)
 
+
+def push_repeatedly(
+    live: LiveRecommender, models: Path, export: dict[str, Path], arguments: argparse.Namespace
+) -> tuple[Array, list[float]]:
+    """Push copies, each when the one before is served.
+
+    Returns:
+        When each push began and when its version was served, seconds, [pushes, 2]; and the resident memory then, MB.
+    """
+    swaps, resident = [], []
+    for number in range(1, arguments.pushes + 1):
+        began = time.perf_counter()
+        version = push(export, models, keep=arguments.keep)
+        while live.version != version:
+            if version in live.refused:
+                raise SystemExit(f"version {version} was refused: {live.refused[version]}")
+            time.sleep(0.01)
+        swaps.append((began, time.perf_counter()))
+        resident.append(memory("VmRSS"))
+        if number % 10 == 0:
+            print(f"after {number} pushes: {resident[-1]:.0f} MB resident", flush=True)
+    return np.array(swaps), resident
+
+
+def print_requests(clients: list[Client], swaps: Array) -> None:
+    """Print what failed, and the latencies with and without a push."""
     began, took = (np.concatenate([getattr(client, name) for client in clients]) for name in ("began", "took"))
-    starts, ends = np.array(swaps).T
+    starts, ends = swaps.T
     swapping = (np.searchsorted(starts, began, "right") - np.searchsorted(ends, began)) > 0
     failures = [failure for client in clients for failure in client.failures]
     served_by = set().union(*(client.versions for client in clients))
@@ -151,10 +168,16 @@ def measure(live: LiveRecommender, models: Path, export: dict[str, Path], argume
     print(f"latency without a push: {milliseconds(took[~swapping])}")
     print(f"latency during swaps: {milliseconds(took[swapping])}")
     print(f"push to swap: median {np.median(seconds):.1f} s, longest {seconds.max():.1f} s")
-    growth = (after - before) / arguments.pushes
+
+
+def print_memory(before: float, after: float, resident: list[float]) -> None:
+    """Print how much the resident memory grew, MB, from before to after all swaps and at each of them."""
+    growth = (after - before) / len(resident)
     print(f"resident memory: {before:.0f} MB before, {after:.0f} MB after ({growth:+.2f} MB per swap)")
     half = len(resident) // 2
-    slope = np.polyfit(np.arange(half, len(resident)), resident[half:], 1)[0] if len(resident) > 3 else np.nan
+    slope = float("nan")
+    if len(resident) > 3:
+        slope = float(np.polyfit(np.arange(half, len(resident)), resident[half:], 1)[0])
     print(f"while clients asked: {resident[0]:.0f} MB at the first swap, {resident[-1]:.0f} MB at the last one")
     print(f"growth in the second half: {slope:+.2f} MB per swap; peak {memory('VmHWM'):.0f} MB")
 

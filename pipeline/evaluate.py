@@ -30,6 +30,7 @@ __all__ = [
     "Requests",
     "count_progress",
     "evaluate_run",
+    "load_exported",
     "make_test_set",
     "select_test_customers",
 ]
@@ -56,18 +57,11 @@ def evaluate_run(run: Run) -> Evaluation:
 def _measure(run: Run) -> Evaluation:
     config, history, window = run.config, run.history, run.windows.test
     snapshot, acquisitions, test_set = make_test_set(run)
-    recommender = Recommender(run.folder.path("recommender"))
-    requests = Requests(recommender, snapshot, history.products.ids)
-    candidates = min(config.ranking.candidates, len(history.products))
-    ranking = ExportedRecommender(recommender, requests, history.products, candidates)
+    retrieval, ranking = load_exported(run, snapshot)
     baselines = fit_baselines(
         history, window.cutoff, config.evaluation.baselines, seed=config.evaluation.seed, segment=config.data.segment
     )
-    scorers = {
-        **baselines.scorers,
-        "retrieval": ExportedRetrieval(run.folder.path("retrieval", "saved_model"), requests),
-        "ranking": ranking,
-    }
+    scorers = {**baselines.scorers, "retrieval": retrieval, "ranking": ranking}
     if config.evaluation.oracle is not None:
         scorers["oracle"] = _oracle(run.source / config.evaluation.oracle, history)
     return evaluate(
@@ -189,6 +183,23 @@ def count_progress(run: Run, what: str, total: int) -> Callable[[int], None]:
         progress(f"{done} of {total}", done / total)
 
     return advance
+
+
+def load_exported(run: Run, snapshot: Snapshot) -> tuple[ExportedRetrieval, ExportedRecommender]:
+    """Return what a run exported as scorers: the retrieval stage, and the composite with the ranking stage.
+
+    Args:
+        run: A run that is trained to the end.
+        snapshot: What is known of the customers whose requests are sent.
+    """
+    products = run.history.products
+    recommender = Recommender(run.folder.path("recommender"))
+    requests = Requests(recommender, snapshot, products.ids)
+    candidates = min(run.config.ranking.candidates, len(products))
+    return (
+        ExportedRetrieval(run.folder.path("retrieval", "saved_model"), requests),
+        ExportedRecommender(recommender, requests, products, candidates),
+    )
 
 
 class Requests:

@@ -17,7 +17,7 @@ __all__ = ["Outcome", "run_all", "train_and_compose"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to."""
+    """What all steps of a run made."""
 
     evaluation: Evaluation
     version: int | None = None

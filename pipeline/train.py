@@ -36,7 +36,14 @@ from nextbest.retrieval.training import Retriever, propose_candidates, select_ep
 from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 
-__all__ = ["catalogue_at_cutoff", "ranking_examples", "train", "window_candidates", "write_ranking", "write_retrieval"]
+__all__ = [
+    "catalogue_at_cutoff",
+    "make_ranking_examples",
+    "train",
+    "write_candidates",
+    "write_ranking",
+    "write_retrieval",
+]
 
 
 def train(run: Run) -> None:
@@ -44,7 +51,7 @@ def train(run: Run) -> None:
     make_deterministic(run.config.seed)
     epochs = _choose_epochs(run)
     for window in run.windows.ranking:
-        window_candidates(run, window, epochs)
+        write_candidates(run, window, epochs)
     _train_final_retriever(run, epochs)
     _train_final_ranker(run)
 
@@ -65,7 +72,7 @@ def _choose_epochs(run: Run) -> int:
     return int(chosen["epochs"])
 
 
-def window_candidates(run: Run, window: Window, epochs: int) -> None:
+def write_candidates(run: Run, window: Window, epochs: int) -> None:
     """Train a retriever as of the window's cutoff, and let it propose the window's candidates."""
     path = run.folder.path(*_candidates_path(window))
     if path.exists():
@@ -109,7 +116,7 @@ def _train_final_ranker(run: Run) -> None:
     """Choose how long the ranker trains and calibrate it on the last ranking window; then train on all of them."""
     if run.folder.path("ranking", "saved_model").exists():
         return
-    examples, encoders = ranking_examples(run)
+    examples, encoders = make_ranking_examples(run)
     settings = run.ranker_settings()
     chosen = run.folder.read_json("ranking", "selection.json")
     if chosen is None:
@@ -131,7 +138,7 @@ def _train_final_ranker(run: Run) -> None:
     write_ranking(run, model, encoders, catalogue_at_cutoff(run, encoders), calibration)
 
 
-def ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
+def make_ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
     """Make the ranker's examples of all ranking windows, on the candidates that the run's folder has."""
     encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data, run.config.encoder)
     return [_examples(run, window, encoders) for window in run.windows.ranking], encoders

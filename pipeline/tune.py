@@ -21,7 +21,7 @@ from nextbest.modelling.training import Progress, Training, make_deterministic
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_folder import RunFolder
-from nextbest.pipeline.train import ranking_examples, window_candidates
+from nextbest.pipeline.train import make_ranking_examples, write_candidates
 from nextbest.pipeline.tune_result import StageResult, TuneResult, write_best, write_trials
 from nextbest.pipeline.tune_search import Objective, Search, digest
 from nextbest.pipeline.tune_space import Stage, dimensions, with_settings
@@ -116,9 +116,9 @@ def _tune_ranking(run: Run, epochs: int, trials: int) -> StageResult:
 def _examples(run: Run, epochs: int) -> tuple[list[WindowExamples], Encoders]:
     """Make the ranker's examples; of the retrievers nothing but their candidates stays in the run's folder."""
     for window in run.windows.ranking:
-        window_candidates(run, window, epochs)
+        write_candidates(run, window, epochs)
     shutil.rmtree(run.folder.path("retrieval", "checkpoints"), ignore_errors=True)
-    return ranking_examples(run)
+    return make_ranking_examples(run)
 
 
 def _search(

@@ -83,7 +83,7 @@ class Search:
         """
         ended = self._read()
         while len(ended) < trials:
-            ended.append(self._try(ended, objective, _of_all(ended, trials, progress)))
+            ended.append(self._try(ended, objective, _in_search(ended, trials, progress)))
             write_text(self._record, json.dumps([asdict(trial) for trial in ended], indent=1) + "\n")
         shutil.rmtree(self._checkpoints, ignore_errors=True)
         return tuple(ended)
@@ -174,8 +174,8 @@ class Search:
         return Trial(number, settings, scores, pruned, time.monotonic() - begun)
 
 
-def _of_all(ended: list[Trial], trials: int, progress: Progress) -> Progress:
-    """Return what shows a trial's progress as a part of the whole search's."""
+def _in_search(ended: list[Trial], trials: int, progress: Progress) -> Progress:
+    """Return a function that shows a trial's progress as a part of the whole search's."""
     best = f", best so far {max(trial.score for trial in ended if not trial.pruned):.4f}" if ended else ""
 
     def show(what: str, share: float) -> None:

@@ -21,12 +21,11 @@ from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import load_config
-from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, make_test_set
+from nextbest.pipeline.evaluate import load_exported, make_test_set
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.pipeline.run_folder import RunFolder
-from nextbest.serving.recommender import Recommender
 
 __all__ = ["METRICS", "Trial", "measure"]
 
@@ -109,15 +108,9 @@ def _refresh_and_measure(task: Task, trained: Run, split: int) -> None:
 
 def _measure_exported(task: Task, trial: Trial, spent: Stopwatch | None) -> None:
     """Measure what was exported, as `pipeline.evaluate` does."""
-    folder, history = trial.run.folder, trial.run.history
-    recommender = Recommender(folder.path("recommender"))
-    requests = Requests(recommender, trial.snapshot, history.products.ids)
-    candidates = min(trial.run.config.ranking.candidates, len(history.products))
-    scorers: dict[str, Scorer] = {
-        "retrieval": ExportedRetrieval(folder.path("retrieval", "saved_model"), requests),
-        "ranking": ExportedRecommender(recommender, requests, history.products, candidates),
-    }
-    trial.measure(task, scorers, spent, revision=folder.manifest()["git_revision"])
+    retrieval, ranking = load_exported(trial.run, trial.snapshot)
+    revision = trial.run.folder.manifest()["git_revision"]
+    trial.measure(task, {"retrieval": retrieval, "ranking": ranking}, spent, revision=revision)
 
 
 @dataclass(frozen=True)

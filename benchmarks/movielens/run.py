@@ -29,10 +29,9 @@ from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.results import compare_models, stage_pairs
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
-from nextbest.pipeline.evaluate import ExportedRecommender, ExportedRetrieval, Requests, make_test_set
+from nextbest.pipeline.evaluate import load_exported, make_test_set
 from nextbest.pipeline.run import Run, start_run
 from nextbest.pipeline.run_all import train_and_compose
-from nextbest.serving.recommender import Recommender
 
 __all__ = ["Chosen", "Fit", "PeerGrid", "choose", "fits_of", "main_metric", "measure", "validation_of"]
 
@@ -107,14 +106,8 @@ def _peers(run: Run, chosen: Mapping[str, Chosen], test_set: TestSet) -> Figures
 
 def _stages(run: Run, snapshot: Snapshot) -> dict[str, Scorer]:
     """Return what the run exported, as `pipeline.evaluate` measures it."""
-    recommender = Recommender(run.folder.path("recommender"))
-    products = run.history.products
-    requests = Requests(recommender, snapshot, products.ids)
-    candidates = min(run.config.ranking.candidates, len(products))
-    return {
-        "retrieval": ExportedRetrieval(run.folder.path("retrieval", "saved_model"), requests),
-        "ranking": ExportedRecommender(recommender, requests, products, candidates),
-    }
+    retrieval, ranking = load_exported(run, snapshot)
+    return {"retrieval": retrieval, "ranking": ranking}
 
 
 def _figures(scorers: Mapping[str, Scorer], test_set: TestSet, run: Run) -> Figures:

@@ -23,7 +23,7 @@ WORKING = LoadCheck({"recommender": ModelCheck("")})
 BROKEN = LoadCheck({"ranking": ModelCheck("it hangs")})
 
 
-def infra_says(verdict: LoadCheck) -> Any:
+def load_check_returns(verdict: LoadCheck) -> Any:
     return mock.patch.object(nextbest.pipeline.export, "check_loads", lambda servables, config: verdict)
 
 
@@ -76,7 +76,7 @@ def test_all_warmup_records_are_replayed_before_a_push(trained: Trained) -> None
 def test_what_is_not_good_enough_is_not_pushed(demanding: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     with (
-        infra_says(WORKING),
+        load_check_returns(WORKING),
         pytest.raises(NotApprovedError, match=r"ndcg@5 is 0\.\d+ .*at least 0.99 is required.*--force"),
     ):
         export_run(reopened(demanding), models)
@@ -86,7 +86,7 @@ def test_what_is_not_good_enough_is_not_pushed(demanding: Path, tmp_path: Path) 
 
 def test_force_pushes_it_and_the_manifest_says_so(demanding: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    with infra_says(WORKING):
+    with load_check_returns(WORKING):
         assert export_run(reopened(demanding), models, force=True) == 1
     pushed = manifest(models, 1)
     assert pushed["forced"] is True and pushed["blessing"]["blessed"] is False
@@ -94,7 +94,7 @@ def test_force_pushes_it_and_the_manifest_says_so(demanding: Path, tmp_path: Pat
 
 
 def test_what_does_not_load_elsewhere_cannot_be_forced(run: Path, tmp_path: Path) -> None:
-    with infra_says(BROKEN), pytest.raises(NotApprovedError, match="nor can it be forced: ranking: it hangs"):
+    with load_check_returns(BROKEN), pytest.raises(NotApprovedError, match="nor can it be forced: ranking: it hangs"):
         export_run(reopened(run), tmp_path / "models", force=True)
     assert not (tmp_path / "models").exists()
     assert (run / "evaluation" / "INFRA_NOT_BLESSED").exists()
@@ -108,14 +108,14 @@ def test_only_so_many_versions_are_kept_as_the_config_says(run: Path, trained: T
     shutil.copytree(trained.models, models)
     for _ in range(2):
         assert run_nextbest("export", "--models", models, "--rollback", "1").code == 0
-    with infra_says(WORKING):
+    with load_check_returns(WORKING):
         assert export_run(reopened(run), models) == 4
     assert versions(models / "recommender") == [3, 4]
 
 
 class TestCommand:
     def test_a_run_that_is_not_approved_ends_with_1_after_its_metrics(self, demanding: Path, tmp_path: Path) -> None:
-        with infra_says(WORKING):
+        with load_check_returns(WORKING):
             refused = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models")
             assert (refused.code, "at least 0.99 is required" in refused.err) == (1, True)
             forced = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models", "--force", "--json")
@@ -126,7 +126,7 @@ class TestCommand:
     ) -> None:
         config = trained.config.with_name("demanding.toml")
         config.write_text(trained.config.read_text(encoding="utf-8") + ASKED, encoding="utf-8")
-        with infra_says(WORKING):
+        with load_check_returns(WORKING):
             refused = run_nextbest("run", "--config", config, "--out", demanding, "--models", tmp_path / "m", "--json")
         config.unlink()
         assert refused.code == 1 and "at least 0.99 is required" in refused.err

@@ -55,7 +55,7 @@ def tuned(toml: Path) -> TuneResult:
 
     out = toml.parent.parent / "tuned"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(nextbest.pipeline.tune, "window_candidates", killed)
+        patch.setattr(nextbest.pipeline.tune, "write_candidates", killed)
         tune(toml, out, 2, "both", ignore_progress)
     assert not (out / "best.toml").exists()
     return tune(toml, out, 2, "both", ignore_progress)
@@ -103,7 +103,7 @@ def test_the_best_toml_is_a_config_of_the_same_tables(toml: Path, tuned: TuneRes
 
 
 def test_again_nothing_is_trained(toml: Path, tuned: TuneResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("select_epochs", "select_ranker", "window_candidates"):
+    for name in ("select_epochs", "select_ranker", "write_candidates"):
         monkeypatch.delattr(nextbest.pipeline.tune, name)
     assert tune(toml, tuned.best.parent, 2, "both", ignore_progress) == tuned
 
