@@ -69,7 +69,8 @@ class Models:
                     for number in wanted.keys() - before.keys():
                         self._versions.setdefault(name, {})[number] = _Version(wanted[number])
                 self._wanted[name] = wanted
-            if any([self._advance(name) for name in self._wanted]):
+            unloaded = [self._advance(name) for name in self._wanted]
+            if any(unloaded):
                 gc.collect()  # a tf.Graph is made of cycles: without this the memory grows with each version
 
     def states(self, name: str) -> dict[int, tuple[int, ServingError | None]]:
