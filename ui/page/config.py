@@ -17,14 +17,14 @@ ACCOUNTS = "NEXTBEST_AUTH"
 
 
 class PageConfig(SettingsModel):
-    """How the page is served, and what it recommendations. Nothing in it opens the page to other machines by itself."""
+    """How the page is served, and what it offers. Nothing in it opens the page to other machines by itself."""
 
     host: str = "127.0.0.1"
     """The address to listen on. Any other than this machine's own wants accounts and an HTTPS proxy in front."""
     port: int = Field(7860, ge=0, le=65535)
     """The port to listen on; 0 takes a free one."""
     auth_file: Path | None = None
-    """A file of accounts, a line `user:password` each; error_text for its owner alone. Without it the environment
+    """A file of accounts, a line `user:password` each; readable for its owner alone. Without it the environment
     variable NEXTBEST_AUTH holds them; without both everyone who reaches the page may use it."""
     upload_megabytes: int = Field(20, ge=1)
     """The largest file that may be uploaded, in MB."""

@@ -109,7 +109,7 @@ class VersionData:
 
     @cached_property
     def product_names(self) -> Array:
-        """As customers call the products, [num_products]."""
+        """The products' names, [num_products]."""
         return product_names(self.recommender)
 
     @cached_property

@@ -60,7 +60,7 @@ def profile_view(profile: Profile) -> Markup:
     dates = [found for found in profile.attributes if found.role == "date"]
     others = [found for found in profile.attributes if found.role in ("category", "boolean", "text")]
     rows = [(sentence_case(found.label), sentence_case(found.value), _share(found)) for found in others]
-    columns = [Column("Attribute"), Column("Value"), Column("SharedComponents by")]
+    columns = [Column("Attribute"), Column("Value"), Column("Shared by")]
     return Markup('<p class="muted">{}</p><div class="groups">{}{}{}</div>').format(
         about,
         groups,

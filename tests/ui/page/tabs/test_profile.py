@@ -15,6 +15,7 @@ from nextbest.ui.page.version_data import (
 def test_every_attribute_is_shown_once(data: VersionData, customer: SelectedCustomer) -> None:
     shown = profile_view(data.profiles.profile(data.request(customer)))
     assert shown.count('scope="row"') == len(data.recommender.customer_columns)
+    assert "Shared by" in shown
 
 
 def test_a_unit_is_said_once_and_a_few_are_not_none() -> None:
