@@ -16,7 +16,7 @@ from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Calibration, Evaluation, Slice
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.load_check import LoadCheck
-from nextbest.serving.formatting import shown_name
+from nextbest.serving.formatting import format_name
 
 __all__ = ["model_card"]
 
@@ -139,7 +139,7 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
 
 
 def _columns(columns: dict[str, ColumnConfig]) -> str:
-    return ", ".join(_escaped(shown_name(name)) for name, column in columns.items() if column.role != "id")
+    return ", ".join(_escaped(format_name(name)) for name, column in columns.items() if column.role != "id")
 
 
 def _quality(evaluation: Evaluation) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _quality(evaluation: Evaluation) -> Iterator[str]:
 def _groups(evaluation: Evaluation) -> Iterator[str]:
     for column, groups in evaluation.slices.items():
         models = [name for name in evaluation.models if any(name in group.models for group in groups.values())]
-        headings = (shown_name(column), "customers", *models)
+        headings = (format_name(column), "customers", *models)
         rows = (
             [label, f"{group.customers:,}", *(format_interval(group.models.get(model)) for model in models)]
             for label, group in groups.items()
@@ -197,8 +197,8 @@ def _policy(policy: PolicyConfig) -> Iterator[str]:
 
 def _describe_rule(rule: Rule) -> str:
     """Return where a rule excludes a product."""
-    sides = [f"the customer's {_escaped(shown_name(rule.customer))}"] if rule.customer else []
-    sides += [f"the product's {_escaped(shown_name(rule.product))}"] if rule.product else []
+    sides = [f"the customer's {_escaped(format_name(rule.customer))}"] if rule.customer else []
+    sides += [f"the product's {_escaped(format_name(rule.product))}"] if rule.product else []
     sides += [] if rule.value is None else [_escaped(rule.value)]
     text = f"{sides[0]} {_EXCLUDED_WHERE[rule.op]} {sides[1]}"
     return f"{text}, or unknown" if rule.customer and rule.missing == "exclude" else text
@@ -220,11 +220,11 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
     for column, groups in evaluation.slices.items():
         known = {label: group for label, group in groups.items() if _SERVED in group.models}
         if len(known) > 1:
-            yield f"- {_weakest(shown_name(column), known, _heading(evaluation))}"
+            yield f"- {_weakest(format_name(column), known, _heading(evaluation))}"
 
 
 def _compared(evaluation: Evaluation) -> str:
-    columns = [_escaped(shown_name(column)) for column in evaluation.slices]
+    columns = [_escaped(format_name(column)) for column in evaluation.slices]
     return f"groups by {', '.join(columns)} alone" if columns else "no groups of customers (`evaluation.slices`)"
 
 

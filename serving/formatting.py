@@ -12,14 +12,14 @@ __all__ = [
     "MISSING",
     "SHARE",
     "column_title",
+    "format_change",
+    "format_name",
+    "format_number",
+    "format_probability",
+    "format_similarity",
+    "format_value",
     "is_money",
     "sentence_case",
-    "shown_change",
-    "shown_name",
-    "shown_number",
-    "shown_probability",
-    "shown_similarity",
-    "shown_value",
 ]
 
 MISSING = "-"
@@ -39,12 +39,12 @@ def is_money(unit: str) -> bool:
     return _MONEY.fullmatch(unit) is not None
 
 
-def shown_name(column: str) -> str:
+def format_name(column: str) -> str:
     """Return a column's name as people read it."""
     return column.replace("_", " ")
 
 
-def shown_value(value: Any, column: Mapping[str, Any]) -> str:
+def format_value(value: Any, column: Mapping[str, Any]) -> str:
     """Return a raw value as people read it, with its unit; MISSING for NaN, an infinity and ''.
 
     Args:
@@ -59,10 +59,10 @@ def shown_value(value: Any, column: Mapping[str, Any]) -> str:
         return str(np.datetime64(int(value), "D"))
     if column["role"] == "boolean":
         return "yes" if value else "no"
-    return shown_number(float(value), column["unit"])
+    return format_number(float(value), column["unit"])
 
 
-def shown_number(value: float, unit: str = "") -> str:
+def format_number(value: float, unit: str = "") -> str:
     """Return a finite number, sensibly rounded, with its unit: 42,137 EUR; 129.90 EUR/year; 2.5 years; 43%."""
     if unit == SHARE:
         return f"{_rounded(100 * value, 1)}%"
@@ -80,28 +80,28 @@ def _rounded(value: float, decimals: int, cents: bool = False) -> str:
     return f"{rounded:.{decimals}f}" if cents else f"{rounded:.{decimals}f}".rstrip("0")
 
 
-def shown_probability(value: float) -> str:
+def format_probability(value: float) -> str:
     """Return a probability with one decimal, so that those of a column stand below each other: 6.0%."""
     return f"{value:.1%}"
 
 
-def shown_similarity(value: float) -> str:
+def format_similarity(value: float) -> str:
     """Return a cosine with two decimals, for the same reason: 0.30."""
     return f"{value:.2f}"
 
 
-def shown_change(value: float, decimals: int) -> str:
+def format_change(value: float, decimals: int) -> str:
     """Return a difference with its sign, and a minus as wide as the plus: +0.42."""
     return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def sentence_case(name: str) -> str:
     """Return a column's, a category's or a model's name as a title: 'current_account' is 'Current account'."""
-    title = shown_name(name)
+    title = format_name(name)
     return title[:1].upper() + title[1:]
 
 
 def column_title(name: str, unit: str) -> str:
     """Return a column's name as the title of values that carry the unit: duration_months in months is 'Duration'."""
-    title = shown_name(name)
+    title = format_name(name)
     return sentence_case(title.removesuffix(f" {unit}") if unit else title)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.formatting import MISSING, shown_name, shown_probability, shown_similarity, shown_value
+from nextbest.serving.formatting import MISSING, format_name, format_probability, format_similarity, format_value
 from nextbest.serving.insights.explanations import Explainer, Explanation, explain_recommendations
 from nextbest.serving.recommender import Filters, Recommender, product_names
 from nextbest.serving.store.versions import Version
@@ -112,14 +112,14 @@ def print_recommendations(answers: list[dict[str, Any]], columns: Mapping[str, M
         for heading in ("#", "product", "name", "probability", "similarity", "before ranking"):
             table.add_column(heading, justify="left" if heading in ("product", "name") else "right")
         for name in columns:
-            table.add_column(shown_name(name))
+            table.add_column(format_name(name))
         for product in answer["products"]:
             table.add_row(
                 str(product["rank"]),
                 product["product_id"],
                 product["name"],
-                shown_probability(product["probability"]),
-                shown_similarity(product["similarity"]),
+                format_probability(product["probability"]),
+                format_similarity(product["similarity"]),
                 str(product["retrieval_rank"]),
                 *(_shown_cell(product["product"][name], column) for name, column in columns.items()),
             )
@@ -132,7 +132,7 @@ def print_recommendations(answers: list[dict[str, Any]], columns: Mapping[str, M
 
 
 def _shown_cell(value: Any, column: Mapping[str, Any]) -> str:
-    return MISSING if value is None else shown_value(value, column)
+    return MISSING if value is None else format_value(value, column)
 
 
 def _excluded_lines(excluded: Mapping[str, str]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array
 from nextbest.serving.config import ProfilesConfig
-from nextbest.serving.formatting import shown_name
+from nextbest.serving.formatting import format_name
 
 __all__ = [
     "CategoryColumn",
@@ -191,7 +191,7 @@ def form_fields_from_schema(
 
 
 def _form_field(name: str, column: Mapping[str, Any], **settings: Any) -> FormField:
-    return FormField(name, shown_name(name), column["role"], column["unit"], **settings)
+    return FormField(name, format_name(name), column["role"], column["unit"], **settings)
 
 
 def _number_settings(role: str, sorted_values: Array, config: ProfilesConfig) -> dict[str, Any]:

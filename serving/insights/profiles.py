@@ -23,7 +23,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features, positions_of
 from nextbest.serving.artifacts.assets import SCHEMA
 from nextbest.serving.config import ProfilesConfig
-from nextbest.serving.formatting import MISSING, SHARE, is_money, shown_value
+from nextbest.serving.formatting import MISSING, SHARE, format_value, is_money
 from nextbest.serving.insights.customer_columns import (
     CategoryColumn,
     FormField,
@@ -177,7 +177,7 @@ class Profiles:
 
     def _attribute(self, field: FormField, raw: Any, code: int | None) -> Attribute:
         column = self._described[field.name]
-        value = shown_value(raw, column)
+        value = format_value(raw, column)
         missing = value == MISSING
         known = self._columns.get(field.name)
         comparison: dict[str, Any] = {}
@@ -199,7 +199,7 @@ class Profiles:
             return comparison
         quartiles = np.quantile(peers, _QUARTERS)
         comparison["quartile_values"] = tuple(quartiles.tolist())
-        comparison["quartiles"] = tuple(shown_value(quartile, column) for quartile in quartiles)
+        comparison["quartiles"] = tuple(format_value(quartile, column) for quartile in quartiles)
         return comparison if missing else comparison | {"percentile": percentile_rank(value, peers)}
 
     def _shares(self, known: CategoryColumn, raw: Any, name: str, code: int | None) -> dict[str, Any]:

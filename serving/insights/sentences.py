@@ -15,7 +15,7 @@ import numpy as np
 from nextbest.data.dataset import Array
 from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.serving.config import ExplanationConfig
-from nextbest.serving.formatting import MISSING, shown_name, shown_number, shown_value
+from nextbest.serving.formatting import MISSING, format_name, format_number, format_value
 from nextbest.serving.recommender import Recommender, product_names
 
 __all__ = ["FeatureText", "SentenceWriter", "feature_name", "write_sentence"]
@@ -58,7 +58,7 @@ _NUM_NAMED = 3
 
 def feature_name(feature: NamedFeature) -> str:
     """Return what people call a feature."""
-    columns = [shown_name(column) for column in feature.columns]
+    columns = [format_name(column) for column in feature.columns]
     return " and ".join(columns) if feature.name == "column" else _NAMES[feature.name].format(*columns)
 
 
@@ -140,7 +140,7 @@ class SentenceWriter:
         kind, (column, *others) = value.feature.kind, value.feature.columns
         name = feature_name(value.feature)
         columns = self._columns[kind]
-        text = " / ".join(shown_value(self._raw(value, kind, one), columns[one]) for one in (column, *others))
+        text = " / ".join(format_value(self._raw(value, kind, one), columns[one]) for one in (column, *others))
         if text == MISSING:
             return FeatureText(text, f"unknown {name}")
         match columns[column]["role"]:
@@ -152,7 +152,7 @@ class SentenceWriter:
                 return FeatureText(text, name if text == "yes" else f"not {name}")
             case "text":
                 return FeatureText(text, f"the {name}")
-        return FeatureText(shown_name(text), f"{name} {shown_name(text)}")
+        return FeatureText(format_name(text), f"{name} {format_name(text)}")
 
     def _held_count(self, value: FeatureValue) -> FeatureText:
         count = int((value.customer["held_products"] != "").sum())
@@ -172,15 +172,15 @@ class SentenceWriter:
         groups = self._products.columns[column]
         rows = self._products.positions(value.customer["held_products"])
         count = int((groups[rows[rows >= 0]] == groups[value.product]).sum())
-        group = shown_name(str(groups[value.product])) or "unknown"
+        group = format_name(str(groups[value.product])) or "unknown"
         if column != self._category:
-            group = f"with {shown_name(column)} {group}"
+            group = f"with {format_name(column)} {group}"
         return FeatureText(str(count) if count else "none", f"{count} {group} held" if count else f"no {group} yet")
 
     def _gap(self, value: FeatureValue) -> FeatureText:
         left, right = value.feature.columns
         texts = [
-            shown_value(self._raw(value, kind, column), self._columns[kind][column])
+            format_value(self._raw(value, kind, column), self._columns[kind][column])
             for kind, column in (("customer", left), ("product", right))
         ]
         return FeatureText(" against ".join(texts), self._compared(value))
@@ -193,7 +193,7 @@ class SentenceWriter:
         """Describe the product's side of the crossed categories."""
         columns = [column for column in value.feature.columns if column in self._columns["product"]]
         categories = (str(self._products.columns[column][value.product]) for column in columns)
-        text = ", ".join(shown_name(category) or MISSING for category in categories)
+        text = ", ".join(format_name(category) or MISSING for category in categories)
         return FeatureText(text, feature_name(value.feature))
 
     def _raw(self, value: FeatureValue, kind: str, column: str) -> Any:
@@ -212,8 +212,8 @@ class SentenceWriter:
 
 def _shown_amount(name: str, amount: float) -> str:
     if name in _RATIOS:
-        return _RATIOS[name].format(shown_number(float(np.exp(amount))))
-    return shown_number(amount)
+        return _RATIOS[name].format(format_number(float(np.exp(amount))))
+    return format_number(amount)
 
 
 def write_sentence(contributions: Sequence[float], texts: Sequence[FeatureText], config: ExplanationConfig) -> str:

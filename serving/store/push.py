@@ -33,7 +33,7 @@ from nextbest.serving.store.versions import (
     unfinished_versions,
 )
 
-__all__ = ["lock_new_version", "lock_shared", "make_folder", "prune", "push", "rollback", "sync", "try_lock"]
+__all__ = ["lock_new_version", "lock_shared", "prune", "push", "rollback", "try_lock"]
 
 
 def push(
@@ -65,7 +65,7 @@ def push(
         _remove_leftovers(target)
         try:
             for name in models:
-                make_folder(target / name)
+                _make_folder(target / name)
                 staging = target / name / f"{STAGING}-{version}"
                 _stage(models[name], staging, version, manifest or {}, (assets or {}).get(name, {}))
             for name in commit_order(models):
@@ -144,12 +144,12 @@ def _stage(source: Path, staging: Path, version: int, entries: Mapping[str, Any]
         write_text(path, json.dumps(manifest | {**entries} | pushed, indent=2, sort_keys=True) + "\n")
     for folder, _, files in os.walk(staging, topdown=False):
         for name in (*files, os.curdir):
-            sync(Path(folder, name))
+            _sync(Path(folder, name))
 
 
 def _rename(folder: Path, name: str) -> None:
     os.rename(folder, folder.with_name(name))
-    sync(folder.parent)
+    _sync(folder.parent)
 
 
 def _remove(target: Path, version: int) -> bool:
@@ -185,7 +185,7 @@ def _remove_leftovers(target: Path) -> None:
                 _remove(target, version)
 
 
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     """Bring a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -194,12 +194,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> None:
+def _make_folder(path: Path) -> None:
     """Make a folder and its parents, if they are missing, such that they outlast a power failure."""
     if not path.is_dir():
-        make_folder(path.parent)
+        _make_folder(path.parent)
         path.mkdir(exist_ok=True)
-        sync(path.parent)
+        _sync(path.parent)
 
 
 _LOCKS = ".versions"
@@ -210,7 +210,7 @@ def lock_new_version(target: Path) -> Iterator[int]:
     """Yield a version above all that were ever given out below `target`, locked within the block."""
     with _new_lock_file(target) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        sync(target / _LOCKS)
+        _sync(target / _LOCKS)
         yield int(Path(file.name).name)
 
 
@@ -237,14 +237,14 @@ def lock_shared(target: Path, version: int) -> Iterator[None]:
 
 def _lock_file(target: Path, version: int) -> IO[str]:
     """Open the lock file of a version that is there; one that was copied there by hand gets its file now."""
-    make_folder(target / _LOCKS)
+    _make_folder(target / _LOCKS)
     return (target / _LOCKS / str(version)).open("a")
 
 
 def _new_lock_file(target: Path) -> IO[str]:
     """Make the lock file of a version above all others."""
     locks = target / _LOCKS
-    make_folder(locks)
+    _make_folder(locks)
     given = {int(file.name) for file in locks.iterdir() if file.name.isdecimal()}
     number = 1 + max(given | models_by_version(target).keys() | unfinished_versions(target), default=0)
     while True:

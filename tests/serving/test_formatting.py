@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.serving.formatting import column_title, is_money, sentence_case, shown_name, shown_number, shown_value
+from nextbest.serving.formatting import column_title, format_name, format_number, format_value, is_money, sentence_case
 
 
 def number(unit: str = "") -> dict[str, str]:
@@ -39,20 +39,20 @@ def number(unit: str = "") -> dict[str, str]:
 )
 def test_numbers_are_rounded_and_have_their_unit(value: float, unit: str, text: str) -> None:
     # The tables hold float32, whose 0.1 is 0.10000000149 and whose 129.9 is 129.899993896.
-    assert shown_value(np.float32(value), number(unit)) == text
+    assert format_value(np.float32(value), number(unit)) == text
 
 
 @pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf, ""])
 @pytest.mark.parametrize("role", ["number", "date", "boolean", "category"])
 def test_missing_values_are_a_dash(missing: float | str, role: str) -> None:
-    assert shown_value(missing, {"role": role, "unit": "EUR"}) == "-"
+    assert format_value(missing, {"role": role, "unit": "EUR"}) == "-"
 
 
 def test_other_roles() -> None:
-    assert shown_value(np.float32(19_993), {"role": "date", "unit": ""}) == "2024-09-27"
-    assert [shown_value(np.float32(value), {"role": "boolean", "unit": ""}) for value in (1, 0)] == ["yes", "no"]
-    assert shown_value("self-employed", {"role": "category", "unit": ""}) == "self-employed"
-    assert shown_name("credit_utilisation") == "credit utilisation"
+    assert format_value(np.float32(19_993), {"role": "date", "unit": ""}) == "2024-09-27"
+    assert [format_value(np.float32(value), {"role": "boolean", "unit": ""}) for value in (1, 0)] == ["yes", "no"]
+    assert format_value("self-employed", {"role": "category", "unit": ""}) == "self-employed"
+    assert format_name("credit_utilisation") == "credit utilisation"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_money_has_a_currency(unit: str, money: bool) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.sampled_from(["", "EUR", "%", "years"]))
 def test_what_is_read_is_close_to_what_is_there(value: float, unit: str) -> None:
-    read = float(shown_number(value, unit).removesuffix(unit).replace(",", ""))
+    read = float(format_number(value, unit).removesuffix(unit).replace(",", ""))
     assert abs(read - value) <= (0.5 if abs(value) >= 1000 else 0.00501)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from nextbest.serving.formatting import sentence_case, shown_number
+from nextbest.serving.formatting import format_number, sentence_case
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.page.config import PageConfig
@@ -94,7 +94,7 @@ class Controls:
 
     def _appetites(self, data: VersionData) -> list[tuple[str, str]]:
         risks = highest_risks(data, self._config)
-        limits = {name: "any" if risk is None else f"up to {shown_number(risk)}" for name, risk in risks.items()}
+        limits = {name: "any" if risk is None else f"up to {format_number(risk)}" for name, risk in risks.items()}
         return [(f"{name} ({limit})", name) for name, limit in limits.items()]
 
     @staticmethod

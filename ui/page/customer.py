@@ -18,7 +18,7 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.formatting import column_title, sentence_case, shown_name, shown_value
+from nextbest.serving.formatting import column_title, format_name, format_value, sentence_case
 from nextbest.serving.requests import requests_from_file
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import alert, definitions, empty_state, html, join
@@ -53,7 +53,7 @@ def card(data: VersionData, customer: SelectedCustomer) -> Markup:
     if customer.uploaded:
         chips.append("uploaded")
     if customer.edited:
-        chips.append(f"edited: {', '.join(map(shown_name, customer.edited))}")
+        chips.append(f"edited: {', '.join(map(format_name, customer.edited))}")
     marks = join(Markup('<span class="chip">{}</span>').format(chip) for chip in chips)
     return Markup('<section class="card" aria-label="The chosen customer"><h2>{}</h2>{}{}</section>').format(
         customer.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
@@ -61,7 +61,7 @@ def card(data: VersionData, customer: SelectedCustomer) -> Markup:
 
 
 def _shown(raw: Any, column: Mapping[str, Any]) -> str:
-    text = shown_value(raw, column)
+    text = format_value(raw, column)
     return sentence_case(text) if column["role"] == "category" else text
 
 

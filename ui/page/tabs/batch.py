@@ -16,7 +16,7 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError
-from nextbest.serving.formatting import shown_probability, shown_similarity
+from nextbest.serving.formatting import format_probability, format_similarity
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
@@ -181,8 +181,8 @@ def preview(data: VersionData, path: Path, rows: int) -> Markup:
             str(row.customer_id),
             str(row.rank),
             str(data.product_names[data.product_rows[row.product_id]]),
-            shown_probability(row.probability),
-            shown_similarity(row.similarity),
+            format_probability(row.probability),
+            format_similarity(row.similarity),
             str(row.retrieval_rank),
         )
         for row in scored

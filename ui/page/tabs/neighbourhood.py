@@ -14,7 +14,7 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.dataset import Array
-from nextbest.serving.formatting import MISSING, SHARE, sentence_case, shown_number, shown_similarity
+from nextbest.serving.formatting import MISSING, SHARE, format_number, format_similarity, sentence_case
 from nextbest.serving.insights.neighbourhood import NeighbourhoodView
 from nextbest.ui.page.html import Column, bar, empty_state, html, join, table
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates
@@ -111,7 +111,7 @@ def _points(view: NeighbourhoodView, rows: Array, name: str, colour: str, size: 
         textfont={"color": "#ffffff", "size": 11},
         name=name,
         customdata=[
-            (str(Markup.escape(view.names[row])), shown_similarity(float(view.similarity[row]))) for row in rows
+            (str(Markup.escape(view.names[row])), format_similarity(float(view.similarity[row]))) for row in rows
         ],
         hovertemplate="%{customdata[0]}<br>similarity %{customdata[1]}<extra>" + str(Markup.escape(name)) + "</extra>",
         marker={"size": size, "color": colour, "opacity": opacity},
@@ -150,8 +150,8 @@ def neighbours_view(view: NeighbourhoodView) -> Markup:
         (
             found.name,
             sentence_case(found.category) or MISSING,
-            bar(found.share, shown_number(found.share, SHARE)),
-            f"{shown_number(found.lift)} times",
+            bar(found.share, format_number(found.share, SHARE)),
+            f"{format_number(found.lift)} times",
         )
         for found in view.held_by_neighbours
     ]

@@ -15,12 +15,12 @@ from markupsafe import Markup
 from nextbest.serving.formatting import (
     MISSING,
     column_title,
+    format_name,
+    format_number,
+    format_probability,
+    format_similarity,
+    format_value,
     sentence_case,
-    shown_name,
-    shown_number,
-    shown_probability,
-    shown_similarity,
-    shown_value,
 )
 from nextbest.ui.page.html import Column, bar, definitions, details, empty_state, html, join, table
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, listen
@@ -119,8 +119,8 @@ def recommendations_table(data: VersionData, recommendations: Sequence[Recommend
     rows = [
         (
             _product(data, recommendation, recommendation.product_id == selected),
-            bar(recommendation.probability / highest if highest else 0, shown_probability(recommendation.probability)),
-            shown_similarity(recommendation.similarity),
+            bar(recommendation.probability / highest if highest else 0, format_probability(recommendation.probability)),
+            format_similarity(recommendation.similarity),
             _rank_change(recommendation),
             *([_risk(data, recommendation.row)] if len(data.risks) else []),
             *(_value(data, name, recommendation.row) for name in numbers),
@@ -150,7 +150,7 @@ def _product(data: VersionData, recommendation: Recommendation, selected: bool) 
 def _value(data: VersionData, column: str, row: int) -> str:
     described = data.recommender.manifest["products"]["columns"][column]
     value = data.recommender.products.columns[column][row]
-    text = shown_value(value, described)
+    text = format_value(value, described)
     return sentence_case(text) if described["role"] == "category" else text
 
 
@@ -170,7 +170,7 @@ def _terms(data: VersionData, row: int) -> list[str]:
     values = data.recommender.products.columns
     names = [name for name in ruled if name in values and name != policy["risk_column"]]
     return [
-        f"{shown_name(name)} {_value(data, name, row)}"
+        f"{format_name(name)} {_value(data, name, row)}"
         for name in names
         if not isinstance(values[name][row], np.floating) or values[name][row] > 0  # 0 and missing require nothing
     ]
@@ -182,7 +182,7 @@ def _risk(data: VersionData, row: int) -> str:
     if np.isnan(value):
         return MISSING
     lowest, highest = data.risks[0], data.risks[-1]
-    text = f"{shown_number(value)} of {shown_number(highest)}"
+    text = f"{format_number(value)} of {format_number(highest)}"
     return bar((value - lowest + 1) / (highest - lowest + 1), text, "risk")
 
 

@@ -20,11 +20,11 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.windows import EPOCH
 from nextbest.serving.formatting import (
     column_title,
+    format_change,
+    format_number,
+    format_probability,
+    format_value,
     sentence_case,
-    shown_change,
-    shown_number,
-    shown_probability,
-    shown_value,
 )
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.ui.page.customer import card
@@ -168,7 +168,7 @@ def _range_hint(field: FormField) -> str | None:
         return None
     if field.role == "date":
         return f"usually {_day(field.low)} to {_day(field.high)}"
-    return f"usually {shown_number(field.low)} to {shown_number(field.high)}"
+    return f"usually {format_number(field.low)} to {format_number(field.high)}"
 
 
 def form_value(field: FormField, raw: Any) -> Any:
@@ -275,7 +275,7 @@ def _scores(recommendation: Recommendation) -> tuple[str, str]:
     name = Markup('<span class="product"><span class="rank">{}</span>{}</span>').format(
         recommendation.rank, recommendation.name
     )
-    return name, shown_probability(recommendation.probability)
+    return name, format_probability(recommendation.probability)
 
 
 def _change(before: Recommendation | None, recommendation: Recommendation) -> Markup:
@@ -285,7 +285,7 @@ def _change(before: Recommendation | None, recommendation: Recommendation) -> Ma
     places = before.rank - recommendation.rank
     arrow = f"▲ {places}" if places > 0 else f"▼ {-places}" if places < 0 else "="
     kind = "up" if places > 0 else "down" if places < 0 else "same"
-    return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), shown_change(points, 1))
+    return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), format_change(points, 1))
 
 
 def _mark(text: str, kind: str) -> Markup:
@@ -302,7 +302,7 @@ def _half(title: str, rows: Sequence[Sequence[str]]) -> Markup:
 def _describe_changes(data: VersionData, request: Features, changed: Mapping[str, Any]) -> list[str]:
     described = data.recommender.manifest["customers"]["columns"]
     return [
-        f"{sentence_case(name)}: {shown_value(request[name][0], described[name])} → {shown_value(raw, described[name])}"
+        f"{sentence_case(name)}: {format_value(request[name][0], described[name])} → {format_value(raw, described[name])}"
         for name, raw in changed.items()
     ]
 

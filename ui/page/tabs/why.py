@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from nextbest.data.dataset import Array
 from nextbest.data.errors import FailedError
-from nextbest.serving.formatting import sentence_case, shown_change, shown_number, shown_probability
+from nextbest.serving.formatting import format_change, format_number, format_probability, sentence_case
 from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.explanations import Explanation, FeatureImportance, Importance
 from nextbest.ui.page.config import PageConfig
@@ -128,7 +128,7 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
         name = Markup("{}{}").format(sentence_case(found.name), kind)
         direction = "more" if found.contribution >= 0 else "less"
         drawing = _bar(low, high, start, end, direction)
-        rows.append((name, found.value, drawing, shown_change(found.contribution, 2)))
+        rows.append((name, found.value, drawing, format_change(found.contribution, 2)))
     rows.append(this)
     columns = [
         Column("Feature"),
@@ -146,7 +146,7 @@ def _score_name(name: str, explanation: Explanation, score: float) -> str:
     """Return a score's name, for the ranking with its probability."""
     if explanation.stage == "retrieval":
         return name
-    return f"{name}: {shown_probability(1 / (1 + math.exp(-score)))}"
+    return f"{name}: {format_probability(1 / (1 + math.exp(-score)))}"
 
 
 def _add_margin(low: float, high: float) -> tuple[float, float]:
@@ -155,7 +155,7 @@ def _add_margin(low: float, high: float) -> tuple[float, float]:
 
 
 def _total(low: float, high: float, value: float) -> tuple[Markup, str]:
-    return _bar(low, high, low, value, "base"), shown_change(value, 2).removeprefix("+")
+    return _bar(low, high, low, value, "base"), format_change(value, 2).removeprefix("+")
 
 
 def _bar(low: float, high: float, start: float, end: float, kind: str) -> Markup:
@@ -205,7 +205,7 @@ def beeswarm(found: Importance, most: int) -> Markup:
 def _mean(value: float, largest: float) -> Markup:
     width = 100 * value / largest if largest else 0.0
     drawing = '<span class="with-bar">{}<span class="bar" aria-hidden="true"><i style="width:{}%"></i></span></span>'
-    return Markup(drawing).format(shown_number(value), f"{width:.1f}")
+    return Markup(drawing).format(format_number(value), f"{width:.1f}")
 
 
 def _swarm(feature: FeatureImportance, reach: float) -> Markup:
