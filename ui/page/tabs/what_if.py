@@ -302,8 +302,8 @@ def _half(title: str, rows: Sequence[Sequence[str]]) -> Markup:
 def _describe_changes(data: VersionData, request: Features, changed: Mapping[str, Any]) -> list[str]:
     described = data.recommender.manifest["customers"]["columns"]
     return [
-        f"{sentence_case(name)}: {format_value(request[name][0], described[name])} → {format_value(raw, described[name])}"
-        for name, raw in changed.items()
+        f"{sentence_case(name)}: {format_value(request[name][0], column)} → {format_value(changed[name], column)}"
+        for name, column in ((name, described[name]) for name in changed)
     ]
 
 
