@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nextbest.ui.cli_options import Backend, Categories, Client, Exclude, Json, MaxRisk, Models
-from nextbest.ui.console import print_json, shown_progress
+from nextbest.ui.console import Json, Models, print_json, shown_progress
 
 if TYPE_CHECKING:
     from nextbest.serving.insights.explanations import Explainer
     from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["recommend", "score", "ui"]
+
+MaxRisk = Annotated[float | None, typer.Option("--max-risk", help="The highest product risk wanted.")]
+Categories = Annotated[list[str] | None, typer.Option("--category", help="A wanted category; repeat for more.")]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="A product id to leave out; repeat for more.")]
+Backend = Annotated[
+    str, typer.Option("--backend", help="Backend: local, or TF Serving: grpc[s]://HOST:PORT, http[s]://HOST:PORT.")
+]
+Client = Annotated[
+    Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see the README.")
+]
 
 
 def recommend(

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nextbest.ui.cli_options import Config, Force, Json, Models, Out
-from nextbest.ui.console import StartProgress, open_console, print_json, shown_progress
+from nextbest.ui.console import Json, Models, StartProgress, open_console, print_json, shown_progress
 
 if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.pipeline.run import Run
 
 __all__ = ["evaluate", "export", "refresh", "run", "schema", "simulate", "train", "tune"]
+
+Config = Annotated[Path, typer.Option("--config", help="The TOML that describes the tables.")]
+Out = Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on when it is named again.")]
+Force = Annotated[bool, typer.Option("--force", help="Push the models though they are not approved.")]
 
 
 def simulate(

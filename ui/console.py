@@ -1,4 +1,4 @@
-"""The terminal: tables and JSON on standard output, progress on standard error, and how a command ends."""
+"""What all commands share: options, JSON on standard output, progress on standard error, and how a command ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,10 @@ from nextbest.data.errors import FailedError, InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["StartProgress", "open_console", "print_json", "run_command", "shown_progress"]
+__all__ = ["Json", "Models", "StartProgress", "open_console", "print_json", "run_command", "shown_progress"]
+
+Models = Annotated[Path, typer.Option("--models", help="The folder of the served models.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 _LOG_WIDTH = 140
 
