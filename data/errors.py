@@ -1,12 +1,23 @@
-"""Errors for people: what is wrong with an input, all at once, each with its place and the remedy."""
+"""Errors for people: what is wrong with an input, all at once, with place and remedy; a package that is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EXAMPLES", "FailedError", "InputError", "Problem", "more_like_these", "quote_value"]
+__all__ = [
+    "EXAMPLES",
+    "EXTRAS",
+    "FailedError",
+    "InputError",
+    "MissingPackageError",
+    "Problem",
+    "explain_missing_packages",
+    "more_like_these",
+    "quote_value",
+]
 
 EXAMPLES = 20
 """How many rows with the same problem are named one by one."""
@@ -66,3 +77,47 @@ def quote_value(value: Any) -> str:
     """Return a value as a message repeats it: quoted, and cut when it is long."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+EXTRAS = {
+    "gradio": "page",
+    "grpc": "clients",
+    "httpx": "clients",
+    "markupsafe": "page",
+    "optuna": "train",
+    "pandas": "train",
+    "plotly": "train",
+    "rich": "cli",
+    "scann": "scann",
+    "scipy": "train",
+    "shap": "explain",
+    "sqlalchemy": "sql",
+    "tensorflow_metadata": "train",
+    "tensorflow_recommenders": "train",
+    "tensorflow_serving": "clients",
+    "tf_keras": "train",
+    "tomlkit": "train",
+    "typer": "cli",
+}
+"""Package that is not always installed -> the extra of nextbest that brings it (see pyproject.toml)."""
+
+
+class MissingPackageError(ImportError):
+    """A package is missing that an extra of nextbest brings; the message names both."""
+
+
+@contextmanager
+def explain_missing_packages() -> Iterator[None]:
+    """Say of a package that cannot be found which extra brings it.
+
+    Raises:
+        MissingPackageError: The block imported a package that is not installed and that `EXTRAS` knows.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        remedy = f"pip install 'nextbest[{EXTRAS[package]}]'"
+        raise MissingPackageError(f"the package {package!r} is not installed; {remedy}", name=package) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+import nextbest
 from nextbest.ui.console import Json, Models, StartProgress, open_console, print_json, shown_progress
 
 if TYPE_CHECKING:
@@ -47,14 +48,7 @@ def schema(
     out: Annotated[Path, typer.Option("--out", help="The TOML to write.")] = Path("nextbest.toml"),
 ) -> None:
     """Infer the TOML from the tables, for a person to correct."""
-    from nextbest.data.errors import InputError, Problem
-    from nextbest.data.tables.infer_config import infer_config
-    from nextbest.data.tables.write_config import write_toml
-
-    if out.exists():
-        raise InputError([Problem(str(out), None, None, "the file is there already", "name another --out")])
-    folder = out.parent.resolve()
-    write_toml(infer_config(customers.resolve(), products.resolve(), interactions.resolve(), folder), out)
+    nextbest.infer_config(customers, products, interactions, out)
     typer.echo(f"wrote {out}: look through the roles, the events and the windows before you train")
 
 

@@ -1,8 +1,350 @@
-"""nextbest: a two-stage recommender of a bank customer's next best products."""
+"""nextbest: a two-stage recommender of a bank customer's next best products.
 
+From a notebook:
+
+    import nextbest
+
+    config = nextbest.simulate_bank("bank")  # or nextbest.infer_config("customers.csv", "products.csv", "events.csv")
+    outcome = nextbest.train(config, out="runs/demo", models="models", progress=print)
+
+    bank = nextbest.load("models")
+    table = nextbest.recommend(bank, ["C000001"], top=5, filters=nextbest.Filters(max_risk=3))
+    nextbest.score(bank, "bank/customers.csv", "scores.parquet")
+
+A path is a `str` or a `Path`. Bad input raises `InputError`, which lists all its problems. Importing this loads nothing
+heavy: a function imports what it needs when it is called. `load`, `recommend` and `score` need NumPy, pyarrow, pydantic
+and TensorFlow alone; the others need extras, `pip install 'nextbest[all]'` for all of them.
+"""
+
+from __future__ import annotations
+
+import importlib
 import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextbest.data.errors import FailedError, InputError, MissingPackageError, explain_missing_packages
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nextbest.evaluation.results import Evaluation
+    from nextbest.modelling.training import Progress
+    from nextbest.pipeline.config import RunConfig as Config
+    from nextbest.pipeline.run_all import Outcome
+    from nextbest.serving.recommender import Filters, Recommendations, Recommender
+
+    __version__: str
 
 # TensorFlow Recommenders refuses Keras 3, and TensorFlow reads both when it is imported: so they are set before any
 # module of ours can import it.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error; failures still raise
+
+__all__ = [
+    "Config",
+    "Evaluation",
+    "FailedError",
+    "Filters",
+    "InputError",
+    "MissingPackageError",
+    "Outcome",
+    "Recommendations",
+    "Recommender",
+    "__version__",
+    "evaluate",
+    "infer_config",
+    "load",
+    "read_config",
+    "recommend",
+    "refresh",
+    "score",
+    "simulate_bank",
+    "train",
+]
+
+_CLASSES = {
+    "Config": ("nextbest.pipeline.config", "RunConfig"),
+    "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
+    "Filters": ("nextbest.serving.recommender", "Filters"),
+    "Outcome": ("nextbest.pipeline.run_all", "Outcome"),
+    "Recommendations": ("nextbest.serving.recommender", "Recommendations"),
+    "Recommender": ("nextbest.serving.recommender", "Recommender"),
+}
+"""Public name -> the module that defines it and its name there, imported when it is first used."""
+
+if not TYPE_CHECKING:  # a checker would otherwise let any name pass
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value = version("nextbest")
+        elif name in _CLASSES:
+            module, attribute = _CLASSES[name]
+            with explain_missing_packages():
+                value = getattr(importlib.import_module(module), attribute)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+@explain_missing_packages()
+def simulate_bank(out: str | Path, customers: int = 10_000, products: int = 120, seed: int = 7) -> Path:
+    """Simulate a bank: three tables, the TOML that describes them, and the best possible recommendations.
+
+    Args:
+        out: The folder to make; it may exist if it is empty.
+        customers: How many customers.
+        products: How many products, at least 20.
+        seed: The same seed gives the same bank.
+
+    Returns:
+        The path of the TOML.
+
+    Raises:
+        FileExistsError: `out` holds something already.
+    """
+    from nextbest.data.bank import BankConfig, simulate_bank
+
+    return simulate_bank(BankConfig(customers=customers, products=products, seed=seed), Path(out))
+
+
+@explain_missing_packages()
+def infer_config(
+    customers: str | Path, products: str | Path, interactions: str | Path, out: str | Path = "nextbest.toml"
+) -> Path:
+    """Guess what three CSV or Parquet files mean, and write it as a TOML for a person to correct.
+
+    Args:
+        customers: The customers.
+        products: The products.
+        interactions: The dated interactions.
+        out: The TOML to write; the paths in it are relative to its folder.
+
+    Returns:
+        The path of the TOML.
+
+    Raises:
+        InputError: The tables have problems, or there is such a file already.
+    """
+    from nextbest.data.errors import Problem
+    from nextbest.data.tables.infer_config import infer_config
+    from nextbest.data.tables.write_config import write_toml
+
+    toml = Path(out)
+    if toml.exists():
+        raise InputError([Problem(str(toml), None, None, "the file is there already", "name another file to write")])
+    tables = (Path(customers).resolve(), Path(products).resolve(), Path(interactions).resolve())
+    write_toml(infer_config(*tables, toml.parent.resolve()), toml)
+    return toml
+
+
+@explain_missing_packages()
+def read_config(path: str | Path) -> Config:
+    """Read the TOML of a run: what the tables mean and how models are made of them, with all defaults.
+
+    Raises:
+        InputError: It is missing, is not valid TOML, or has problems.
+    """
+    from nextbest.pipeline.config import load_config
+
+    return load_config(Path(path))
+
+
+@explain_missing_packages()
+def train(
+    config: str | Path,
+    out: str | Path,
+    models: str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[str], object] | None = None,
+) -> Outcome:
+    """Train retrieval and ranking, measure both, and push the models if they are good enough: `nextbest run`.
+
+    Args:
+        config: The TOML that describes the tables.
+        out: The run's folder; a killed run goes on when it is named again.
+        models: Push the models here; without it none are pushed.
+        force: Push models that are not approved too.
+        progress: Called with the name of each step as it begins, for example `print`.
+
+    Returns:
+        The evaluation, and the version that was pushed or the reason why none was.
+
+    Raises:
+        InputError: The config or the tables have problems, or `out` holds something else.
+    """
+    from nextbest.pipeline.run import start_run
+    from nextbest.pipeline.run_all import run_all
+
+    run = start_run(Path(config), Path(out), _begin_step(progress))
+    return run_all(run, None if models is None else Path(models), force)
+
+
+@explain_missing_packages()
+def evaluate(out: str | Path, *, progress: Callable[[str], object] | None = None) -> Evaluation:
+    """Return what a trained run's models achieve on its test window; it is measured once and then read.
+
+    Args:
+        out: The run's folder.
+        progress: As for `train`.
+
+    Raises:
+        InputError: `out` holds no trained run, or its tables have changed.
+    """
+    from nextbest.pipeline.evaluate import evaluate_run
+    from nextbest.pipeline.run import open_run
+
+    return evaluate_run(open_run(Path(out), _begin_step(progress)))
+
+
+@explain_missing_packages()
+def refresh(
+    trained: str | Path,
+    config: str | Path,
+    out: str | Path,
+    models: str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[str], object] | None = None,
+) -> int | None:
+    """Bring a trained run up to newer tables without training: products, popularity, holdings, statistics.
+
+    Args:
+        trained: The folder of the trained run.
+        config: The TOML of the newer tables.
+        out: The new run's folder.
+        models: As for `train`.
+        force: As for `train`.
+        progress: As for `train`.
+
+    Returns:
+        The version that was pushed; None without `models`.
+
+    Raises:
+        InputError: The config or the tables have problems, or the trained weights do not fit them.
+        FailedError: The models are not good enough to be pushed.
+    """
+    from nextbest.pipeline.export import export_run
+    from nextbest.pipeline.refresh import refresh, start_refresh
+
+    run = start_refresh(Path(trained), Path(config), Path(out), _begin_step(progress))
+    refresh(Path(trained), run)
+    return None if models is None else export_run(run, Path(models), force)
+
+
+@explain_missing_packages()
+def load(models: str | Path, backend: str = "local", client: str | Path | None = None) -> Recommender:
+    """Load the newest models that were pushed, or let a TF Serving answer for those that it serves.
+
+    Args:
+        models: The folder that models are pushed to.
+        backend: 'local', or a server's URL, grpc[s]://HOST:PORT or http[s]://HOST:PORT.
+        client: A TOML with deadlines, TLS and batches for a server.
+
+    Raises:
+        FileNotFoundError: No model was pushed there.
+        InputError: The URL or the TOML has problems.
+    """
+    from nextbest.serving.recommender import Recommender
+
+    if backend == "local":
+        return Recommender.load(Path(models))
+    from nextbest.serving.backends.config import load_client_config
+
+    return Recommender.load(Path(models), backend, load_client_config(None if client is None else Path(client)))
+
+
+@explain_missing_packages()
+def recommend(
+    recommender: Recommender, customers: Sequence[str] | str | Path, top: int = 5, filters: Filters | None = None
+) -> pa.Table:
+    """Recommend products to some customers.
+
+    Args:
+        recommender: What `load` returned.
+        customers: A list of ids that the models know, or the path of a CSV or Parquet file with the customers' columns.
+        top: How many products per customer at most.
+        filters: Narrow the result.
+
+    Returns:
+        A row per recommendation, best first: customer_id, rank, product_id, probability, similarity, retrieval_rank.
+        pandas has it by `.to_pandas()`.
+
+    Raises:
+        InputError: An id, the file or a filter has problems.
+    """
+    from nextbest.serving.scoring import recommendation_table
+
+    ids, request = _read_customers(recommender, customers, filters)
+    return recommendation_table(ids, recommender.recommend(request, top, filters))
+
+
+@explain_missing_packages()
+def score(
+    recommender: Recommender,
+    customers: Sequence[str] | str | Path,
+    out: str | Path,
+    top: int = 10,
+    filters: Filters | None = None,
+    *,
+    why: bool = False,
+) -> int:
+    """Recommend products to many customers, into a file.
+
+    Args:
+        recommender: What `load` returned.
+        customers: As for `recommend`.
+        out: The file to write, .csv or .parquet, with the columns that `recommend` returns.
+        top: How many products per customer at most.
+        filters: Narrow the result.
+        why: Add a column with the sentence that says why; slow, some 15 to 30 recommendations a second.
+
+    Returns:
+        How many recommendations were written.
+
+    Raises:
+        InputError: An id, a file or a filter has problems.
+    """
+    from nextbest.serving.insights.explanations import Explainer
+    from nextbest.serving.scoring import check_output, score
+
+    check_output(Path(out))
+    ids, request = _read_customers(recommender, customers, filters)
+    explainer = Explainer(recommender) if why else None
+    return score(recommender, ids, request, Path(out), top, filters, explainer=explainer)
+
+
+def _begin_step(progress: Callable[[str], object] | None) -> Callable[[str], Progress]:
+    """Return what the pipeline calls with a step's name; how far the step is, is not reported."""
+
+    def begin(step: str) -> Progress:
+        if progress is not None:
+            progress(step)
+        return lambda doing, share: None
+
+    return begin
+
+
+def _read_customers(
+    recommender: Recommender, customers: Sequence[str] | str | Path, filters: Filters | None
+) -> tuple[Any, Any]:
+    """Return ids and raw requests, once the filters have been checked."""
+    import numpy as np
+
+    from nextbest.serving.requests import check_filters, requests_for_ids, requests_from_file
+
+    if filters is not None:
+        check_filters(recommender, filters)
+    if isinstance(customers, str | Path):
+        return requests_from_file(recommender, Path(customers))
+    ids = np.asarray(customers, object)
+    return ids, requests_for_ids(recommender, ids)

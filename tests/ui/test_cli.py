@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,8 +41,10 @@ class TestHelp:
         assert (help_.returncode, help_.stderr) == (0, "")
 
     def test_the_console_command_is_this_one(self) -> None:
-        (script,) = importlib.metadata.entry_points(group="console_scripts", name="nextbest")
-        assert script.value == "nextbest.ui.cli:main"
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["scripts"] == {"nextbest": "nextbest.__main__:main"}
+        shown = subprocess.run([sys.executable, "-m", "nextbest", "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert shown.returncode == 0 and all(f" {command} " in shown.stdout for command in COMMANDS)
 
 
 class TestUsage:
