@@ -13,7 +13,7 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders
 from nextbest.graph.query import encoded_spec
 from nextbest.graph.served_inputs import CANDIDATE_INPUTS
-from nextbest.graph.signatures import examples_signature, input_specs, require, signature
+from nextbest.graph.signatures import examples_signature, graph_function, input_specs, require, signature
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.examples import CatalogueStatistics
 from nextbest.ranking.model import RankingModel
@@ -68,10 +68,10 @@ class RankingServable(tf.Module):
         candidates = tf.TensorSpec([None, None], tf.int32, name="candidates")
         similarity = tf.TensorSpec([None, None], tf.float32, name="similarity")
         scored = [encoded_spec(encoders.customers), candidates, similarity]
-        self.score = tf.function(self._score, input_signature=scored)
-        self.features = tf.function(self._features, input_signature=scored)
+        self.score = graph_function(self._score, input_signature=scored)
+        self.features = graph_function(self._features, input_signature=scored)
         vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
-        self.score_features = tf.function(self._score_features, input_signature=[vectors])
+        self.score_features = graph_function(self._score_features, input_signature=[vectors])
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""

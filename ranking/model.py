@@ -240,6 +240,7 @@ class RankingModel(tfrs.Model):
             },
         }
 
+    @tf.autograph.experimental.do_not_convert  # it has no Python control flow over tensors, and is traced sooner
     def compute_loss(self, inputs: Tensors, training: bool = False) -> tf.Tensor:
         """Return the mean loss of a batch, a scalar."""
         if self._data is None:

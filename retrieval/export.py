@@ -11,7 +11,15 @@ import tensorflow as tf
 from nextbest.data.feature_names import feature_width
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.query import encoded_spec
-from nextbest.graph.signatures import clip_k, examples_signature, input_specs, join_first, require, signature
+from nextbest.graph.signatures import (
+    clip_k,
+    examples_signature,
+    graph_function,
+    input_specs,
+    join_first,
+    require,
+    signature,
+)
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Retriever
 
@@ -55,14 +63,16 @@ class RetrievalServable(tf.Module):
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         self.product_embeddings = tf.Variable(retriever.product_embeddings, trainable=False, name="product_embeddings")
-        self.encode = tf.function(self._encode, input_signature=[self.request_spec])
-        self.embed = tf.function(self._embed, input_signature=[encoded_spec(encoders.customers)])
-        self.embed_products = tf.function(self._embed_products, input_signature=[*input_specs("product_id").values()])
-        self.features = tf.function(self._features, input_signature=[encoded_spec(encoders.customers)])
+        self.encode = graph_function(self._encode, input_signature=[self.request_spec])
+        self.embed = graph_function(self._embed, input_signature=[encoded_spec(encoders.customers)])
+        self.embed_products = graph_function(
+            self._embed_products, input_signature=[*input_specs("product_id").values()]
+        )
+        self.features = graph_function(self._features, input_signature=[encoded_spec(encoders.customers)])
         vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
-        self.embed_features = tf.function(self._embed_features, input_signature=[vectors])
+        self.embed_features = graph_function(self._embed_features, input_signature=[vectors])
         embedding = tf.TensorSpec([None, retriever.product_embeddings.shape[1]], tf.float32)
-        self.similarities = tf.function(self._similarities, input_signature=[embedding])
+        self.similarities = graph_function(self._similarities, input_signature=[embedding])
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""

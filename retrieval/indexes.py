@@ -14,6 +14,7 @@ from nextbest.data.dataset import Array
 from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, is_listed, mask_of_products
+from nextbest.graph.signatures import graph_function
 from nextbest.retrieval.config import IndexConfig
 
 __all__ = ["ExactIndex", "IndexChoice", "ScannIndex", "choose_index"]
@@ -202,7 +203,7 @@ def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, co
 
 
 def _median_milliseconds(index: _MaskingTopK, queries: Array, k: int, repeats: int = 9) -> float:
-    call = tf.function(lambda batch: index(batch, k=k))
+    call = graph_function(lambda batch: index(batch, k=k))
     batch = tf.constant(queries)
     call(batch)
     times = []
