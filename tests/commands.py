@@ -24,7 +24,7 @@ def _load_once(folder: str, inode: int, changed: int) -> Any:
     return _load(folder)
 
 
-def _load_model(folder: str) -> Any:
+def load_model(folder: str) -> Any:
     """Load a SavedModel that this process has not loaded yet; most commands of the tests ask the same one."""
     found = os.stat(os.path.join(folder, "saved_model.pb"))
     return _load_once(os.path.realpath(folder), found.st_ino, found.st_mtime_ns)
@@ -44,7 +44,7 @@ def run_nextbest(*arguments: str | Path) -> Outcome:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["nextbest", *map(str, arguments)]),
-        mock.patch.object(tf.saved_model, "load", _load_model),
+        mock.patch.object(tf.saved_model, "load", load_model),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
