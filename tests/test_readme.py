@@ -15,12 +15,16 @@ import pytest
 import tensorflow as tf
 import typer.main
 
+from nextbest.data.settings import RENAMED
 from nextbest.ui.cli import app
 from tests.commands import load_model
 from tests.conftest import ROOT
 from tests.trained import Trained
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PAGE_ADDRESS = "http://127.0.0.1:7860"
 """Where `make ui` opens the page."""
 
@@ -129,3 +133,9 @@ class TestNames:
         for row in re.findall(r"^\| (?:Where|How|What) .*\| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE):
             for path, name in re.findall(r"`(\w+/[\w/]+\.py)`, `(\w+)`", row):
                 assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), (path, name)
+
+
+def test_the_changelog_names_each_renamed_setting() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for old, new in RENAMED.items():
+        assert re.search(rf"^ *\| .*\b{re.escape(old)}\b.* \| .*\b{re.escape(new)}\b.* \|$", text, re.MULTILINE), old
