@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import tensorflow as tf
 import typer.main
 
 from nextbest.data.settings import RENAMED
+from nextbest.pipeline.config import load_config
 from nextbest.ui.cli import app
 from tests.commands import load_model
 from tests.conftest import ROOT
@@ -44,6 +46,12 @@ def inline_commands(text: str) -> list[list[str]]:
     """Return the words after `nextbest` of each command in running text; options in brackets may be left out."""
     found = re.findall(r"`nextbest ([^`]+)`", text)
     return [command.replace("[", "").replace("]", "").split() for command in found]
+
+
+def toml_blocks(text: str) -> list[str]:
+    """Return the indented blocks that begin with a section, not indented."""
+    blocks = re.findall(r"^(?: {4}\[.*\n)(?: {4}.*\n)*", text, re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks]
 
 
 def options(name: str) -> set[str]:
@@ -133,6 +141,14 @@ class TestNames:
         for row in re.findall(r"^\| (?:Where|How|What) .*\| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE):
             for path, name in re.findall(r"`(\w+/[\w/]+\.py)`, `(\w+)`", row):
                 assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), (path, name)
+
+
+def test_the_readmes_settings_are_valid(small_bank: Path, tmp_path: Path) -> None:
+    blocks = toml_blocks(PAGES[0].read_text(encoding="utf-8"))
+    assert len(blocks) >= 3
+    for block in blocks:
+        (tmp_path / "nextbest.toml").write_text(f"{small_bank.read_text(encoding='utf-8')}\n{block}", encoding="utf-8")
+        load_config(tmp_path / "nextbest.toml")
 
 
 def test_the_changelog_names_each_renamed_setting() -> None:
