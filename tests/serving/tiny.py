@@ -60,7 +60,12 @@ def export(folder: Path, label: str = "v", factor: float = 1.0, *, warmup: bool 
     tf.saved_model.save(tiny, str(folder), signatures=signatures)
     assets = folder / ASSETS
     assets.mkdir()
-    manifest = {"as_of_day": 20_000, "customers": {"columns": {"income": {}}}}
+    manifest = {
+        "as_of_day": 20_000,
+        "customers": {"columns": {"income": {}}},
+        "products": {"columns": {}},
+        "policy": {"risk_column": None, "category_column": None},
+    }
     (assets / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     Table(tiny.product_ids.numpy().astype(str).astype(object), {}).save(assets / PRODUCTS)
     Table(CUSTOMER_IDS, REQUESTS).save(assets / CUSTOMERS)
