@@ -23,6 +23,32 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+SHARE_A_SERVER = ("tests/ui/browser/", "tests/ui/page/", "tests/test_emulator/")
+"""Folders whose tests run in one worker, so that their server starts once."""
+STARTS_FIRST = "tests/pipeline/test_kill.py"
+"""The longest file; its worker makes the shared run while the other one does what needs none."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the shared run as slow; say which tests share a worker, and in which order they are given out.
+
+    Else the tests of a file share one (--dist loadgroup reads the marks).
+    """
+    need_the_run = set()
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = next((folder for folder in SHARE_A_SERVER if file.startswith(folder)), file)
+        item.add_marker(pytest.mark.xdist_group(group))
+        if "small_bank" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+            need_the_run.add(file)
+    items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0], need_the_run))
+
+
+def _turn(file: str, need_the_run: set[str]) -> int:
+    return 0 if file == STARTS_FIRST else 2 if file in need_the_run else 1
+
+
 @pytest.fixture(scope="session")
 def fartrans() -> Path:
     """Return the folder of the FAR-Trans bank data, which lies beside the checkout and not in it."""
