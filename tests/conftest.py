@@ -29,6 +29,7 @@ STARTS_FIRST = "tests/pipeline/test_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the shared run as slow; say which tests share a worker, and in which order they are given out.
 
