@@ -22,13 +22,13 @@ ui: .venv/installed
 	$(BIN)/nextbest ui --models models
 
 test: lint
-	$(BIN)/pytest -q --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder
 
 # For the inner loop: all that needs no training.
 quick: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -q --numprocesses 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not slow"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -7,9 +7,10 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from nextbest.serving.recommender import Recommender
@@ -29,20 +30,29 @@ STARTS_FIRST = "tests/pipeline/test_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the shared run as slow; say which tests share a worker, and in which order they are given out.
+class Groups(LoadScopeScheduling):
+    """Gives the tests of a file to one worker, and those of all files that share a server.
 
-    Else the tests of a file share one (--dist loadgroup reads the marks).
+    It is what xdist's --dist loadgroup is for, whose marks pytest 9.2 does not hand on.
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARE_A_SERVER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Let xdist give out tests by group."""
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the shared run as slow, and order the files by when they should be given out."""
     need_the_run = set()
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = next((folder for folder in SHARE_A_SERVER if file.startswith(folder)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
         if "small_bank" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-            need_the_run.add(file)
+            need_the_run.add(item.nodeid.partition("::")[0])
     items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0], need_the_run))
 
 
