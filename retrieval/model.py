@@ -127,7 +127,6 @@ class TwoTowerModel(tfrs.Model):
                 "frequency": tf.constant(examples.frequency),
             }
 
-    @tf.autograph.experimental.do_not_convert  # it has no Python control flow over tensors, and is traced sooner
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Return the mean loss of a batch, a scalar."""
         if self._data is None:
