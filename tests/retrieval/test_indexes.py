@@ -275,7 +275,8 @@ class TestChoice:
         # One leaf of 63 searched and ten products rescored: some of the true ten are missed.
         poor = recall_wanted == 1.0
         scann = ScannIndex(IndexConfig(leaves_searched=1 if poor else 63, reordered=10 if poor else 1000)).index(LARGE)
-        monkeypatch.setattr("nextbest.retrieval.indexes._median_milliseconds", lambda index, queries, k: times[type(index)])
+        measure = "nextbest.retrieval.indexes._median_milliseconds"
+        monkeypatch.setattr(measure, lambda index, queries, k: times[type(index)])
         choice = choose_index(exact, scann, unit_vectors(50, 9), IndexConfig(recall=recall_wanted, k=10))
         assert choice.kind == kind
         assert why in choice.reason
