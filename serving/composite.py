@@ -94,7 +94,8 @@ class RecommenderServable(tf.Module):
 
     def _query_spec(self) -> dict[str, Any]:
         (query,), _ = self._retrieval.encode.concrete_functions[0].structured_input_signature
-        return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in query.items()}
+        # Sorted, since a loaded model gives them in another order in each process.
+        return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in sorted(query.items())}
 
     def packed_columns(self) -> dict[str, list[str]]:
         """Return the columns of `recommend_packed`'s inputs `words` and `numbers`, in order."""
