@@ -96,7 +96,7 @@ def test_a_vocabulary_in_the_models_own_assets_is_fine(tmp_path: Path) -> None:
     words.write_text("a\nb\n", encoding="utf-8")
     module = tf.Module()
     rows = tf.lookup.TextFileInitializer(
-        str(words), tf.string, tf.lookup.TextFileIndex.Complete_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        str(words), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
     )
     module.table = tf.lookup.StaticHashTable(rows, -1)
     module.call = tf.function(lambda x: module.table.lookup(x), input_signature=[tf.TensorSpec([None], tf.string)])
@@ -155,8 +155,6 @@ def test_the_ops_that_touch_files_are_complete() -> None:
     stock = {name: op_def_registry.get(name) for name in dir(tf.raw_ops)}
     described = {name: {arg.name for arg in (*op.input_arg, *op.attr)} for name, op in stock.items() if op}
     touching = {name for name, arguments in described.items() if arguments & OUTSIDE}
-    assert touching - OF_THE_FORMAT <= nextbest.serving.artifacts.load_check._OUTSIDE
-    assert (
-        described.keys()
-        >= nextbest.serving.artifacts.load_check._OUTSIDE | nextbest.serving.artifacts.load_check._PYTHON
-    )  # no name is misspelt
+    checked = nextbest.serving.artifacts.load_check
+    assert touching - OF_THE_FORMAT <= checked._FILE_AND_NETWORK_OPS
+    assert described.keys() >= checked._FILE_AND_NETWORK_OPS | checked._PYTHON_OPS  # no name is misspelt
