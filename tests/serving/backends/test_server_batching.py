@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nextbest.serving.backends.messages import Tensor
 from nextbest.serving.backends.server import concat_answers, no_rows, pad_lists, split
 
-WORDS, Complete = np.dtype(object), np.dtype(np.int64)
+WORDS, INTEGERS = np.dtype(object), np.dtype(np.int64)
 
 
 @given(st.integers(1, 40), st.integers(1, 50))
@@ -40,9 +40,9 @@ def test_narrower_answers_are_padded() -> None:
 def test_lists_are_filled_up_and_nothing_else(width: int, expected: int) -> None:
     specs = {
         "held": Tensor(WORDS, (None, None)),
-        "days": Tensor(Complete, (None, None)),
+        "days": Tensor(INTEGERS, (None, None)),
         "words": Tensor(WORDS, (None, 3)),
-        "k": Tensor(Complete, (None,)),
+        "k": Tensor(INTEGERS, (None,)),
     }
     inputs = {
         "held": np.full((2, width), "P1", object),
