@@ -45,11 +45,11 @@ class TestConfig:
             ("seed = 7", "seed = -7", ("'seed'", "greater than or equal to 0")),
             ("embedding_dim = 8", "embeding_dim = 8", ("'retrieval.embeding_dim'", "correct its name")),
             ("epochs = 2", "epochs = 'two'", ("'retrieval.epochs'", "valid integer")),
-            ('slices = ["segment"]', 'slices = ["tribe"]', ("'tribe'", "no column of customers")),
+            ('slices = ["segment"]', 'slices = ["tribe"]', ("'tribe'", "not a column of customers")),
             (
                 "[ranking]",
                 '[ranking]\ncategory_crosses = [["age", "brand"]]',
-                ("'age'", "no category column of customers"),
+                ("'age'", "not a category column of customers"),
             ),
             ("ranking_windows = 2", "ranking_windows = 40", ("data.windows", "lower windows.ranking_windows")),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2034-09-27", ("data.windows", "must lie within")),
