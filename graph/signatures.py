@@ -69,7 +69,7 @@ def examples_signature(
 def graph_function(function: Callable[..., Any], input_signature: Sequence[Any] | None = None) -> Any:
     """Return a tf.function of one that has no Python control flow over tensors, as all of ours are.
 
-    Without AutoGraph, which would rewrite the source of whatever it calls, it is traced in two thirds of the time.
+    It is traced without AutoGraph, which would rewrite the source of whatever it calls.
     """
     return tf.function(function, input_signature=input_signature, autograph=False)
 
