@@ -32,7 +32,7 @@ class Problem:
     file: str
     """The file, or the database's URL without its password."""
     column: str | None
-    """The column, when one is to blame."""
+    """The column, or of a TOML the setting, when one is to blame."""
     row: int | None
     """The place in the file, counted in `unit`s from 1. A CSV file's header stands on line 1."""
     what: str
@@ -45,7 +45,8 @@ class Problem:
     def __str__(self) -> str:
         place = [self.file]
         if self.column is not None:
-            place.append(f"column {self.column!r}")
+            kind = "setting" if self.file.endswith(".toml") else "column"
+            place.append(f"{kind} {self.column!r}")
         if self.row is not None:
             place.append(f"{self.unit} {self.row}")
         return f"{', '.join(place)}: {self.what}" + (f"; {self.remedy}" if self.remedy else "")

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["new_file", "new_folder", "replace_folder", "surviving_folder", "write_instead", "write_text"]
+__all__ = ["is_free", "new_file", "new_folder", "replace_folder", "surviving_folder", "write_instead", "write_text"]
+
+
+def is_free(path: Path) -> bool:
+    """Return whether a folder may be made here: there is nothing, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -28,8 +28,11 @@ Answer = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 """From the inputs of a signature to its outputs, by name."""
 
 
-def signature(answer: Answer, specs: Mapping[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
-    """Return a signature that checks its inputs and answers them.
+def signature(answer: Answer, specs: Mapping[str, tf.TensorSpec]) -> tf.types.experimental.PolymorphicFunction:
+    """Return a signature that checks its inputs and answers them; it is called with a dict of them.
+
+    It is traced when it is saved, together with the model's functions: those that several signatures call are traced
+    and exported once.
 
     Called with a wrong number of dimensions or with inputs of different batch sizes it raises an InvalidArgument that
     names them.
@@ -39,10 +42,10 @@ def signature(answer: Answer, specs: Mapping[str, tf.TensorSpec]) -> tf.types.ex
         specs: Input -> tensor specification; the batch is the first dimension of all.
     """
 
-    def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return answer(_check_shapes(inputs, specs))
 
-    return graph_function(call).get_concrete_function(**specs)
+    return graph_function(call, input_signature=[specs])
 
 
 def examples_signature(
@@ -50,7 +53,7 @@ def examples_signature(
     specs: Mapping[str, tf.TensorSpec],
     defaults: Mapping[str, int],
     parallel: tuple[str, ...] = (),
-) -> tf.types.experimental.ConcreteFunction:
+) -> tf.types.experimental.PolymorphicFunction:
     """Return a signature that answers the requests in `examples`, serialized tf.Examples, string [batch].
 
     Args:

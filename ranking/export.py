@@ -24,10 +24,10 @@ __all__ = ["RankingServable", "save_ranking"]
 class RankingServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
-    The composite calls `score`, for explanations `features` and `score_features`, and reads `product_ids`.
-    Signatures: `rank` (a raw customer, candidates and their similarities), `serving_default` (the same in tf.Examples,
-    with the lists `candidates` and `similarity`) and `transform_features` (tf.Examples to encoded queries, see
-    `graph.query`).
+    The composite calls `score`, for explanations `features` and `score_features`, reads `product_ids`, and tracks
+    `resources`, which those functions read. Signatures: `rank` (a raw customer, candidates and their similarities),
+    `serving_default` (the same in tf.Examples, with the lists `candidates` and `similarity`) and `transform_features`
+    (tf.Examples to encoded queries, see `graph.query`).
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class RankingServable(tf.Module):
             network.customers_offset(parts),
         )
         self._named = network.named_features
-        self._tracked = network.variables
+        self.resources = [self._arrays, network.variables]
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         candidates = tf.TensorSpec([None, None], tf.int32, name="candidates")
         similarity = tf.TensorSpec([None, None], tf.float32, name="similarity")
+        self.encode = graph_function(self._encoder.__call__, input_signature=[self._encoder.request_spec()])
         scored = [encoded_spec(encoders.customers), candidates, similarity]
         self.score = graph_function(self._score, input_signature=scored)
         self.features = graph_function(self._features, input_signature=scored)
@@ -76,10 +77,11 @@ class RankingServable(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
         specs = self.example_spec()
+        rank = graph_function(self._rank, input_signature=[specs])
         return {
-            "serving_default": examples_signature(self._rank, specs, self.defaults, ("candidates", "similarity")),
-            "transform_features": examples_signature(self._encoder, self._encoder.request_spec(), self.defaults),
-            "rank": signature(self._rank, specs),
+            "serving_default": examples_signature(rank, specs, self.defaults, ("candidates", "similarity")),
+            "transform_features": examples_signature(self.encode, self._encoder.request_spec(), self.defaults),
+            "rank": signature(rank, specs),
         }
 
     def example_spec(self) -> dict[str, tf.TensorSpec]:
@@ -128,7 +130,8 @@ class RankingServable(tf.Module):
         # The network reads the customer's activity beside the first candidate, so that there must be one.
         nothing = [[0, 0], [0, tf.cast(widths[0] == 0, tf.int32)]]
         padded = tf.pad(candidates, nothing, constant_values=NO_PRODUCT), tf.pad(request["similarity"], nothing)
-        scores = self._score(self._encoder(request), *padded)
+        encoded = self.encode({name: request[name] for name in self._encoder.request_spec()})
+        scores = self.score(encoded, *padded)
         logits, probability = (tensor[:, : widths[0]] for tensor in scores)
         known = candidates != NO_PRODUCT
         return {"logit": tf.where(known, logits, MASKED_SCORE), "probability": tf.where(known, probability, 0.0)}

@@ -30,10 +30,10 @@ class RetrievalServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
     The composite calls `encode`, `embed`, `embed_products` and `similarities`, for explanations `features` and
-    `embed_features`, whose composition is `embed`, and reads `product_ids`. Signatures:
-    `retrieve` and `serving_default` (raw customers, the latter in tf.Examples, to products that they do not hold),
-    `embed_customer` and `embed_product` (raw customers and product ids to embeddings, whose dot product is the
-    similarity), `transform_features` (tf.Examples to encoded queries, see `graph.query`).
+    `embed_features`, whose composition is `embed`; it reads `product_ids` and tracks `resources`, which those functions
+    read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in tf.Examples, to products that they
+    do not hold), `embed_customer` and `embed_product` (raw customers and product ids to embeddings, whose dot product
+    is the similarity), `transform_features` (tf.Examples to encoded queries, see `graph.query`).
     """
 
     def __init__(self, retriever: Retriever, index: ExactIndex | ScannIndex, default_k: int) -> None:
@@ -57,13 +57,14 @@ class RetrievalServable(tf.Module):
         self._search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = (
             lambda queries, exclude, k: search(queries, exclude, k)
         )
-        self._tracked = [tower.variables, index.variables]
+        self._tracked = index.variables
         self.defaults = {"as_of_day": retriever.day, "k": default_k}
         self._num_products = len(encoders.product_ids)
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         self.product_embeddings = tf.Variable(retriever.product_embeddings, trainable=False, name="product_embeddings")
-        self.encode = graph_function(self._encode, input_signature=[self.request_spec])
+        self.resources = [self._encoder, tower.variables, self.product_embeddings]
+        self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
         self.embed = graph_function(self._embed, input_signature=[encoded_spec(encoders.customers)])
         self.embed_products = graph_function(
             self._embed_products, input_signature=[*input_specs("product_id").values()]
@@ -76,10 +77,11 @@ class RetrievalServable(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
+        retrieve = graph_function(self._retrieve, input_signature=[self.example_spec()])
         return {
-            "serving_default": examples_signature(self._retrieve, self.example_spec(), self.defaults),
-            "transform_features": examples_signature(self._encode, self.request_spec, self.defaults),
-            "retrieve": signature(self._retrieve, self.example_spec()),
+            "serving_default": examples_signature(retrieve, self.example_spec(), self.defaults),
+            "transform_features": examples_signature(self.encode, self.request_spec, self.defaults),
+            "retrieve": signature(retrieve, self.example_spec()),
             "embed_customer": signature(self._embed_customer, self.request_spec),
             "embed_product": signature(self._embed_product, input_specs("product_id")),
         }
@@ -87,9 +89,6 @@ class RetrievalServable(tf.Module):
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of what a tf.Example holds; what it lacks is missing or in `defaults`."""
         return input_specs("k") | self.request_spec
-
-    def _encode(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._encoder(request)
 
     def _similarities(self, embeddings: tf.Tensor) -> tf.Tensor:
         return tf.matmul(embeddings, self.product_embeddings, transpose_b=True)
@@ -112,7 +111,8 @@ class RetrievalServable(tf.Module):
         batch = tf.shape(held)[0]
         # ScaNN refuses a batch of no customers, so it gets one whose answer is dropped; and its ops state no shape.
         no_rows = [[0, tf.cast(batch == 0, tf.int32)], [0, 0]]
-        best = self._search(tf.pad(self._embed(self._encoder(request)), no_rows), tf.pad(held, no_rows), most)
+        embedding = self._embed_customer({name: request[name] for name in self.request_spec})["embedding"]
+        best = self._search(tf.pad(embedding, no_rows), tf.pad(held, no_rows), most)
         similarity, products = (tf.ensure_shape(tensor[:batch], [None, None]) for tensor in best)
         found = tf.logical_and(products != NO_PRODUCT, tf.range(most) < k[:, None])
         return {
@@ -122,10 +122,10 @@ class RetrievalServable(tf.Module):
         }
 
     def _embed_customer(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {"embedding": self._embed(self._encoder(request))}
+        return {"embedding": self.embed(self.encode(request))}
 
     def _embed_product(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {"embedding": self._embed_products(request["product_id"])}
+        return {"embedding": self.embed_products(request["product_id"])}
 
 
 def save_retrieval(servable: RetrievalServable, folder: Path) -> None:

@@ -6,6 +6,7 @@ It is made of the two stages' SavedModels and the suitability policy; no trainin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, mask_of_products
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.served_inputs import FILTER_INPUTS
-from nextbest.graph.signatures import clip_k, examples_signature, input_specs, signature
+from nextbest.graph.signatures import clip_k, examples_signature, graph_function, input_specs, signature
 
 __all__ = ["RecommenderServable", "save_recommender"]
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """The stages' models. TensorFlow tracks nothing in a dataclass, so that their signatures are not exported again."""
+
+    retrieval: Any
+    ranking: Any
 
 
 class RecommenderServable(tf.Module):
@@ -67,11 +76,12 @@ class RecommenderServable(tf.Module):
             ValueError: The stages do not have the same products.
         """
         super().__init__(name="recommender")
-        self._retrieval = tf.saved_model.load(str(retrieval))
-        self._ranking = tf.saved_model.load(str(ranking))
-        product_ids = self._retrieval.product_ids.numpy()
-        if not np.array_equal(product_ids, self._ranking.product_ids.numpy()):
+        retriever, ranker = tf.saved_model.load(str(retrieval)), tf.saved_model.load(str(ranking))
+        product_ids = retriever.product_ids.numpy()
+        if not np.array_equal(product_ids, ranker.product_ids.numpy()):
             raise ValueError(f"{retrieval} and {ranking} do not have the same products; export both from one run")
+        self._stages = _Stages(retriever, ranker)
+        self._tracked = [retriever.resources, ranker.resources]
         self.product_ids = tf.Variable(product_ids, trainable=False, name="product_ids")
         self._policy = SuitabilityPolicy(policy, products)
         self._num_products = len(product_ids)
@@ -93,7 +103,7 @@ class RecommenderServable(tf.Module):
         return input_specs("k") | self.request_spec()
 
     def _query_spec(self) -> dict[str, Any]:
-        (query,), _ = self._retrieval.encode.concrete_functions[0].structured_input_signature
+        (query,), _ = self._stages.retrieval.encode.concrete_functions[0].structured_input_signature
         # Sorted, since a loaded model gives them in another order in each process.
         return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in sorted(query.items())}
 
@@ -116,11 +126,16 @@ class RecommenderServable(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
         product = input_specs("product_id")
+        recommend = graph_function(self.recommend, input_signature=[self.example_spec()])
+
+        def recommend_packed(packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return dict(recommend(self._unpack(packed)))
+
         return {
-            "serving_default": examples_signature(self.recommend, self.example_spec(), self.defaults),
-            "transform_features": examples_signature(self._retrieval.encode, self._query_spec(), self.defaults),
-            "recommend": signature(self.recommend, self.example_spec()),
-            "recommend_packed": signature(self._recommend_packed, self._packed_spec()),
+            "serving_default": examples_signature(recommend, self.example_spec(), self.defaults),
+            "transform_features": examples_signature(self._stages.retrieval.encode, self._query_spec(), self.defaults),
+            "recommend": signature(recommend, self.example_spec()),
+            "recommend_packed": signature(recommend_packed, self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
             "feature_vectors": signature(self._feature_vectors, self._query_spec() | product),
             "score_ranking": signature(self._score_ranking, self._vector_spec("ranking")),
@@ -132,14 +147,15 @@ class RecommenderServable(tf.Module):
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a raw request with k and filters; see the class for what comes back."""
         k, most = clip_k(request["k"], self._num_products)
-        encoded = self._retrieval.encode({name: request[name] for name in self._query_spec()})
-        similarity = self._retrieval.similarities(self._retrieval.embed(encoded))
+        retrieval, ranking = self._stages.retrieval, self._stages.ranking
+        encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
+        similarity = retrieval.similarities(retrieval.embed(encoded))
         masked = tf.where(self._allowed(request), similarity, MASKED_SCORE)
         candidate_similarity, candidates = tf.math.top_k(masked, k=tf.maximum(most, self._candidates))
         found = candidate_similarity > MASKED_SCORE
         candidate_similarity = tf.where(found, candidate_similarity, 0.0)
         candidates = tf.where(found, candidates, NO_PRODUCT)
-        logits, probability = self._ranking.score(encoded, candidates, candidate_similarity)
+        logits, probability = ranking.score(encoded, candidates, candidate_similarity)
         best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
         kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
 
@@ -186,15 +202,17 @@ class RecommenderServable(tf.Module):
             reason = tf.where(applies, text, reason)
         return {"product_id": tf.tile(self.product_ids[None, :], [batch, 1]), "reason": reason}
 
-    def _recommend_packed(self, packed: Mapping[str, Any]) -> dict[str, Any]:
+    def _unpack(self, packed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the request that `words` and `numbers` are the columns of."""
         request = dict(packed)
         for name, columns in self.packed_columns().items():
             values = tf.unstack(request.pop(name), num=len(columns), axis=1)
             request |= dict(zip(columns, values, strict=True))
-        return self.recommend(request)
+        return request
 
     def _vector_spec(self, stage: str) -> dict[str, Any]:
-        score = {"ranking": self._ranking.score_features, "retrieval": self._retrieval.embed_features}[stage]
+        stages = self._stages
+        score = {"ranking": stages.ranking.score_features, "retrieval": stages.retrieval.embed_features}[stage]
         (vectors,), _ = score.concrete_functions[0].structured_input_signature
         name = f"{stage}_features"
         return {name: tf.TensorSpec(vectors.shape, vectors.dtype, name=name)}
@@ -206,34 +224,35 @@ class RecommenderServable(tf.Module):
             ranking_features [batch, any] and log_odds [batch], those of the probability; retrieval_features
             [batch, any] and similarity [batch].
         """
-        encoded = self._retrieval.encode({name: request[name] for name in self._query_spec()})
+        retrieval, ranking = self._stages.retrieval, self._stages.ranking
+        encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
         of_retrieval = {
-            "retrieval_features": self._retrieval.features(encoded),
+            "retrieval_features": retrieval.features(encoded),
             "product_id": request["product_id"],
         }
         similarity = self._score_retrieval(of_retrieval)["similarity"]
         candidates = self._positions.lookup(request["product_id"])[:, None]
-        vectors = self._ranking.features(encoded, candidates, similarity[:, None])[:, 0]
+        vectors = ranking.features(encoded, candidates, similarity[:, None])[:, 0]
         return {
             "ranking_features": vectors,
-            "log_odds": self._ranking.score_features(vectors),
+            "log_odds": ranking.score_features(vectors),
             "retrieval_features": of_retrieval["retrieval_features"],
             "similarity": similarity,
         }
 
     def _score_ranking(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
-        return {"log_odds": self._ranking.score_features(vectors["ranking_features"])}
+        return {"log_odds": self._stages.ranking.score_features(vectors["ranking_features"])}
 
     def _score_retrieval(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
-        customers = self._retrieval.embed_features(vectors["retrieval_features"])
-        products = self._retrieval.embed_products(vectors["product_id"])
+        customers = self._stages.retrieval.embed_features(vectors["retrieval_features"])
+        products = self._stages.retrieval.embed_products(vectors["product_id"])
         return {"similarity": tf.einsum("bd,bd->b", customers, products)}
 
     def _embed_customer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"embedding": self._retrieval.embed(self._retrieval.encode(request))}
+        return {"embedding": self._stages.retrieval.embed(self._stages.retrieval.encode(request))}
 
     def _embed_product(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"embedding": self._retrieval.embed_products(request["product_id"])}
+        return {"embedding": self._stages.retrieval.embed_products(request["product_id"])}
 
 
 def save_recommender(servable: RecommenderServable, folder: Path) -> None:

@@ -20,7 +20,7 @@ from benchmarks.fartrans.source import Split, read_split
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.files import new_folder
+from nextbest.data.files import is_free, new_folder
 from nextbest.data.windows import EPOCH
 
 __all__ = ["TEMPLATE", "Prepared", "choose_windows", "customer_table", "interaction_table", "prepare", "product_table"]
@@ -55,7 +55,7 @@ def prepare(source: Path, number: int, out: Path, template: Path = TEMPLATE) -> 
     Raises:
         InputError: The source cannot be used, or `out` holds something already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_free(out):
         what, remedy = "it exists and is not an empty folder", "name another --out, or empty it first"
         raise InputError([Problem(str(out), None, None, what, remedy)])
     split = read_split(source, number)

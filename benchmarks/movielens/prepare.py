@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from nextbest.data.errors import EXAMPLES, InputError, Problem, more_like_these, quote_value
-from nextbest.data.files import new_folder
+from nextbest.data.files import is_free, new_folder
 
 __all__ = [
     "MovieLens",
@@ -48,7 +48,7 @@ def prepare(source: Path, out: Path) -> Path:
     Raises:
         InputError: The source cannot be used, or `out` holds something already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_free(out):
         what, remedy = "it exists and is not an empty folder", "name another --out, or empty it first"
         raise InputError([Problem(str(out), None, None, what, remedy)])
     read = read_movielens(source)

@@ -27,7 +27,7 @@ from nextbest.data.bank.simulation import (
 from nextbest.data.bank.utility import Market, World, draw_hidden, draw_world
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array
-from nextbest.data.files import new_folder
+from nextbest.data.files import is_free, new_folder
 
 __all__ = ["simulate_bank"]
 
@@ -99,17 +99,13 @@ def simulate_bank(config: BankConfig, out: Path, progress: Callable[[float, str]
     Raises:
         FileExistsError: `out` holds something already.
     """
-    _check_free(out)
+    if not is_free(out):
+        raise FileExistsError(f"{out} exists and is not an empty folder; choose another one or empty it first")
     progress = progress or (lambda share, doing: None)
     with new_folder(out) as folder:
         _write_files(config, folder, progress)
     progress(1.0, "done")
     return out / "nextbest.toml"
-
-
-def _check_free(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} exists and is not an empty folder; choose another one or empty it first")
 
 
 def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, str], None]) -> None:

@@ -148,6 +148,7 @@ def _stage(source: Path, staging: Path, version: int, entries: Mapping[str, Any]
 
 
 def _rename(folder: Path, name: str) -> None:
+    # Not by data.files: a version must outlast a power failure, so that its folder's entry is brought to the disk too.
     os.rename(folder, folder.with_name(name))
     _sync(folder.parent)
 

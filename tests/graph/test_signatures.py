@@ -21,7 +21,7 @@ SPECS["held"] = tf.TensorSpec([None, 2], tf.float32, name="held")
 
 @pytest.fixture(scope="module")
 def total() -> Any:
-    return signature(lambda inputs: {"total": tf.add_n([inputs[name] for name in NAMES])}, SPECS)
+    return signature(lambda inputs: {"total": tf.add_n([inputs[name] for name in NAMES])}, SPECS).get_concrete_function()
 
 
 def ask(function: Any, lengths: dict[str, int]) -> Any:
@@ -47,7 +47,7 @@ def test_inputs_of_different_lengths_are_named(total: Any, lengths: dict[str, in
 
 def test_only_a_few_are_named() -> None:
     specs = {f"x{number}": tf.TensorSpec([None], tf.float32, name=f"x{number}") for number in range(20)}
-    function = signature(lambda inputs: inputs, specs)
+    function = signature(lambda inputs: inputs, specs).get_concrete_function()
     tensors = {name: tf.zeros([2 if place < 13 else 3]) for place, name in enumerate(specs)}
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="x13 has 3, x14 has 3, x15 has 3, x16 has 3, x17 has 3, th"
@@ -76,7 +76,8 @@ def test_k_is_at_least_one_and_at_most_the_catalogue(k: list[int]) -> None:
 
 def test_parallel_lists() -> None:
     specs = {name: tf.TensorSpec([None, None], tf.float32, name=name) for name in ("left", "middle", "right")}
-    function = examples_signature(lambda parsed: parsed, specs | input_specs("k"), {"k": 3}, ("left", "right"))
+    parse = examples_signature(lambda parsed: parsed, specs | input_specs("k"), {"k": 3}, ("left", "right"))
+    function = parse.get_concrete_function()
 
     def example(**lengths: int) -> bytes:
         lists = {name: tf.train.Feature(float_list={"value": [1.0] * length}) for name, length in lengths.items()}

@@ -200,5 +200,5 @@ def test_columns_that_only_the_policy_reads_are_described(
     with_office = {name: values for name, values in inputs.items() if name in servable.example_spec()}
     offices = np.array(["closed", "open", "", "closed", "", "open", "open"], object)
     tensors = {name: tf.constant(values) for name, values in (with_office | {"tax_office": offices}).items()}
-    found = servable.signatures()["recommend"](**tensors)
+    found = servable.signatures()["recommend"](tensors)
     assert (found["count"].numpy() == 0).tolist() == (offices == "closed").tolist()

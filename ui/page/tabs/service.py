@@ -47,7 +47,7 @@ _ENDPOINTS = (
 _CODE = """\
 from gradio_client import Client, handle_file
 
-client = Client("{address}")  # auth=("user", "password") where the page has accounts
+client = Client("{address}", analytics_enabled=False)  # auth=("user", "password") where the page has accounts
 customer = "..."  # an id that the export knows
 answer = client.predict(customer_id=customer, top=5, api_name="/recommend")
 best = answer["products"][0]["product_id"]
