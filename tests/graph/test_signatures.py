@@ -21,7 +21,9 @@ SPECS["held"] = tf.TensorSpec([None, 2], tf.float32, name="held")
 
 @pytest.fixture(scope="module")
 def total() -> Any:
-    return signature(lambda inputs: {"total": tf.add_n([inputs[name] for name in NAMES])}, SPECS).get_concrete_function()
+    return signature(
+        lambda inputs: {"total": tf.add_n([inputs[name] for name in NAMES])}, SPECS
+    ).get_concrete_function()
 
 
 def ask(function: Any, lengths: dict[str, int]) -> Any:

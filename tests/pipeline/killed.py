@@ -5,6 +5,7 @@ die by SIGKILL before or after the count-th file or folder whose path ends so is
 leaves is put in place by a rename, so these points lie between and within all of its steps.
 
 Each attempt is a process of its own, forked before TensorFlow has done anything, which saves importing it each time.
+The models are not loaded in fresh processes: the shared run does that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nextbest.ui.cli import main
+from tests.pipeline.load_checks import all_models_load
 
 
 def die_at(when: str, ending: str, count: int) -> None:
@@ -45,7 +47,8 @@ def attempt(command: list[str], point: tuple[str, str, int] | None) -> int:
         if point is not None:
             die_at(*point)
         sys.argv = command
-        main()
+        with all_models_load():
+            main()
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

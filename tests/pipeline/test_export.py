@@ -6,25 +6,19 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 
-import nextbest.pipeline.export
 from nextbest.pipeline.export import NotApprovedError, export_run
 from nextbest.pipeline.run import Run, open_run
 from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.store.versions import list_versions, versions
 from tests.commands import run_nextbest
+from tests.pipeline.load_checks import all_models_load, load_check_returns
 from tests.trained import Trained
 
 ASKED = '[evaluation.approval]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
-WORKING = LoadCheck({"recommender": ModelCheck("")})
 BROKEN = LoadCheck({"ranking": ModelCheck("it hangs")})
-
-
-def load_check_returns(verdict: LoadCheck) -> Any:
-    return mock.patch.object(nextbest.pipeline.export, "check_loads", lambda servables, config: verdict)
 
 
 def reopened(folder: Path) -> Run:
@@ -76,7 +70,7 @@ def test_all_warmup_records_are_replayed_before_a_push(trained: Trained) -> None
 def test_what_is_not_good_enough_is_not_pushed(demanding: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     with (
-        load_check_returns(WORKING),
+        all_models_load(),
         pytest.raises(NotApprovedError, match=r"ndcg@5 is 0\.\d+ .*at least 0.99 is required.*--force"),
     ):
         export_run(reopened(demanding), models)
@@ -86,7 +80,7 @@ def test_what_is_not_good_enough_is_not_pushed(demanding: Path, tmp_path: Path) 
 
 def test_force_pushes_it_and_the_manifest_says_so(demanding: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    with load_check_returns(WORKING):
+    with all_models_load():
         assert export_run(reopened(demanding), models, force=True) == 1
     pushed = manifest(models, 1)
     assert pushed["forced"] is True and pushed["blessing"]["blessed"] is False
@@ -108,14 +102,14 @@ def test_only_so_many_versions_are_kept_as_the_config_says(run: Path, trained: T
     shutil.copytree(trained.models, models)
     for _ in range(2):
         assert run_nextbest("export", "--models", models, "--rollback", "1").code == 0
-    with load_check_returns(WORKING):
+    with all_models_load():
         assert export_run(reopened(run), models) == 4
     assert versions(models / "recommender") == [3, 4]
 
 
 class TestCommand:
     def test_a_run_that_is_not_approved_ends_with_1_after_its_metrics(self, demanding: Path, tmp_path: Path) -> None:
-        with load_check_returns(WORKING):
+        with all_models_load():
             refused = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models")
             assert (refused.code, "at least 0.99 is required" in refused.err) == (1, True)
             forced = run_nextbest("export", "--out", demanding, "--models", tmp_path / "models", "--force", "--json")
@@ -126,7 +120,7 @@ class TestCommand:
     ) -> None:
         config = trained.config.with_name("demanding.toml")
         config.write_text(trained.config.read_text(encoding="utf-8") + ASKED, encoding="utf-8")
-        with load_check_returns(WORKING):
+        with all_models_load():
             refused = run_nextbest("run", "--config", config, "--out", demanding, "--models", tmp_path / "m", "--json")
         config.unlink()
         assert refused.code == 1 and "at least 0.99 is required" in refused.err

@@ -24,6 +24,7 @@ from nextbest.serving.insights.version_report import CARD, METRICS, read_report
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.page.tabs.models import report_view
 from tests.commands import run_nextbest
+from tests.pipeline.load_checks import all_models_load
 from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained
 
@@ -155,7 +156,8 @@ def newest(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     toml = edited(folder / "bank" / trained.config.name, ("test_cutoff = 2024-09-27", "test_days = 0"))
     shutil.copytree(trained.models, folder / "models")
     command = ("refresh", "--run", trained.run, "--config", toml, "--out", folder / "run")
-    done = run_nextbest(*command, "--models", folder / "models")
+    with all_models_load():
+        done = run_nextbest(*command, "--models", folder / "models")
     assert done.code == 0, done.err
     return folder / "models"
 

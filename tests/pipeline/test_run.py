@@ -13,6 +13,7 @@ import pytest
 
 from nextbest.data.candidates import Candidates
 from tests.commands import run_nextbest
+from tests.pipeline.load_checks import all_models_load
 from tests.trained import Trained
 
 SCORERS = [
@@ -170,7 +171,8 @@ class TestAgain:
     def test_export_pushes_to_a_folder_once(self, trained: Trained, tmp_path: Path) -> None:
         shutil.copytree(trained.run, tmp_path / "run")
         for _ in range(2):
-            assert run_nextbest("export", "--out", tmp_path / "run", "--models", tmp_path / "models").code == 0
+            with all_models_load():
+                assert run_nextbest("export", "--out", tmp_path / "run", "--models", tmp_path / "models").code == 0
             assert [path.name for path in (tmp_path / "models" / "ranking").iterdir()] == ["1"]
 
     def test_another_config_is_refused(self, trained: Trained, tmp_path: Path) -> None:
