@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from nextbest.serving.artifacts.assets import (
 )
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
+from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable, save_recommender
 from nextbest.serving.insights.explanation_data import (
     STAGES,
@@ -78,8 +80,10 @@ def compose(run: Run) -> None:
             write_schema(schema, folder / SCHEMA)
         manifest = _manifest(run) | {"packed": servable.packed_columns()}
         run.folder.write_json(manifest, *(staging / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
-        write_explanations(run, staging, requests)
-        _write_warmup(run, run.folder.servables() | {"recommender": staging}, requests)
+        backend = LocalBackend(staging)
+        write_explanations(run, Recommender(staging, backend), requests)
+        loaded = {**vars(servable.stages), "recommender": backend.model}
+        _write_warmup(run, run.folder.servables() | {"recommender": staging}, loaded, requests)
 
 
 def _manifest(run: Run) -> dict[str, object]:
@@ -96,18 +100,25 @@ def _manifest(run: Run) -> dict[str, object]:
     }
 
 
-def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -> None:
-    """Write the warmup records of all servables, of the bank's customers where the export may hold them."""
+def _write_warmup(run: Run, servables: Mapping[str, Path], loaded: Mapping[str, Any], requests: Features) -> None:
+    """Write the warmup records of all servables, of the bank's customers where the export may hold them.
+
+    Args:
+        run: The run.
+        servables: Name -> SavedModel.
+        loaded: Those of them that are loaded already.
+        requests: Raw requests of all customers, [num_customers, ...].
+    """
     config = run.config.export
     recorded = requests if config.customer_snapshot else anonymous(requests)
     show = run.progress("record warmup requests")
     for done, (name, folder) in enumerate(servables.items()):
         show(name, done / len(servables))
-        write_warmup(folder, name, recorded, config.max_batch_size, k=config.default_k)
+        write_warmup(folder, name, recorded, config.max_batch_size, k=config.default_k, model=loaded.get(name))
     show("done", 1.0)
 
 
-def write_explanations(run: Run, folder: Path, requests: Features) -> None:
+def write_explanations(run: Run, recommender: Recommender, requests: Features) -> None:
     """Write the composite's assets for explanations.
 
     A sample of customers is drawn, and one of the candidates of each. The first of these pairs are the background; all
@@ -116,11 +127,10 @@ def write_explanations(run: Run, folder: Path, requests: Features) -> None:
 
     Args:
         run: The run.
-        folder: The composite's SavedModel, with its manifest and products.
+        recommender: The composite, with its manifest and products; the assets are written into its folder.
         requests: Raw requests of all customers as of the cutoff, [num_customers, ...].
     """
     config = run.config.export.explanations
-    recommender = Recommender(folder)
     sample, products = _draw_pairs(run, recommender, requests)
     vectors = recommender.predict("feature_vectors", sample | {"product_id": products})
     assets = ExplanationAssets(
@@ -138,8 +148,7 @@ def write_explanations(run: Run, folder: Path, requests: Features) -> None:
         stages[stage] = _with_importance(
             run, assets.stages[stage], vectors[f"{stage}_features"], np.stack(amounts, axis=1)
         )
-    recommender.close()
-    ExplanationAssets(config, stages).save(folder / ASSETS / EXPLANATIONS)
+    ExplanationAssets(config, stages).save(recommender.folder / ASSETS / EXPLANATIONS)
     show("done", 1.0)
 
 

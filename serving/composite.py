@@ -21,12 +21,12 @@ from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.served_inputs import FILTER_INPUTS
 from nextbest.graph.signatures import clip_k, examples_signature, graph_function, input_specs, signature
 
-__all__ = ["RecommenderServable", "save_recommender"]
+__all__ = ["RecommenderServable", "Stages", "save_recommender"]
 
 
 @dataclass(frozen=True)
-class _Stages:
-    """The stages' models. TensorFlow tracks nothing in a dataclass, so that their signatures are not exported again."""
+class Stages:
+    """The stages' loaded models. TensorFlow tracks nothing in a dataclass, so that it does not export all of them."""
 
     retrieval: Any
     ranking: Any
@@ -80,7 +80,7 @@ class RecommenderServable(tf.Module):
         product_ids = retriever.product_ids.numpy()
         if not np.array_equal(product_ids, ranker.product_ids.numpy()):
             raise ValueError(f"{retrieval} and {ranking} do not have the same products; export both from one run")
-        self._stages = _Stages(retriever, ranker)
+        self.stages = Stages(retriever, ranker)
         self._tracked = [retriever.resources, ranker.resources]
         self.product_ids = tf.Variable(product_ids, trainable=False, name="product_ids")
         self._policy = SuitabilityPolicy(policy, products)
@@ -103,7 +103,7 @@ class RecommenderServable(tf.Module):
         return input_specs("k") | self.request_spec()
 
     def _query_spec(self) -> dict[str, Any]:
-        (query,), _ = self._stages.retrieval.encode.concrete_functions[0].structured_input_signature
+        (query,), _ = self.stages.retrieval.encode.concrete_functions[0].structured_input_signature
         # Sorted, since a loaded model gives them in another order in each process.
         return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in sorted(query.items())}
 
@@ -133,7 +133,7 @@ class RecommenderServable(tf.Module):
 
         return {
             "serving_default": examples_signature(recommend, self.example_spec(), self.defaults),
-            "transform_features": examples_signature(self._stages.retrieval.encode, self._query_spec(), self.defaults),
+            "transform_features": examples_signature(self.stages.retrieval.encode, self._query_spec(), self.defaults),
             "recommend": signature(recommend, self.example_spec()),
             "recommend_packed": signature(recommend_packed, self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
@@ -147,7 +147,7 @@ class RecommenderServable(tf.Module):
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a raw request with k and filters; see the class for what comes back."""
         k, most = clip_k(request["k"], self._num_products)
-        retrieval, ranking = self._stages.retrieval, self._stages.ranking
+        retrieval, ranking = self.stages.retrieval, self.stages.ranking
         encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
         similarity = retrieval.similarities(retrieval.embed(encoded))
         masked = tf.where(self._allowed(request), similarity, MASKED_SCORE)
@@ -211,7 +211,7 @@ class RecommenderServable(tf.Module):
         return request
 
     def _vector_spec(self, stage: str) -> dict[str, Any]:
-        stages = self._stages
+        stages = self.stages
         score = {"ranking": stages.ranking.score_features, "retrieval": stages.retrieval.embed_features}[stage]
         (vectors,), _ = score.concrete_functions[0].structured_input_signature
         name = f"{stage}_features"
@@ -224,7 +224,7 @@ class RecommenderServable(tf.Module):
             ranking_features [batch, any] and log_odds [batch], those of the probability; retrieval_features
             [batch, any] and similarity [batch].
         """
-        retrieval, ranking = self._stages.retrieval, self._stages.ranking
+        retrieval, ranking = self.stages.retrieval, self.stages.ranking
         encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
         of_retrieval = {
             "retrieval_features": retrieval.features(encoded),
@@ -241,18 +241,18 @@ class RecommenderServable(tf.Module):
         }
 
     def _score_ranking(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
-        return {"log_odds": self._stages.ranking.score_features(vectors["ranking_features"])}
+        return {"log_odds": self.stages.ranking.score_features(vectors["ranking_features"])}
 
     def _score_retrieval(self, vectors: Mapping[str, Any]) -> dict[str, Any]:
-        customers = self._stages.retrieval.embed_features(vectors["retrieval_features"])
-        products = self._stages.retrieval.embed_products(vectors["product_id"])
+        customers = self.stages.retrieval.embed_features(vectors["retrieval_features"])
+        products = self.stages.retrieval.embed_products(vectors["product_id"])
         return {"similarity": tf.einsum("bd,bd->b", customers, products)}
 
     def _embed_customer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"embedding": self._stages.retrieval.embed(self._stages.retrieval.encode(request))}
+        return {"embedding": self.stages.retrieval.embed(self.stages.retrieval.encode(request))}
 
     def _embed_product(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"embedding": self._stages.retrieval.embed_products(request["product_id"])}
+        return {"embedding": self.stages.retrieval.embed_products(request["product_id"])}
 
 
 def save_recommender(servable: RecommenderServable, folder: Path) -> None:

@@ -46,6 +46,7 @@ def write_warmup(
     *,
     k: int = 10,
     max_answer_bytes: int = MAX_ANSWER_BYTES,
+    model: Any = None,
 ) -> None:
     """Write a model's warmup records: for each signature one of a single customer, and one of many.
 
@@ -62,6 +63,7 @@ def write_warmup(
         max_answer_bytes: The larger record has fewer customers where their answer would be larger than this, by the
             size of the single customer's. `exclusions` answers each customer with the whole catalogue: 256 customers
             and 100,000 products would be some 600 MB in the file, and more in the memory of who replays it.
+        model: The loaded model, where it is loaded already.
 
     Raises:
         ValueError: There is no request, or `max_batch` or `k` is below 1.
@@ -70,8 +72,9 @@ def write_warmup(
     customers = len(requests["as_of_day"])
     if min(customers, max_batch, k) < 1:
         raise ValueError(f"{customers} requests, max_batch = {max_batch}, k = {k}: each must be at least 1")
-    load_op_libraries(name)
-    model = tf.saved_model.load(str(folder))
+    if model is None:
+        load_op_libraries(name)
+        model = tf.saved_model.load(str(folder))
     packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
     records = _Records(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
     with new_file(folder / WARMUP) as staging, tf.io.TFRecordWriter(str(staging)) as writer:

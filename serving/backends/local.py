@@ -23,7 +23,11 @@ answers."""
 
 
 class LocalBackend:
-    """A SavedModel, loaded."""
+    """A SavedModel, loaded.
+
+    Attributes:
+        model: What `tf.saved_model.load` returned.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Load one version.
@@ -37,7 +41,7 @@ class LocalBackend:
         if not (folder / "saved_model.pb").exists():
             raise FileNotFoundError(f"{folder} holds no SavedModel; name a version folder that `nextbest export` made")
         self._folder = folder
-        self._model = tf.saved_model.load(str(folder))
+        self.model = tf.saved_model.load(str(folder))
 
     def inputs(self, signature: str) -> dict[str, InputSpec]:
         """See `Backend`."""
@@ -59,13 +63,13 @@ class LocalBackend:
     def call(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Call a signature as `serving.artifacts.replay.SignatureCall` does: strings are bytes."""
         with _ONE_AT_A_TIME:
-            return signature_caller(self._model.signatures)(signature, inputs)
+            return signature_caller(self.model.signatures)(signature, inputs)
 
     def close(self) -> None:
         """See `Backend`: the model is freed with the last reference to it."""
 
     def _function(self, signature: str) -> Any:
-        functions = self._model.signatures
+        functions = self.model.signatures
         if signature not in functions:
             raise BackendError(f"{self._folder} has no signature {signature!r}; it has {sorted(functions)}")
         return functions[signature]

@@ -26,9 +26,10 @@ def with_export(trained: Trained, **changes: object) -> Run:
 
 
 @pytest.fixture(scope="module")
-def composite(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def composite(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     """Return a copy of the composite, whose assets the tests write again."""
-    return Path(shutil.copytree(trained.run / "recommender", tmp_path_factory.mktemp("composite") / "recommender"))
+    folder = tmp_path_factory.mktemp("composite") / "recommender"
+    return Recommender(Path(shutil.copytree(trained.run / "recommender", folder)))
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,11 @@ def small(trained: Trained) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def written(trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object]) -> ExplanationAssets:
+def written(
+    trained: Trained, recommender: Recommender, composite: Recommender, small: dict[str, object]
+) -> ExplanationAssets:
     write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
-    return ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+    return ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
 
 
 def test_the_background_are_pairs_of_the_sample(
@@ -61,10 +64,14 @@ def test_the_background_are_pairs_of_the_sample(
 
 
 def test_the_same_seed_writes_the_same(
-    trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object], written: ExplanationAssets
+    trained: Trained,
+    recommender: Recommender,
+    composite: Recommender,
+    small: dict[str, object],
+    written: ExplanationAssets,
 ) -> None:
     write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
-    found = ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+    found = ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
     for stage in STAGES:
         first, again = written.stages[stage].arrays(), found.stages[stage].arrays()
         for name, values in first.items():
@@ -72,12 +79,12 @@ def test_the_same_seed_writes_the_same(
 
 
 def test_without_a_snapshot_nothing_is_of_a_customer(
-    trained: Trained, recommender: Recommender, composite: Path, small: dict[str, object]
+    trained: Trained, recommender: Recommender, composite: Recommender, small: dict[str, object]
 ) -> None:
     everyone = recommender.customers()
     anonymous = with_export(trained, customer_snapshot=False, **small)
     write_explanations(anonymous, composite, everyone.columns)
-    found = ExplanationAssets.load(composite / ASSETS / EXPLANATIONS)
+    found = ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
     requests = everyone.columns | {"product_id": np.full(len(everyone.ids), "P0001", object)}
     vectors = recommender.predict("feature_vectors", requests)
     for stage in STAGES:
@@ -90,7 +97,7 @@ def test_without_a_snapshot_nothing_is_of_a_customer(
         assert explained_stage.importance is not None
         assert explained_stage.importance.values.size == explained_stage.importance.contributions.size == 0
         assert (explained_stage.importance.mean_absolute > 0).any()
-    served = Recommender(composite)
+    served = Recommender(composite.folder)
     assert importance(served) is not None
     for stage in STAGES:
         explained = Explainer(served).explain(take(everyone.columns, slice(5, 6)), "P0002", stage)

@@ -332,7 +332,7 @@ class TestFreeing:
 
     def test_the_model_is_gone_after_the_swap(self, world: World, models: Path) -> None:
         with LiveRecommender(LocalVersions(models)) as live:
-            old = weakref.ref(live.current._backend._model)  # type: ignore[attr-defined]
+            old = weakref.ref(live.current._backend.model)  # type: ignore[attr-defined]
             world.push("v2")
             gc.disable()  # nothing but the swap may collect it
             try:
@@ -344,7 +344,7 @@ class TestFreeing:
     def test_a_model_whose_last_user_was_slow_is_gone_after_the_next_look(self, world: World, models: Path) -> None:
         with LiveRecommender(LocalVersions(models)) as live:
             held = live.current
-            old = weakref.ref(held._backend._model)  # type: ignore[attr-defined]
+            old = weakref.ref(held._backend.model)  # type: ignore[attr-defined]
             world.push("v2")
             gc.disable()
             try:
