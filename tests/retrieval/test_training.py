@@ -34,12 +34,13 @@ def accuracy(retriever: Retriever, history: Dataset) -> float:
 # About two of the seventeen products that a customer does not hold are of the family: chance is below 0.15.
 @pytest.mark.parametrize("loss", ["full_softmax", "sampled_softmax", "contrastive", "triplet"])
 def test_every_loss_learns_what_is_planted(loss: str, history: Dataset, tmp_path: Path) -> None:
-    retriever = train_retriever(history, DAY, 5, settings(loss=loss), tmp_path, ignore)
+    retriever = train_retriever(history, DAY, 5, settings(loss=loss, num_tower_pairs=1), tmp_path, ignore)
     assert accuracy(retriever, history) > 0.8
 
 
 def test_hard_negatives_learn_it_too(history: Dataset, tmp_path: Path) -> None:
-    retriever = train_retriever(history, DAY, 8, settings(loss="triplet", hard_negatives=8), tmp_path, ignore)
+    hardest = settings(loss="triplet", hard_negatives=8, num_tower_pairs=1)
+    retriever = train_retriever(history, DAY, 8, hardest, tmp_path, ignore)
     assert accuracy(retriever, history) > 0.8
 
 
@@ -62,13 +63,10 @@ class TestSeed:
     def embeddings(cls, history: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Array:
         return cls.train(history, tmp_path_factory.mktemp("first"))
 
-    def test_the_same_seed_gives_the_same_embeddings(self, history: Dataset, embeddings: Array, tmp_path: Path) -> None:
-        np.testing.assert_array_equal(self.train(history, tmp_path), embeddings)
-
     def test_another_seed_gives_others(self, history: Dataset, embeddings: Array, tmp_path: Path) -> None:
         assert np.abs(self.train(history, tmp_path, seed=2) - embeddings).max() > 0.01
 
-    def test_interrupted_it_gives_the_same_embeddings(
+    def test_the_same_seed_gives_the_same_embeddings_though_interrupted(
         self, history: Dataset, embeddings: Array, tmp_path: Path
     ) -> None:
         def kill(what: str, share: float) -> None:
