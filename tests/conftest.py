@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 SHARE_A_SERVER = ("tests/ui/browser/", "tests/ui/page/", "tests/test_emulator/")
 """Folders whose tests run in one worker, so that their server starts once."""
-STARTS_FIRST = "tests/pipeline/test_kill.py"
+STARTS_FIRST = "tests/pipeline/test_leak_and_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
 
 

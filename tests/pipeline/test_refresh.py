@@ -24,8 +24,8 @@ from nextbest.serving.insights.version_report import CARD, METRICS, read_report
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.page.tabs.models import report_view
 from tests.commands import run_nextbest
+from tests.pipeline.futures import change_the_future
 from tests.pipeline.load_checks import all_models_load
-from tests.pipeline.test_leak import change_the_future
 from tests.trained import Trained
 
 
