@@ -11,18 +11,70 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nextbest.data.errors import InputError, Problem
 
-__all__ = ["OPTIONS", "RENAMED", "SettingsModel", "override_settings", "read_settings"]
+__all__ = ["OPTIONS", "REMOVED", "RENAMED", "SettingsModel", "override_settings", "read_settings"]
 
 OPTIONS = "the command line"
 """The place that a problem with an option names."""
 RENAMED: Mapping[str, str] = {
     "retrieval.members": "retrieval.num_tower_pairs",
-    "export.infra": "export.load_check",
     "evaluation.blessing": "evaluation.approval",
-    "ranking.silent_share": "ranking.negative_customers_ratio",
+    "retrieval.index.kind": "retrieval.index",
+    "retrieval.contrastive_margin": "retrieval.margin",
+    "retrieval.triplet_margin": "retrieval.margin",
     "most_products": "max_products",  # of the page
 }
 """Dotted key of an earlier version (a setting's or a section's) -> its dotted key now."""
+
+REMOVED: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "encoder",
+            "statistics.popularity_prior",
+            "statistics.segment_prior",
+            "statistics.max_products",
+            "retrieval.category_dim",
+            "retrieval.category_dropout",
+            "retrieval.product_units",
+            "retrieval.full_softmax_up_to",
+            "retrieval.leave_one_out_examples",
+            "ranking.category_dim",
+            "ranking.category_dropout",
+            "ranking.cross_buckets",
+            "ranking.cross_layers",
+            "ranking.cross_rank",
+            "ranking.customers_per_window",
+            "ranking.least_votes",
+            "ranking.negative_customers_ratio",
+            "ranking.silent_share",
+            "ranking.validation_share",
+            "evaluation.batch",
+            "evaluation.batch_scores",
+            "evaluation.calibration_bins",
+            "evaluation.level",
+            "evaluation.resamples",
+            "evaluation.seed",
+            "evaluation.baselines.ease_max_products",
+            "evaluation.baselines.knn_neighbours",
+            "evaluation.baselines.segment_prior",
+            "export.explanations",
+            "export.infra",
+            "export.load_check",
+            "export.max_batch_size",
+            "tune.prune",
+            "tune.prune_after_epochs",
+            "tune.prune_after_trials",
+            "tune.startup_trials",
+        ),
+        'its default holds always; to shrink a run, write size = "tiny" in its place',
+    ),
+    "retrieval.index": 'write retrieval.index = "auto", "exact" or "scann"; how ScaNN searches has no settings',
+    "retrieval.validation_k": "it is 10 always",
+    "ranking.validation_k": "it is the K of evaluation.main_metric",
+    "ranking.category_crosses": "all of the customers' categories are crossed with data.policy.category_column",
+    "evaluation.baselines.fit": "all baselines are measured",
+    "evaluation.approval.max_drop_metric": "max_drop is about evaluation.main_metric",
+}
+"""Dotted key that is no setting any more (a setting's or a section's) -> what holds in its place."""
 
 
 class SettingsModel(BaseModel):
@@ -95,6 +147,8 @@ def _problem(file: str, place: tuple[int | str, ...], kind: str, message: str, k
     if kind == "extra_forbidden":
         if key in RENAMED:
             message, remedy = "this key has another name now", f"rename it to {RENAMED[key]}"
+        elif key in REMOVED:
+            message, remedy = "this is no setting any more", f"remove it: {REMOVED[key]}"
         else:
             remedy = "remove it or correct its name" + (f": the keys are {known}" if len(place) == 1 else "")
     return Problem(file, key or None, None, message, remedy)

@@ -33,15 +33,19 @@ PairStatistic = Literal["co_holding", "next_after", "ease", "cosine", "condition
 """A matrix that says how much holding one product speaks for another."""
 
 
+_POPULARITY_PRIOR = 1.0
+"""Acquisitions that every product is credited with in every window."""
+_SEGMENT_PRIOR = 50.0
+"""Strength of the overall shares in a segment's shares, in acquisitions."""
+_MAX_PRODUCTS = 5000
+"""Catalogues above this size get no pair statistics: they are dense [num_products, num_products] matrices."""
+
+
 class StatisticsConfig(SettingsModel):
     """How the statistics are smoothed."""
 
     popularity_days: tuple[int, ...] = (30, 91, 182, 365)
     """Windows before the cutoff in which acquisitions are counted, days, increasing."""
-    popularity_prior: float = Field(1.0, gt=0)
-    """Acquisitions that every product is credited with in every window."""
-    segment_prior: float = Field(50.0, gt=0)
-    """Strength of the overall shares in a segment's shares, in acquisitions."""
     segment_days: int = Field(365, ge=1)
     """Days before the cutoff in which a segment's acquisitions are counted."""
     pair_prior: float = Field(20.0, gt=0)
@@ -56,8 +60,6 @@ class StatisticsConfig(SettingsModel):
     """Regularisation of EASE (Steck 2019)."""
     cosine_shrinkage: float = Field(50.0, gt=0)
     """Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
-    max_products: int = Field(5000, ge=1)
-    """Catalogues above this size get no pair statistics: they are dense [num_products, num_products] matrices."""
 
     @property
     def num_popularity(self) -> int:
@@ -115,7 +117,7 @@ def product_statistics(
     """
     day = snapshot.day
     num_products = len(dataset.products)
-    size = num_products if num_products <= config.max_products else 0
+    size = num_products if num_products <= _MAX_PRODUCTS else 0
     pairs = np.zeros((len(config.pairs), size, size), np.float32)
     for place, name in enumerate(config.pairs if size else ()):
         pairs[place] = _pair_statistic(name, dataset, snapshot, windows, config)
@@ -133,7 +135,7 @@ def popularity_features(dataset: Dataset, day: int, config: StatisticsConfig) ->
     counts = np.stack(
         [np.bincount(past.between(day - days, day).product, minlength=num_products) for days in config.popularity_days]
     )
-    shares = _log_shares(counts, config.popularity_prior)
+    shares = _log_shares(counts, _POPULARITY_PRIOR)
     trend = shares[:-1] - shares[1:]
     last_day = np.full(num_products, day - 2 * max(config.popularity_days))
     past = past[past.day <= day]
@@ -152,9 +154,9 @@ def _segment_lift(dataset: Dataset, segment: Array, num_segments: int, day: int,
     acquired = dataset.interactions.acquisitions.between(day - config.segment_days, day)
     counts = np.zeros((num_segments, len(dataset.products)))
     np.add.at(counts, (segment[acquired.customer], acquired.product), 1)
-    overall = counts.sum(axis=0) + config.popularity_prior
+    overall = counts.sum(axis=0) + _POPULARITY_PRIOR
     overall /= overall.sum()
-    shares = (counts + config.segment_prior * overall) / (counts.sum(axis=1, keepdims=True) + config.segment_prior)
+    shares = (counts + _SEGMENT_PRIOR * overall) / (counts.sum(axis=1, keepdims=True) + _SEGMENT_PRIOR)
     lift = np.log(shares / overall)
     lift[0] = 0.0
     return lift.astype(np.float32)
@@ -180,7 +182,7 @@ def _pair_statistic(
 def _co_holding(holdings: sp.csr_matrix, config: StatisticsConfig) -> Array:
     together = (holdings.T @ holdings).toarray()
     holders = np.diag(together)
-    share = (holders + config.popularity_prior) / (holdings.shape[0] + config.popularity_prior)
+    share = (holders + _POPULARITY_PRIOR) / (holdings.shape[0] + _POPULARITY_PRIOR)
     return _log_lift(together, holders, share, config.pair_prior)
 
 
@@ -198,7 +200,7 @@ def _next_after(dataset: Dataset, day: int, windows: WindowsConfig, config: Stat
         together += (held.T @ acquired).toarray()
         buyers += held.T @ np.asarray(acquired.sum(axis=1)).ravel()
         acquired_of_product += np.asarray(acquired.sum(axis=0)).ravel()
-    share = acquired_of_product + config.popularity_prior
+    share = acquired_of_product + _POPULARITY_PRIOR
     return _log_lift(together, buyers, share / share.sum(), config.pair_prior)
 
 

@@ -7,7 +7,7 @@ popularity, item-kNN and EASE. To add one, write a class with `fit` and `score` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, get_args
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EASE",
+    "EASE_MAX_PRODUCTS",
+    "RANDOM_SEED",
     "BaselineName",
     "Baselines",
     "BaselinesConfig",
@@ -45,24 +47,24 @@ __all__ = [
 BaselineName = Literal["random", "popularity", "recent_popularity", "segment_popularity", "item_knn", "ease"]
 
 
-class BaselinesConfig(SettingsModel):
-    """The baselines and their hyper-parameters."""
+_SEGMENT_PRIOR = 200.0
+"""segment_popularity: how many acquisitions the overall shares are worth against the segment's own."""
+EASE_MAX_PRODUCTS = 10_000
+"""ease is skipped above so many products, since it inverts a [products, products] matrix."""
+RANDOM_SEED = 0
+"""Draws the random baseline and the resamples of the customers."""
 
-    fit: tuple[BaselineName, ...] = get_args(BaselineName)
-    """Which baselines are fitted."""
+
+class BaselinesConfig(SettingsModel):
+    """The baselines' hyper-parameters."""
+
     half_life_days: float = Field(30.0, gt=0)
     """recent_popularity: the age in days at which an acquisition counts half."""
-    segment_prior: float = Field(200.0, ge=0)
-    """segment_popularity: how many acquisitions the overall shares are worth against the segment's own."""
     knn_shrinkage: float = Field(5.0, ge=0)
     """item_knn: added to the denominator of the cosine, so that few common holders count for little. It is not
     `statistics.cosine_shrinkage`: the ranker's features may change, and what it is compared with stays."""
-    knn_neighbours: int | None = Field(None, ge=1)
-    """item_knn: how many nearest products each held product votes for; all of them without it."""
     ease_l2: float = Field(50.0, gt=0)
     """ease: the ridge penalty (lambda of Steck 2019); not `statistics.ease_l2`, for the same reason."""
-    ease_max_products: int = Field(10_000, ge=1)
-    """ease: above so many products it is skipped, since it inverts a [products, products] matrix."""
 
 
 class Scorer(Protocol):
@@ -91,42 +93,45 @@ class Baselines:
 
 
 def fit_baselines(
-    history: Dataset, cutoff_day: int, config: BaselinesConfig, *, seed: int, segment: str | None = None
+    history: Dataset,
+    cutoff_day: int,
+    config: BaselinesConfig,
+    *,
+    segment: str | None = None,
+    names: Sequence[BaselineName] = get_args(BaselineName),
 ) -> Baselines:
-    """Fit the baselines that the config names.
+    """Fit baselines.
 
     Args:
         history: What was known at the cutoff (`dataset.until(cutoff_day)`).
         cutoff_day: Days since 1970-01-01.
-        config: Names and hyper-parameters.
-        seed: Seed of the random baseline.
+        config: Hyper-parameters.
         segment: The customers' category column of segment_popularity, which is skipped without one.
+        names: Which.
     """
     fits: dict[str, Callable[[], Scorer]] = {
-        "random": lambda: Random.fit(history, cutoff_day, seed=seed),
+        "random": lambda: Random.fit(history, cutoff_day, seed=RANDOM_SEED),
         "popularity": lambda: Popularity.fit(history, cutoff_day),
         "recent_popularity": lambda: RecentPopularity.fit(history, cutoff_day, half_life_days=config.half_life_days),
         "segment_popularity": lambda: SegmentPopularity.fit(
-            history, cutoff_day, segment=str(segment), prior=config.segment_prior
+            history, cutoff_day, segment=str(segment), prior=_SEGMENT_PRIOR
         ),
-        "item_knn": lambda: ItemKNN.fit(
-            history, cutoff_day, shrinkage=config.knn_shrinkage, neighbours=config.knn_neighbours
-        ),
+        "item_knn": lambda: ItemKNN.fit(history, cutoff_day, shrinkage=config.knn_shrinkage),
         "ease": lambda: EASE.fit(history, cutoff_day, l2=config.ease_l2),
     }
-    skipped = _skipped(history, config, segment)
-    return Baselines({name: fits[name]() for name in config.fit if name not in skipped}, skipped)
+    skipped = {name: why for name, why in _skipped(history, segment).items() if name in names}
+    return Baselines({name: fits[name]() for name in names if name not in skipped}, skipped)
 
 
-def _skipped(history: Dataset, config: BaselinesConfig, segment: str | None) -> dict[str, str]:
+def _skipped(history: Dataset, segment: str | None) -> dict[str, str]:
     reasons: dict[str, str] = {}
     if segment is None:
         reasons["segment_popularity"] = "the data config names no segment column"
-    if len(history.products) > config.ease_max_products:
+    if len(history.products) > EASE_MAX_PRODUCTS:
         reasons["ease"] = (
-            f"{len(history.products)} products are more than ease_max_products = {config.ease_max_products}"
+            f"{len(history.products):,} products are more than {EASE_MAX_PRODUCTS:,}, too many for a matrix of them all"
         )
-    return {name: reason for name, reason in reasons.items() if name in config.fit}
+    return reasons
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from statistics import NormalDist
 import numpy as np
 
 from nextbest.data.dataset import Array
-from nextbest.evaluation.results import Bin, Calibration
+from nextbest.evaluation.results import LEVEL, Bin, Calibration
 
 __all__ = ["measure_calibration"]
 
 
-def measure_calibration(probabilities: Array, outcomes: Array, *, bins: int, level: float) -> Calibration:
+def measure_calibration(probabilities: Array, outcomes: Array, *, bins: int = 10, level: float = LEVEL) -> Calibration:
     """Measure the calibration of probabilities.
 
     Bins have about equal counts (Nixon et al., *Measuring calibration in deep learning*, 2019), with equal

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from pydantic import Field, FiniteFloat, model_validator
 
 from nextbest.data.settings import SettingsModel
-from nextbest.evaluation.baselines import BaselinesConfig
+from nextbest.evaluation.baselines import BaselineName, BaselinesConfig
 from nextbest.evaluation.results import stage_pairs
 
 __all__ = ["CALIBRATION_ERRORS", "ApprovalConfig", "EvaluationConfig", "Measure"]
@@ -43,18 +43,13 @@ class ApprovalConfig(SettingsModel):
     paired interval of the difference must be at or above -max_drop, so few test customers ask for more room than
     many: of a model that was trained again with another seed it lay about 0.04 below the difference with 200 test
     customers, which is 0.012 with 2,000. 1 allows every drop."""
-    max_drop_metric: str | None = None
-    """The metric of `max_drop`: MEASURE@K, but for coverage; the main metric without it."""
 
-    def problems(
-        self, models: Collection[str], metrics: Collection[str], paired: Collection[str], pairs: Collection[str]
-    ) -> list[str]:
+    def problems(self, models: Collection[str], metrics: Collection[str], pairs: Collection[str]) -> list[str]:
         """Return what is wrong with the names, given what is measured.
 
         Args:
             models: The models.
             metrics: Every model's metrics, MEASURE@K.
-            paired: Those of them that have a value per customer, and can be compared.
             pairs: The compared pairs, A-B.
         """
         problems = [
@@ -73,11 +68,6 @@ class ApprovalConfig(SettingsModel):
             for pair in self.must_beat
             if pair not in pairs
         ]
-        if self.max_drop_metric is not None and self.max_drop_metric not in paired:
-            problems.append(
-                f"approval.max_drop_metric = {self.max_drop_metric!r} is not measured for each customer; choose one of "
-                f"{', '.join(paired)}"
-            )
         return problems
 
 
@@ -88,12 +78,6 @@ class EvaluationConfig(SettingsModel):
     """List lengths at which every measure is computed; ascending."""
     main_metric: str = "ndcg@5"
     """The metric that slices, comparisons and the report's first figure are about: MEASURE@K with K one of `ks`."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples of the customers."""
-    level: float = Field(0.95, gt=0, lt=1)
-    """Level of the intervals."""
-    seed: int = Field(0, ge=0)
-    """Seed of the resamples and of the random baseline."""
     slices: tuple[str, ...] = ()
     """Customer columns by which the main metric is broken down."""
     min_holdings: int = Field(0, ge=0)
@@ -102,12 +86,6 @@ class EvaluationConfig(SettingsModel):
     """A file with the ids of the customers to evaluate; all of them without it."""
     oracle: str | None = None
     """A .parquet file with customer_id, product_id and the true probability, where one is known."""
-    batch: int = Field(1024, ge=1)
-    """Customers scored at once."""
-    batch_scores: int = Field(8_388_608, ge=1)
-    """Scores (customers x products) held at once: a large catalogue makes the batch smaller."""
-    calibration_bins: int = Field(10, ge=2)
-    """Bins of the reliability table, of about equal numbers of pairs."""
     baselines: BaselinesConfig = BaselinesConfig()
     """The baselines."""
     approval: ApprovalConfig = ApprovalConfig()
@@ -122,10 +100,10 @@ class EvaluationConfig(SettingsModel):
         known = [f"{measure}@{k}" for measure in per_customer for k in self.ks]
         if self.main_metric not in known:
             problems.append(f"main_metric = {self.main_metric!r} is not measured; choose one of {', '.join(known)}")
-        models = [*self.baselines.fit, "retrieval", "ranking", *(["oracle"] if self.oracle is not None else [])]
+        models = [*get_args(BaselineName), "retrieval", "ranking", *(["oracle"] if self.oracle is not None else [])]
         measured = [f"{measure}@{k}" for measure in get_args(Measure) for k in self.ks]
         pairs = [f"{model}-{other}" for model, other in stage_pairs(models)]
-        problems += self.approval.problems(models, measured, known, pairs)
+        problems += self.approval.problems(models, measured, pairs)
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -14,7 +14,7 @@ from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.intervals import BootstrappedMetrics
-from nextbest.evaluation.results import Calibration, Evaluation, Interval, Slice, Window, compare_models
+from nextbest.evaluation.results import LEVEL, Calibration, Evaluation, Interval, Slice, Window, compare_models
 from nextbest.modelling.metrics import coverage, per_customer, top_k
 
 __all__ = ["TestSet", "evaluate", "rank_all"]
@@ -92,7 +92,7 @@ def evaluate(
     Args:
         scorers: Name -> scorer. With one named oracle the others' share of it is reported.
         test_set: The customers and what they acquired.
-        config: Metrics, resamples, batch.
+        config: The metrics.
         pairs: Names (A, B) to compare: does A beat B?
         calibration: The ranking's calibration, reported as it is.
         skipped: Name of a model that was left out -> why, reported as it is.
@@ -114,7 +114,7 @@ def evaluate(
         window=_window(test_set),
         k=config.ks,
         main_metric=config.main_metric,
-        level=config.level,
+        level=LEVEL,
         models=models,
         paired=paired,
         share_of_oracle=bootstrapped.shares_of(_ORACLE) if _ORACLE in scorers else {},
@@ -140,6 +140,12 @@ def _check(
         raise ValueError("nothing was evaluated: " + "; ".join(problems))
 
 
+_BATCH = 1024
+"""Customers scored at once,"""
+_BATCH_SCORES = 2**23
+"""or as many as have so many scores (customers x products): a large catalogue makes the batch smaller."""
+
+
 def rank_all(
     scorers: Mapping[str, Scorer],
     test_set: TestSet,
@@ -147,7 +153,7 @@ def rank_all(
     advance: Callable[[int], None] = lambda customers: None,
 ) -> tuple[dict[str, Array], dict[str, float]]:
     """Return each scorer's lists, int32, [n, max(ks)], and the seconds that it spent scoring."""
-    batch = min(config.batch, max(1, config.batch_scores // test_set.num_products))
+    batch = min(_BATCH, max(1, _BATCH_SCORES // test_set.num_products))
     lists: dict[str, list[Array]] = {name: [] for name in scorers}
     seconds = dict.fromkeys(scorers, 0.0)
     for start in range(0, len(test_set), batch):

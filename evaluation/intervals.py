@@ -12,10 +12,14 @@ from typing import Self
 import numpy as np
 
 from nextbest.data.dataset import Array
+from nextbest.evaluation.baselines import RANDOM_SEED
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.results import Difference, Interval
+from nextbest.evaluation.results import LEVEL, Difference, Interval
 
 __all__ = ["BootstrappedMetrics", "percentile_interval", "resampled_means"]
+
+
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class BootstrappedMetrics:
     resampled: Array
     """Over each resample, float64, [resamples, num_models, num_metrics]."""
     config: EvaluationConfig
-    """Resamples, seed, level and the main metric."""
+    """It names the main metric."""
 
     @classmethod
     def from_values(cls, found: Mapping[str, Mapping[str, Array]], config: EvaluationConfig) -> Self:
@@ -44,7 +48,7 @@ class BootstrappedMetrics:
 
     @classmethod
     def _resample(cls, models: list[str], metrics: list[str], values: Array, config: EvaluationConfig) -> Self:
-        flat = resampled_means(values.reshape(len(values), -1), resamples=config.resamples, seed=config.seed)
+        flat = resampled_means(values.reshape(len(values), -1), resamples=_RESAMPLES, seed=RANDOM_SEED)
         resampled = flat.reshape(-1, *values.shape[1:])
         return cls(models, metrics, values, values.mean(axis=0, dtype=np.float64), resampled, config)
 
@@ -56,7 +60,7 @@ class BootstrappedMetrics:
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """Return model -> metric -> mean with its interval."""
-        low, high = percentile_interval(self.resampled, self.config.level)
+        low, high = percentile_interval(self.resampled, LEVEL)
         return {
             model: {
                 metric: Interval(value=float(self.means[i, j]), low=float(low[i, j]), high=float(high[i, j]))
@@ -69,7 +73,7 @@ class BootstrappedMetrics:
         """Return metric -> model's less other's."""
         a, b = self.models.index(model), self.models.index(other)
         resampled = self.resampled[:, a] - self.resampled[:, b]
-        low, high = percentile_interval(resampled, self.config.level)
+        low, high = percentile_interval(resampled, LEVEL)
         positive = (resampled > 0).mean(axis=0)
         return {
             metric: Difference(
@@ -86,7 +90,7 @@ class BootstrappedMetrics:
         main, b = self.metrics.index(self.config.main_metric), self.models.index(best)
         if not self.resampled[:, b, main].all():
             return {}
-        low, high = percentile_interval(self.resampled[:, :, main] / self.resampled[:, [b], main], self.config.level)
+        low, high = percentile_interval(self.resampled[:, :, main] / self.resampled[:, [b], main], LEVEL)
         shares = self.means[:, main] / self.means[b, main]
         return {
             model: Interval(value=float(shares[i]), low=float(low[i]), high=float(high[i]))

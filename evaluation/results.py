@@ -8,6 +8,7 @@ from datetime import date
 from nextbest.data.settings import SettingsModel
 
 __all__ = [
+    "LEVEL",
     "Bin",
     "Calibration",
     "Comparison",
@@ -19,6 +20,10 @@ __all__ = [
     "compare_models",
     "stage_pairs",
 ]
+
+
+LEVEL = 0.95
+"""Level of all intervals."""
 
 
 class Interval(SettingsModel):

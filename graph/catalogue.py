@@ -48,8 +48,9 @@ class Encoders:
         return QueryEncoder(self.customers, self.product_ids, self.max_holdings, self.max_recent)
 
 
-def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: EncoderConfig) -> Encoders:
+def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: EncoderConfig | None = None) -> Encoders:
     """Fit both tables' encoders on what is known at the end of `day`."""
+    encoder = encoder or EncoderConfig()
     customers, products = (table.until(day)[0].at(day) for table in (dataset.customers, dataset.products))
     return Encoders(
         customers=fit_encoder(customers, config.customers.columns, encoder, day),

@@ -11,7 +11,11 @@ import tensorflow as tf
 
 from nextbest.graph.encoders import EncoderState
 
-__all__ = ["DenseBlocks", "FeatureEmbedding", "SeededDropout", "masked_mean", "step_variable"]
+__all__ = ["CATEGORY_DROPOUT", "DenseBlocks", "FeatureEmbedding", "SeededDropout", "masked_mean", "step_variable"]
+
+
+CATEGORY_DROPOUT = 0.02
+"""The share of categories that both stages read as unknown in training, which gives 'unknown' its meaning."""
 
 
 def step_variable() -> tf.Variable:

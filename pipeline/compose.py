@@ -27,6 +27,7 @@ from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
 from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable, save_recommender
+from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import (
     STAGES,
     ExplainedStage,
@@ -114,11 +115,13 @@ def _write_warmup(run: Run, servables: Mapping[str, Path], loaded: Mapping[str, 
     show = run.progress("record warmup requests")
     for done, (name, folder) in enumerate(servables.items()):
         show(name, done / len(servables))
-        write_warmup(folder, name, recorded, config.max_batch_size, k=config.default_k, model=loaded.get(name))
+        write_warmup(folder, name, recorded, k=config.default_k, model=loaded.get(name))
     show("done", 1.0)
 
 
-def write_explanations(run: Run, recommender: Recommender, requests: Features) -> None:
+def write_explanations(
+    run: Run, recommender: Recommender, requests: Features, config: ExplanationConfig | None = None
+) -> None:
     """Write the composite's assets for explanations.
 
     A sample of customers is drawn, and one of the candidates of each. The first of these pairs are the background; all
@@ -129,12 +132,13 @@ def write_explanations(run: Run, recommender: Recommender, requests: Features) -
         run: The run.
         recommender: The composite, with its manifest and products; the assets are written into its folder.
         requests: Raw requests of all customers as of the cutoff, [num_customers, ...].
+        config: How recommendations are explained.
     """
-    config = run.config.export.explanations
-    sample, products = _draw_pairs(run, recommender, requests)
+    config = config or ExplanationConfig()
+    sample, products = _draw_pairs(run, recommender, requests, config)
     vectors = recommender.predict("feature_vectors", sample | {"product_id": products})
     assets = ExplanationAssets(
-        config, {stage: _explained_stage(run, stage, vectors[f"{stage}_features"]) for stage in STAGES}
+        config, {stage: _explained_stage(run, stage, vectors[f"{stage}_features"], config) for stage in STAGES}
     )
     explainer = Explainer(recommender, assets=assets)
     show = run.progress(f"explain {len(products)} recommendations")
@@ -146,15 +150,16 @@ def write_explanations(run: Run, recommender: Recommender, requests: Features) -
             for vector, product in zip(vectors[f"{stage}_features"], products, strict=True)
         ]
         stages[stage] = _with_importance(
-            run, assets.stages[stage], vectors[f"{stage}_features"], np.stack(amounts, axis=1)
+            run, assets.stages[stage], vectors[f"{stage}_features"], np.stack(amounts, axis=1), config
         )
     ExplanationAssets(config, stages).save(recommender.folder / ASSETS / EXPLANATIONS)
     show("done", 1.0)
 
 
-def _draw_pairs(run: Run, recommender: Recommender, requests: Features) -> tuple[Features, Array]:
+def _draw_pairs(
+    run: Run, recommender: Recommender, requests: Features, config: ExplanationConfig
+) -> tuple[Features, Array]:
     """Draw customers and a candidate of each; one without candidates gets any product."""
-    config = run.config.export.explanations
     random = np.random.default_rng(config.seed)
     num_customers = len(requests["as_of_day"])
     wanted = min(max(config.background, config.importance_customers), num_customers)
@@ -165,18 +170,18 @@ def _draw_pairs(run: Run, recommender: Recommender, requests: Features) -> tuple
     return sample, np.where(found.count > 0, found.product_id[np.arange(wanted), drawn], anything)
 
 
-def _explained_stage(run: Run, stage: Stage, vectors: Array) -> ExplainedStage:
+def _explained_stage(run: Run, stage: Stage, vectors: Array, config: ExplanationConfig) -> ExplainedStage:
     """Return what explanations need, without the importance."""
     described = run.folder.read_json(stage, "saved_model", ASSETS, FEATURES)
     mean = vectors.mean(axis=0)
-    background = (
-        vectors[: run.config.export.explanations.background] if run.config.export.customer_snapshot else mean[None]
-    )
+    background = vectors[: config.background] if run.config.export.customer_snapshot else mean[None]
     features = tuple(map(NamedFeature.model_validate, described))
     return ExplainedStage(features, background, mean, vectors.std(axis=0))
 
 
-def _with_importance(run: Run, stage: ExplainedStage, vectors: Array, amounts: Array) -> ExplainedStage:
+def _with_importance(
+    run: Run, stage: ExplainedStage, vectors: Array, amounts: Array, config: ExplanationConfig
+) -> ExplainedStage:
     """Add the explanations of the sample.
 
     Args:
@@ -184,8 +189,9 @@ def _with_importance(run: Run, stage: ExplainedStage, vectors: Array, amounts: A
         stage: What was explained with.
         vectors: What was explained, [num_pairs, width].
         amounts: The contributions, [num_features, num_pairs].
+        config: How recommendations are explained.
     """
-    count = run.config.export.explanations.importance_customers if run.config.export.customer_snapshot else 0
+    count = config.importance_customers if run.config.export.customer_snapshot else 0
     sizes = np.stack([_scale(feature, vectors, _numeric_columns(run)) for feature in stage.features])
     importance = ImportanceSample(
         np.abs(amounts).mean(axis=1).astype(np.float32), sizes[:, :count], amounts[:, :count].astype(np.float32)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from nextbest.data.config import DataConfig, EncoderConfig
+from nextbest.data.config import DataConfig
 from nextbest.data.settings import SettingsModel, read_settings
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.evaluation.config import EvaluationConfig
@@ -18,15 +20,39 @@ from nextbest.serving.config import ExportConfig
 __all__ = ["RunConfig", "load_config"]
 
 
+_TINY: Mapping[str, dict[str, Any]] = {
+    "retrieval": {
+        "embedding_dim": 8,
+        "customer_units": (16,),
+        "epochs": 2,
+        "patience": 1,
+        "training_windows": 4,
+        "batch_size": 128,
+        "learning_rate": 0.01,
+    },
+    "ranking": {
+        "candidates": 20,
+        "product_dim": 4,
+        "units": (16,),
+        "epochs": 2,
+        "patience": 1,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+    },
+}
+"""What `size = "tiny"` sets."""
+
+
 class RunConfig(SettingsModel):
     """A run: the tables, and how models are made of them."""
 
     data: DataConfig
     """What the tables mean, the windows and the policy."""
+    size: Literal["full", "tiny"] = "full"
+    """tiny trains small models for a few epochs, where the TOML does not say otherwise: to try out tables in a minute
+    or two, not to serve."""
     seed: int = Field(0, ge=0, lt=2**20)
     """The same data, config and seed give the same metrics on one machine."""
-    encoder: EncoderConfig = EncoderConfig()
-    """How raw features become tensors."""
     statistics: StatisticsConfig = StatisticsConfig()
     """How the catalogue's statistics are smoothed."""
     retrieval: RetrievalConfig = RetrievalConfig()
@@ -40,19 +66,20 @@ class RunConfig(SettingsModel):
     tune: TuneConfig = TuneConfig()
     """How better settings are searched for; no part of a run."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_tiny(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or content.get("size") != "tiny":
+            return content
+        sections = {name: content.get(name, {}) for name in _TINY}
+        return content | {name: _TINY[name] | given for name, given in sections.items() if isinstance(given, dict)}
+
     @model_validator(mode="after")
     def _sections_agree(self) -> RunConfig:
-        customers, products = self.data.customers.columns, self.data.products.columns
         problems = [
             f"evaluation.slices names {column!r}, which is not a column of customers"
             for column in self.evaluation.slices
-            if column not in customers
-        ]
-        problems += [
-            f"ranking.category_crosses names {column!r}, which is not a category column of {table}"
-            for pair in self.ranking.category_crosses or ()
-            for column, table, columns in zip(pair, ("customers", "products"), (customers, products), strict=True)
-            if column not in columns or columns[column].role != "category"
+            if column not in self.data.customers.columns
         ]
         problems += space_problems(self, self.tune)
         if problems:

@@ -58,9 +58,7 @@ def _measure(run: Run) -> Evaluation:
     config, history, window = run.config, run.history, run.windows.test
     snapshot, acquisitions, test_set = make_test_set(run)
     retrieval, ranking = load_exported(run, snapshot)
-    baselines = fit_baselines(
-        history, window.cutoff, config.evaluation.baselines, seed=config.evaluation.seed, segment=config.data.segment
-    )
+    baselines = fit_baselines(history, window.cutoff, config.evaluation.baselines, segment=config.data.segment)
     scorers = {**baselines.scorers, "retrieval": retrieval, "ranking": ranking}
     if config.evaluation.oracle is not None:
         scorers["oracle"] = _oracle(run.source / config.evaluation.oracle, history)
@@ -101,12 +99,9 @@ def _calibration(run: Run, scorer: ExportedRecommender, acquisitions: Interactio
         acquired = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)
         probabilities.append(probability[real])
         outcomes.append(acquired[real])
-    config = run.config.evaluation
     return measure_calibration(
         np.concatenate(probabilities),
         np.concatenate(outcomes),
-        bins=config.calibration_bins,
-        level=config.level,
     )
 
 

@@ -68,7 +68,7 @@ def _approve_and_load(run: Run, models: Path, force: bool) -> tuple[Approval, Lo
     """
     approval = approve_run(run, models)
     show = run.progress("load and call the models in fresh processes")
-    load_check = check_loads(run.folder.servables(), run.config.export.load_check)
+    load_check = check_loads(run.folder.servables())
     load_check.write(run.folder.path("evaluation"))
     show("done", 1.0)
     if not load_check.passed:
@@ -141,7 +141,7 @@ def _last_approved(recommenders: Path) -> tuple[int, dict[str, Any]] | None:
 def _check_drop(run: Run, models: Path | None) -> tuple[Check, int | None]:
     """Check the change threshold; also return the version that the run was compared with."""
     config = run.config.evaluation
-    metric = config.approval.max_drop_metric or config.main_metric
+    metric = config.main_metric
     name, what = f"max_drop {metric}", f"ranking {metric} was not compared with"
     if not run.windows.measured:
         text = f"{what} a last approved version, since nothing that came after {run.windows.test.dates[0]} is known"

@@ -84,12 +84,12 @@ class Run:
     def retriever_settings(self) -> RetrieverSettings:
         """Return what a retriever depends on."""
         config = self.config
-        return RetrieverSettings(config.data, config.encoder, config.statistics, config.retrieval, config.seed)
+        return RetrieverSettings(config.data, config.statistics, config.retrieval, config.seed)
 
     def ranker_settings(self) -> RankerSettings:
         """Return what a ranker depends on."""
         config = self.config
-        return RankerSettings(config.data, config.statistics, config.ranking, config.seed)
+        return RankerSettings(config.data, config.statistics, config.ranking, config.seed, config.evaluation.main_k)
 
 
 def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:

@@ -31,7 +31,7 @@ from nextbest.ranking.export import RankingServable, save_ranking
 from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import select_ranker, train_ranker
 from nextbest.retrieval.export import RetrievalServable, save_retrieval
-from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
+from nextbest.retrieval.indexes import SCANN_FROM, ExactIndex, ScannIndex, choose_index
 from nextbest.retrieval.training import Retriever, propose_candidates, select_epochs, train_retriever
 from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
@@ -84,7 +84,7 @@ def write_candidates(run: Run, window: Window, epochs: int) -> None:
     config = run.config.ranking
     acquired = labels(run.history, past, window)
     eligible = snapshot.num_held >= run.config.data.windows.min_holdings
-    rows = sample_customers(acquired, eligible, config, run.config.seed)
+    rows = sample_customers(acquired, eligible, run.config.seed)
 
     def suitable(chunk: np.ndarray) -> np.ndarray:
         return policy.suitable_array(snapshot.customers, chunk)
@@ -140,7 +140,7 @@ def _train_final_ranker(run: Run) -> None:
 
 def make_ranking_examples(run: Run) -> tuple[list[WindowExamples], Encoders]:
     """Make the ranker's examples of all ranking windows, on the candidates that the run's folder has."""
-    encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data, run.config.encoder)
+    encoders = fit_encoders(run.history, run.windows.test.cutoff, run.config.data)
     return [_examples(run, window, encoders) for window in run.windows.ranking], encoders
 
 
@@ -153,9 +153,8 @@ def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
 
 def write_retrieval(run: Run, retriever: Retriever) -> None:
     """Build the indexes of the retriever that is served, and choose one."""
-    config = run.config.retrieval.index
     exact = ExactIndex().index(retriever.product_embeddings)
-    scann = ScannIndex(config).index(retriever.product_embeddings)
+    scann = ScannIndex().index(retriever.product_embeddings)
     default_k = run.config.export.default_k
     for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
         with run.folder.staged("retrieval", name) as staging:
@@ -164,8 +163,9 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
             _write_descriptions(run, servable, staging)
     snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
     sample = np.arange(min(len(run.history.customers), 1024))
-    large = len(retriever.product_embeddings) >= config.scann_from
-    choice = choose_index(exact, scann if large else None, retriever.embed_customers(snapshot, sample), config)
+    large = len(retriever.product_embeddings) >= SCANN_FROM
+    queries = retriever.embed_customers(snapshot, sample)
+    choice = choose_index(exact, scann if large else None, queries, run.config.retrieval.index)
     run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
 
 

@@ -27,7 +27,7 @@ from nextbest.pipeline.tune_search import Objective, Search, digest
 from nextbest.pipeline.tune_space import Stage, dimensions, with_settings
 from nextbest.ranking.examples import WindowExamples
 from nextbest.ranking.training import select_ranker
-from nextbest.retrieval.training import select_epochs
+from nextbest.retrieval.training import VALIDATION_K, select_epochs
 
 __all__ = ["tune"]
 
@@ -88,7 +88,7 @@ def _tune_retrieval(run: Run, trials: int) -> StageResult:
         tried = _with_settings(run, settings)
         return select_epochs(past, window, tried.retriever_settings(), checkpoints, progress)
 
-    metric = f"accuracy@{min(run.config.retrieval.validation_k, len(past.products))}"
+    metric = f"accuracy@{min(VALIDATION_K, len(past.products))}"
     return _search(run, "retrieval", _dump(run.config, _RETRIEVER), window, metric, trials, objective)
 
 
@@ -108,7 +108,7 @@ def _tune_ranking(run: Run, epochs: int, trials: int) -> StageResult:
         windows, encoders = examples(tried)
         return select_ranker(windows, encoders, tried.ranker_settings(), checkpoints, progress)[0]
 
-    metric = f"ndcg@{run.config.ranking.validation_k}"
+    metric = f"ndcg@{run.config.evaluation.main_k}"
     basis = [_dump(run.config, _RETRIEVER | {"ranking"}), epochs]
     return _search(run, "ranking", basis, run.windows.ranking[-1], metric, trials, objective)
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective", "Search", "Trial", "digest"]
 
+_STARTUP_TRIALS = 10
+"""So many trials are drawn at random before TPE (Bergstra et al., NeurIPS 2011) learns from them."""
+_PRUNE_AFTER_TRIALS, _PRUNE_AFTER_EPOCHS = 5, 3
+"""A trial ends early whose validation score is below the median of the others after as many epochs: once so many trials
+have run to their end, and never before so many epochs."""
+
 Objective = Callable[[dict[str, Any], Path, Progress], Training]
 """Settings by dotted key, a folder for checkpoints and what to call after every epoch -> a training with validation."""
 
@@ -111,12 +117,11 @@ class Search:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        config = self.config
-        pruner = optuna.pruners.MedianPruner(config.prune_after_trials, config.prune_after_epochs)
+        pruner = optuna.pruners.MedianPruner(_PRUNE_AFTER_TRIALS, _PRUNE_AFTER_EPOCHS)
         study = optuna.create_study(
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(n_startup_trials=config.startup_trials, seed=self.seed + len(ended)),
-            pruner=pruner if config.prune else optuna.pruners.NopPruner(),
+            sampler=optuna.samplers.TPESampler(n_startup_trials=_STARTUP_TRIALS, seed=self.seed + len(ended)),
+            pruner=pruner,
         )
         states = optuna.trial.TrialState
         for trial in ended:

@@ -71,7 +71,6 @@ _RETRIEVAL_SPACE = {
 _RANKING_SPACE = {
     "ranking.learning_rate": Parameter(low=1e-4, high=5e-3, log=True),
     "ranking.units": Parameter(choices=([64], [64, 32], [128, 64])),
-    "ranking.cross_layers": Parameter(low=1, high=3),
     "ranking.product_dim": Parameter(choices=(0, 8, 16)),
     "ranking.dropout": Parameter(low=0.0, high=0.5),
     "ranking.probability_weight": Parameter(low=0.0, high=1.0),
@@ -86,7 +85,6 @@ _DEFAULT_SPACE: dict[Stage, dict[str, Parameter]] = {"retrieval": _RETRIEVAL_SPA
 
 _STAGES: dict[str, Stage] = {
     "retrieval": "retrieval",
-    "encoder": "retrieval",
     "ranking": "ranking",
     "statistics": "ranking",
 }
@@ -97,16 +95,8 @@ class TuneConfig(SettingsModel):
 
     space: dict[str, Parameter] = Field(default_factory=dict)
     """What each setting may be, by its dotted key in quotes, such as "retrieval.learning_rate". Those of the sections
-    retrieval and encoder are tried with the retriever, those of ranking and statistics with the ranker (of statistics
+    retrieval are tried with the retriever, those of ranking and statistics with the ranker (of statistics
     every value costs retrievers of its own, since they read them too). A stage without any has a default space."""
-    startup_trials: int = Field(10, ge=1)
-    """So many trials are drawn at random before TPE (Bergstra et al., NeurIPS 2011) learns from them."""
-    prune: bool = True
-    """Whether a trial ends early whose validation score is below the median of the others after as many epochs."""
-    prune_after_trials: int = Field(5, ge=1)
-    """How many trials must have run to their end before one ends early."""
-    prune_after_epochs: int = Field(3, ge=1)
-    """How many epochs every trial has."""
 
     def stage_of(self, key: str) -> Stage | None:
         """Return the stage that a setting is tried with, None if its section cannot be tuned."""
@@ -116,14 +106,6 @@ class TuneConfig(SettingsModel):
         """Return what is searched in a stage."""
         named = {key: parameter for key, parameter in self.space.items() if self.stage_of(key) == stage}
         return named or _DEFAULT_SPACE[stage]
-
-
-_SCORING = (
-    "retrieval.validation_k",
-    "ranking.validation_k",
-    "ranking.customers_per_window",
-    "ranking.negative_customers_ratio",
-)
 
 
 @dataclass(frozen=True)
@@ -177,8 +159,8 @@ def space_problems(config: BaseModel, tune: TuneConfig) -> list[str]:
     problems = []
     for key, parameter in tune.space.items():
         if tune.stage_of(key) is None:
-            problems.append(f"tune.space names {key!r}; only retrieval, encoder, ranking and statistics can be tuned")
-        elif key in _SCORING or key.startswith("retrieval.index."):
+            problems.append(f"tune.space names {key!r}; only retrieval, ranking and statistics can be tuned")
+        elif key == "retrieval.index":
             problems.append(
                 f"tune.space names {key!r}, which makes no model better: it says how one is measured or used"
             )

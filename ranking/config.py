@@ -14,21 +14,9 @@ class RankingConfig(SettingsModel):
 
     candidates: int = Field(40, ge=1)
     """How many retrieved products are ranked, in training as in serving (at most the catalogue's size)."""
-    customers_per_window: int = Field(40_000, ge=1)
-    """Customers of a window whose candidates become examples at most."""
-    negative_customers_ratio: float = Field(0.25, ge=0)
-    """Customers who acquired nothing in a window, per one who did: only the probability learns from them, so few will
-    do."""
-    category_dim: int = Field(6, ge=1)
-    """Dimension of the embedding of a category, of a word and of a categorical cross."""
     product_dim: int = Field(16, ge=0)
     """Dimension of the ranker's embedding of the product's id; 0 for none, where the model would learn few windows by
     heart."""
-    category_crosses: tuple[tuple[str, str], ...] | None = None
-    """Pairs (customer's category column, product's category column) that are crossed; by default all of the
-    customer's with `policy.category_column`, or with each of the product's where there is none."""
-    cross_buckets: int = Field(4096, ge=2)
-    """Categorical crosses are hashed into so many buckets each, where they have more."""
     recency_days: float = Field(60.0, gt=0)
     """What was acquired or seen counts 1/e of its weight after so many days in the recency features."""
     similarity_prior: float = Field(5.0, ge=0)
@@ -37,8 +25,6 @@ class RankingConfig(SettingsModel):
     votes_prior: float = Field(0.5, ge=0)
     """Weight, before training, of the logarithm of what the holdings vote for: by ease, cosine and conditional, those
     of them that `statistics.pairs` has, each."""
-    least_votes: float = Field(1e-4, gt=0)
-    """Votes below it count as so many: the logarithm of none must not outweigh all else."""
     votes_saturation: float = Field(0.0, ge=0)
     """Votes v count as (1 - exp(-s v)) / s, 0 for v as it is: past 1 / s, more of them say little more. With 1, shares
     that add up past 1 become a probability, that of at least one event where v are expected (Poisson)."""
@@ -46,16 +32,10 @@ class RankingConfig(SettingsModel):
     """Weight, before training, of the logarithm of a candidate's share of the acquisitions in the longest of
     `statistics.popularity_days` but one, and of its difference to that in the longest; 0 for none. It follows a taste
     that drifts where the windows are too few to learn it from."""
-    cross_layers: int = Field(2, ge=1)
-    """DCN cross layers (Wang et al., WWW 2021)."""
-    cross_rank: int = Field(32, ge=1)
-    """Rank of a cross layer's matrix."""
     units: tuple[int, ...] = (128, 64)
     """Widths of the dense blocks after the cross layers."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout in the dense blocks."""
-    category_dropout: float = Field(0.02, ge=0, lt=1)
-    """Share of categories read as unknown in training, which gives 'unknown' its meaning."""
     probability_weight: float = Field(0.5, ge=0)
     """Weight of the probability's log loss beside the listwise loss."""
     batch_size: int = Field(128, ge=2)
@@ -70,7 +50,3 @@ class RankingConfig(SettingsModel):
     patience: int = Field(3, ge=0)
     """Epochs without a better validation score before training stops. With 0, all `epochs` are trained, and the last
     window calibrates alone: where it holds more than all before it, less than the whole says little of how long."""
-    validation_share: float = Field(0.3, gt=0, lt=1)
-    """Share of the customers who validate where there is but one ranking window."""
-    validation_k: int = Field(5, ge=1)
-    """Early stopping maximises nDCG at this k."""

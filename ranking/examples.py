@@ -15,7 +15,6 @@ from nextbest.data.statistics import StatisticsConfig, product_statistics
 from nextbest.data.windows import Window
 from nextbest.graph.catalogue import Encoders, encode_products, segment_indices
 from nextbest.graph.query import encode_customers
-from nextbest.ranking.config import RankingConfig
 
 __all__ = [
     "CatalogueStatistics",
@@ -64,7 +63,11 @@ class WindowExamples:
     """The catalogue at the window's cutoff."""
 
 
-def sample_customers(acquisitions: Interactions, eligible: Array, config: RankingConfig, seed: int) -> Array:
+_WITHOUT_PURCHASE = 0.25
+"""Customers who acquired nothing in a window, per one who did: the probability alone learns from them, so few do."""
+
+
+def sample_customers(acquisitions: Interactions, eligible: Array, seed: int, limit: int = 40_000) -> Array:
     """Return the customers whose candidates become examples, positions in increasing order.
 
     Those who acquired something in the window come first, up to the limit; then a share of the others is drawn.
@@ -72,16 +75,15 @@ def sample_customers(acquisitions: Interactions, eligible: Array, config: Rankin
     Args:
         acquisitions: The new acquisitions in the window.
         eligible: Whether a customer may be an example, bool [num_customers].
-        config: Settings.
         seed: Seed of the draw.
+        limit: How many at most.
     """
     random = np.random.default_rng(seed)
-    limit = config.customers_per_window
     active = np.intersect1d(acquisitions.customer, np.flatnonzero(eligible))
     if len(active) >= limit:
         return np.sort(random.choice(active, limit, replace=False))
     without_purchase = np.setdiff1d(np.flatnonzero(eligible), active)
-    wanted = max(int(config.negative_customers_ratio * len(active)), 1)
+    wanted = max(int(_WITHOUT_PURCHASE * len(active)), 1)
     num_drawn = min(wanted, limit - len(active), len(without_purchase))
     drawn = random.choice(without_purchase, num_drawn, replace=False)
     return np.sort(np.concatenate([active, drawn]))

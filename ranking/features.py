@@ -274,33 +274,37 @@ def _subtracts(number: NumberState | None) -> bool:
     return number is not None and number.kind == "number" and number.transform != "quantile"
 
 
+CATEGORY_DIM = 6
+"""Dimension of the ranker's embedding of a category, of a word and of a categorical cross."""
+
+
 class CategoryCrosses(tf.keras.layers.Layer):
     """Embeddings of hashed pairs of a customer's and a candidate's category, [batch, num_candidates, output_dim]."""
 
-    def __init__(
-        self, customers: EncoderState, products: EncoderState, data: DataConfig, config: RankingConfig
-    ) -> None:
+    def __init__(self, customers: EncoderState, products: EncoderState, data: DataConfig, buckets: int = 4096) -> None:
+        """Choose the pairs of columns.
+
+        They are each of the customer's category columns with `policy.category_column`, or with each of the product's
+        where there is none.
+
+        Args:
+            customers: The customers' encoder.
+            products: The products' encoder.
+            data: The tables and the policy.
+            buckets: A pair of columns with more pairs of categories than this is hashed into so many.
+        """
         super().__init__(name="category_crosses")
         left, right = list(customers.categories), list(products.categories)
-        pairs = config.category_crosses
-        if pairs is None:
-            main = [column for column in right if column == data.policy.category_column]
-            pairs = tuple((customer, product) for customer in left for product in main or right)
-        unknown = [pair for pair in pairs if pair[0] not in left or pair[1] not in right]
-        if unknown:
-            raise ValueError(
-                f"ranking.category_crosses has {unknown}, but the category columns are {left} of customers and {right} "
-                "of products; fix the pairs"
-            )
-        self.pairs = list(pairs)
-        self._columns = [(left.index(customer), right.index(product)) for customer, product in pairs]
+        main = [column for column in right if column == data.policy.category_column]
+        self.pairs = [(customer, product) for customer in left for product in main or right]
+        self._columns = [(left.index(customer), right.index(product)) for customer, product in self.pairs]
         sizes = [customers.category_sizes[a] * products.category_sizes[b] for a, b in self._columns]
-        self._buckets = [min(size, config.cross_buckets) for size in sizes]
+        self._buckets = [min(size, buckets) for size in sizes]
         self._strides = [products.category_sizes[b] for _, b in self._columns]
         self._offsets = np.cumsum([0, *self._buckets])[:-1].astype(np.int32)
-        self.output_dim = len(self._columns) * config.category_dim
+        self.output_dim = len(self._columns) * CATEGORY_DIM
         if self._columns:
-            self._embedding = tf.keras.layers.Embedding(sum(self._buckets), config.category_dim)
+            self._embedding = tf.keras.layers.Embedding(sum(self._buckets), CATEGORY_DIM)
 
     def named_features(self, first: int) -> list[NamedFeature]:
         """Return what people call the embeddings, from place `first` of a vector on: one feature, or none."""

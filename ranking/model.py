@@ -17,10 +17,10 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import concat_queries
-from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
+from nextbest.modelling.layers import CATEGORY_DROPOUT, DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples
-from nextbest.ranking.features import CategoryCrosses, CrossFeatures
+from nextbest.ranking.features import CATEGORY_DIM, CategoryCrosses, CrossFeatures
 from nextbest.ranking.losses import listwise_softmax, probability_loss
 
 __all__ = ["RankingModel", "RankingNetwork"]
@@ -30,6 +30,10 @@ Tensors = Mapping[str, tf.Tensor]
 """Tensors by name."""
 _VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")
 """The pair statistics whose sum over the holdings is a recommender of its own: EASE, and item-kNN by two measures."""
+_CROSS_LAYERS, _CROSS_RANK = 2, 32
+"""How many cross layers there are, and the rank of their matrices."""
+_LEAST_VOTES = 1e-4
+"""Votes below it count as so many: the logarithm of none must not outweigh all else."""
 
 
 class RankingNetwork(tf.keras.layers.Layer):
@@ -59,17 +63,17 @@ class RankingNetwork(tf.keras.layers.Layer):
             step: Counter of training steps.
         """
         super().__init__(name="ranking_network")
-        dropout = SeededDropout(config.category_dropout, seed, step)
-        self._customer = FeatureEmbedding(encoders.customers, config.category_dim, dropout)
-        self._product = FeatureEmbedding(encoders.products, config.category_dim, dropout, statistics.num_popularity)
+        dropout = SeededDropout(CATEGORY_DROPOUT, seed, step)
+        self._customer = FeatureEmbedding(encoders.customers, CATEGORY_DIM, dropout)
+        self._product = FeatureEmbedding(encoders.products, CATEGORY_DIM, dropout, statistics.num_popularity)
         ids = len(encoders.product_ids), config.product_dim
         self._product_id = tf.keras.layers.Embedding(*ids) if config.product_dim else None
         self.numeric = CrossFeatures(encoders.customers, encoders.products, data, statistics, config)
         self._normalise = tf.keras.layers.BatchNormalization(momentum=0.95)
-        self._categorical = CategoryCrosses(encoders.customers, encoders.products, data, config)
+        self._categorical = CategoryCrosses(encoders.customers, encoders.products, data)
         self._cross = [
-            tfrs.layers.dcn.Cross(projection_dim=config.cross_rank, kernel_initializer="glorot_uniform")
-            for _ in range(config.cross_layers)
+            tfrs.layers.dcn.Cross(projection_dim=_CROSS_RANK, kernel_initializer="glorot_uniform")
+            for _ in range(_CROSS_LAYERS)
         ]
         self._deep = DenseBlocks(config.units, config.dropout, seed + 100, step, "layer")
         # It starts at 0, and the logit at the prior.
@@ -79,7 +83,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         votes, trend = [config.votes_prior] * len(self._votes), [config.trend_prior] * len(self._trend_places)
         prior = [config.similarity_prior, *votes, *trend]
         self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))
-        self._least_votes, self._saturation = config.least_votes, config.votes_saturation
+        self._saturation = config.votes_saturation
         self._activity = DenseBlocks(config.units[-1:], config.dropout, seed + 200, step, "layer")
         self._offset = tf.keras.layers.Dense(1)
 
@@ -180,7 +184,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         crosses = parts["crosses"]
         similarity = self.numeric.select(crosses, "retrieval_score")
         votes = [self.numeric.select(crosses, f"{name}_sum") for name in self._votes]
-        logs = [tf.math.log(self._saturated(tf.maximum(vote, self._least_votes))) for vote in votes]
+        logs = [tf.math.log(self._saturated(tf.maximum(vote, _LEAST_VOTES))) for vote in votes]
         trend = [parts["product"][:, :, place] for place in self._trend_places]
         return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
 

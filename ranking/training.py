@@ -29,6 +29,10 @@ __all__ = ["RankerSettings", "refresh_ranker", "select_ranker", "train_ranker"]
 _SCORING_BATCH = 1024
 
 
+_VALIDATION_SHARE = 0.3
+"""Share of the customers who validate where there is but one ranking window."""
+
+
 @dataclass(frozen=True)
 class RankerSettings:
     """All settings that a ranker depends on."""
@@ -37,6 +41,8 @@ class RankerSettings:
     statistics: StatisticsConfig
     ranking: RankingConfig
     seed: int
+    validation_k: int
+    """Early stopping maximises nDCG at this k: that of the main metric."""
 
 
 def _build(encoders: Encoders, catalogue: CatalogueStatistics, settings: RankerSettings) -> RankingModel:
@@ -126,8 +132,8 @@ def select_ranker(
 
     Where `patience` is 0, nothing is chosen: the ranker trains for all epochs, and is calibrated.
 
-    The last window validates, by the products that the others know. Where it is the only one, `validation_share` of its
-    customers do.
+    The last window validates, by the products that the others know. Where it is the only one, a share of its customers
+    do.
 
     Args:
         windows: The ranking windows, the oldest first.
@@ -140,7 +146,7 @@ def select_ranker(
         InputError: Nothing was acquired in the validation window.
     """
     if len(windows) == 1:
-        windows = split_customers(windows[0], settings.ranking.validation_share, settings.seed)
+        windows = split_customers(windows[0], _VALIDATION_SHARE, settings.seed)
     *windows, validation = windows
     if not validation.num_relevant.any():
         what = "nothing was acquired in the last ranking window, so that no ranker can be chosen on it"
@@ -152,7 +158,7 @@ def select_ranker(
     known = of_known_products(validation, windows)
 
     def validate() -> float:
-        return _mean_ndcg(_scores(model, known)[0], known, config.validation_k)
+        return _mean_ndcg(_scores(model, known)[0], known, settings.validation_k)
 
     stopping = {"validate": validate, "patience": config.patience} if config.patience else {}
     training = _train(model, windows, settings, config.epochs, checkpoints, progress, **stopping)

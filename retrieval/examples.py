@@ -16,6 +16,9 @@ from nextbest.graph.catalogue import Encoders, encode_products
 from nextbest.graph.query import QueryEncoder, concat_queries, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
+_LEAVE_ONE_OUT_EXAMPLES = 200_000
+"""The most examples of products that are held."""
+
 __all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set"]
 
 
@@ -106,7 +109,7 @@ def make_training_set(
         add(queries, np.full(len(queries.query), day - until), snapshot)
     if config.leave_one_out > 0:
         snapshot = take_snapshot(history, day, windows)
-        queries, acquired_on = _leave_one_out(snapshot, encoder, config.leave_one_out_examples, seed)
+        queries, acquired_on = _leave_one_out(snapshot, encoder, _LEAVE_ONE_OUT_EXAMPLES, seed)
         if len(queries.query):
             add(queries, day - acquired_on, snapshot, config.leave_one_out)
     if not parts:

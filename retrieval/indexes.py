@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -15,9 +16,9 @@ from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, is_listed, mask_of_products
 from nextbest.graph.signatures import graph_function
-from nextbest.retrieval.config import IndexConfig
+from nextbest.retrieval.config import IndexKind
 
-__all__ = ["ExactIndex", "IndexChoice", "ScannIndex", "choose_index"]
+__all__ = ["SCANN_FROM", "ExactIndex", "IndexChoice", "ScannConfig", "ScannIndex", "choose_index"]
 
 _HASH_CLUSTERS = 16  # of each block of ScaNN's asymmetric hash (lut16)
 
@@ -75,13 +76,31 @@ class ExactIndex(_MaskingTopK):
         return True
 
 
+@dataclass(frozen=True)
+class ScannConfig:
+    """How a ScaNN index is built and searched; the defaults suit catalogues of 10,000 to some millions of products."""
+
+    leaves: int | None = None
+    """Partitions; by default about the square root of the catalogue's size."""
+    leaves_searched: int = 110
+    """Partitions searched per query."""
+    reordered: int = 1000
+    """Candidates rescored exactly per query."""
+    dims_per_block: int = 2
+    """Dimensions per block of the asymmetric hash."""
+    anisotropic_threshold: float = 0.2
+    """Threshold of the anisotropic quantisation loss."""
+    training_sample: int = 250_000
+    """Products that train the partitions and the hash."""
+
+
 class ScannIndex(_MaskingTopK):
     """ScaNN, built with its own builder: TFRS's layer hides the anisotropic threshold and the training sample.
 
     Guo et al., "Accelerating Large-Scale Inference with Anisotropic Vector Quantization", ICML 2020.
     """
 
-    def __init__(self, config: IndexConfig, k: int = 10) -> None:
+    def __init__(self, config: ScannConfig = ScannConfig(), k: int = 10) -> None:
         super().__init__(k=k, name="scann_index")
         self.config = config
 
@@ -159,25 +178,39 @@ class IndexChoice(SettingsModel):
     """Median time of a call, by `kind/batch`."""
 
 
-def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, config: IndexConfig) -> IndexChoice:
+SCANN_FROM = 10_000
+"""On smaller catalogues exact search was always faster than ScaNN."""
+
+
+def choose_index(
+    exact: ExactIndex,
+    scann: ScannIndex | None,
+    queries: Array,
+    kind: IndexKind = "auto",
+    *,
+    least_recall: float = 0.98,
+    k: int = 100,
+) -> IndexChoice:
     """Choose by the config, or by measurement.
 
     Args:
         exact: The exact index.
         scann: The ScaNN index, or None where the catalogue is too small to try.
         queries: Sample of query embeddings, [num_queries, embedding_dim].
-        config: Settings.
+        kind: The config's `retrieval.index`.
+        least_recall: ScaNN is taken only with at least this share of the exact top k.
+        k: At which k they are measured, at most the catalogue's size.
     """
-    if config.kind != "auto":
-        return IndexChoice(kind=config.kind, reason=f"retrieval.index.kind = {config.kind!r}")
+    if kind != "auto":
+        return IndexChoice(kind=kind, reason=f"retrieval.index = {kind!r}")
     num_products = len(exact.get_weights()[0])
     if scann is None:
         return IndexChoice(
             kind="exact",
-            reason=f"{num_products} products, fewer than retrieval.index.scann_from = {config.scann_from}: "
+            reason=f"{num_products} products, fewer than {SCANN_FROM:,}: "
             "exact search is faster on catalogues this small",
         )
-    k = min(config.k, num_products)
+    k = min(k, num_products)
     _, true = exact(queries, k=k)
     _, found = scann(queries, k=k)
     matched = (np.asarray(found)[:, :, None] == np.asarray(true)[:, None, :]).any(axis=2)
@@ -191,14 +224,14 @@ def choose_index(exact: ExactIndex, scann: ScannIndex | None, queries: Array, co
     faster = sum(times[name] for name in times if name.startswith("scann")) < sum(
         times[name] for name in times if name.startswith("exact")
     )
-    kind = "scann" if recall >= config.recall and faster else "exact"
+    chosen = "scann" if recall >= least_recall and faster else "exact"
     why = (
         "ScaNN is faster and accurate enough"
-        if kind == "scann"
-        else ("ScaNN is not faster" if recall >= config.recall else f"ScaNN misses the recall of {config.recall}")
+        if chosen == "scann"
+        else ("ScaNN is not faster" if recall >= least_recall else f"ScaNN misses the recall of {least_recall}")
     )
     return IndexChoice(
-        kind=kind, reason=f"{why}: recall@{k} {recall:.3f}; {measured}", recall=recall, milliseconds=times
+        kind=chosen, reason=f"{why}: recall@{k} {recall:.3f}; {measured}", recall=recall, milliseconds=times
     )
 
 

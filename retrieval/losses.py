@@ -14,6 +14,9 @@ from nextbest.retrieval.config import RetrievalConfig
 __all__ = ["ContrastiveLoss", "TripletLoss", "retrieval_loss"]
 
 
+_CONTRASTIVE_MARGIN, _TRIPLET_MARGIN = 0.3, 0.2
+
+
 class ContrastiveLoss(tf.keras.losses.Loss):
     """(1 - s+)^2 plus the mean over the violating negatives of max(0, s- - margin)^2, with cosines s.
 
@@ -53,9 +56,9 @@ class TripletLoss(tf.keras.losses.Loss):
 def retrieval_loss(config: RetrievalConfig) -> tuple[tf.keras.losses.Loss, float | None]:
     """Return the loss that the config names and the temperature of its scores (None: plain cosines)."""
     if config.loss == "contrastive":
-        return ContrastiveLoss(config.contrastive_margin), None
+        return ContrastiveLoss(_CONTRASTIVE_MARGIN if config.margin is None else config.margin), None
     if config.loss == "triplet":
-        return TripletLoss(config.triplet_margin), None
+        return TripletLoss(_TRIPLET_MARGIN if config.margin is None else config.margin), None
     return tf.keras.losses.CategoricalCrossentropy(from_logits=True), config.temperature
 
 

@@ -18,10 +18,14 @@ from nextbest.retrieval.towers import CustomerTowers, ProductTowers, TowerPair
 __all__ = ["MaskedFactorizedTopK", "TwoTowerModel", "uses_full_softmax"]
 
 
+_FULL_SOFTMAX_UP_TO = 2000
+"""The largest catalogue for which loss = "auto" takes the softmax over all products."""
+
+
 def uses_full_softmax(config: RetrievalConfig, num_products: int) -> bool:
     """Whether training takes the softmax over all products rather than over a batch."""
     if config.loss == "auto":
-        return num_products <= config.full_softmax_up_to
+        return num_products <= _FULL_SOFTMAX_UP_TO
     return config.loss == "full_softmax"
 
 

@@ -11,13 +11,17 @@ from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
-from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout
+from nextbest.modelling.layers import CATEGORY_DROPOUT, DenseBlocks, FeatureEmbedding, SeededDropout
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
 
 
 _SEEDS_PER_PAIR = 10_000
+_CATEGORY_DIM = 8
+"""Dimension of the embedding of a category or a word."""
+_PRODUCT_UNITS = (64,)
+"""Widths of the product tower's dense blocks: it reads less than the customer tower."""
 
 
 class TowerPair(tf.keras.layers.Layer):
@@ -77,8 +81,8 @@ class CustomerTower(tf.keras.layers.Layer):
         super().__init__(name="customer_tower")
         seeds = _seeds(seed)
         self._product_embedding = product_embedding
-        dropout = SeededDropout(config.category_dropout, next(seeds), step)
-        self._features = FeatureEmbedding(state, config.category_dim, dropout)
+        dropout = SeededDropout(CATEGORY_DROPOUT, next(seeds), step)
+        self._features = FeatureEmbedding(state, _CATEGORY_DIM, dropout)
         self._held = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
         self._recent = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
         self._blocks = DenseBlocks(config.customer_units, config.dropout, next(seeds), step)
@@ -133,9 +137,9 @@ class ProductTower(tf.keras.layers.Layer):
         super().__init__(name="product_tower")
         seeds = _seeds(seed)
         self._product_embedding = product_embedding
-        dropout = SeededDropout(config.category_dropout, next(seeds), step)
-        self._features = FeatureEmbedding(state, config.category_dim, dropout, num_extra_floats)
-        self._blocks = DenseBlocks(config.product_units, config.dropout, next(seeds), step)
+        dropout = SeededDropout(CATEGORY_DROPOUT, next(seeds), step)
+        self._features = FeatureEmbedding(state, _CATEGORY_DIM, dropout, num_extra_floats)
+        self._blocks = DenseBlocks(_PRODUCT_UNITS, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
 
     def call(self, products: tf.Tensor, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:

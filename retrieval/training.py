@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.config import DataConfig, EncoderConfig
+from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
@@ -28,6 +28,7 @@ from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 from nextbest.retrieval.towers import CustomerTowers
 
 __all__ = [
+    "VALIDATION_K",
     "Retriever",
     "RetrieverSettings",
     "propose_candidates",
@@ -42,7 +43,6 @@ class RetrieverSettings:
     """All settings that a retriever depends on."""
 
     data: DataConfig
-    encoder: EncoderConfig
     statistics: StatisticsConfig
     retrieval: RetrievalConfig
     seed: int
@@ -144,6 +144,8 @@ def refresh_retriever(
     return _retriever(model, encoders, products, day)
 
 
+VALIDATION_K = 10
+"""Early stopping maximises FactorizedTopK's accuracy at this k (at most the catalogue's size)."""
 _CUSTOMERS_PER_CHUNK = 4096
 
 
@@ -216,7 +218,7 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
 
 def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _PreparedModel:
     config, data = settings.retrieval, settings.data
-    encoders = fit_encoders(history, day, data, settings.encoder)
+    encoders = fit_encoders(history, day, data)
     examples = make_training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
     model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
     model.bind(examples)
@@ -242,7 +244,7 @@ def _retriever(model: TwoTowerModel, encoders: Encoders, products: Mapping[str, 
 def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, queries: Queries) -> Callable[[], float]:
     """Return a function that measures FactorizedTopK's accuracy on queries with what they acquired."""
     products = _encoded_products(history, snapshot, run.encoders, run.settings)
-    k = min(run.settings.retrieval.validation_k, len(history.products))
+    k = min(VALIDATION_K, len(history.products))
 
     def validate() -> float:
         retriever = _retriever(run.model, run.encoders, products, snapshot.day)

@@ -103,14 +103,8 @@ class ExportConfig(SettingsModel):
 
     default_k: int = Field(10, ge=1)
     """How many products a tf.Example gets that names no k; the other signatures take k as an input."""
-    max_batch_size: int = Field(256, ge=1)
-    """The most customers in a call to a server: the size of the larger warmup requests."""
     keep_versions: int | None = Field(None, ge=1)
     """How many versions a push leaves in MODELS, its own among them; all of them without it."""
     customer_snapshot: bool = True
     """Whether the recommender's assets hold the customers as of the cutoff, so that they can be named by id;
     without it the warmup requests hold no one's data either."""
-    explanations: ExplanationConfig = ExplanationConfig()
-    """How recommendations are explained."""
-    load_check: LoadCheckConfig = LoadCheckConfig()
-    """How the models are shown to work elsewhere before they are pushed."""

@@ -12,34 +12,9 @@ import pytest
 from nextbest.data.bank import BankConfig, simulate_bank
 from tests.commands import Outcome, run_nextbest
 
-# Small models: what is tested is how the parts fit together, not how good they are.
-_MODELS = """
-resamples = 100
-slices = ["segment"]
-
-[retrieval]
-embedding_dim = 8
-customer_units = [16]
-product_units = [16]
-category_dim = 2
-epochs = 2
-patience = 1
-training_windows = 4
-batch_size = 128
-learning_rate = 0.01
-
-[ranking]
-candidates = 20
-category_dim = 2
-product_dim = 4
-cross_layers = 1
-cross_rank = 4
-cross_buckets = 64
-units = [16]
-batch_size = 16
-learning_rate = 0.01
-epochs = 2
-patience = 1
+# What is tested is how the parts fit together, not how good the models are.
+_SIZE = 'size = "tiny"\n'
+_SETTINGS = """slices = ["segment"]
 
 [export]
 default_k = 5
@@ -49,7 +24,7 @@ default_k = 5
 def make_small_bank(folder: Path) -> Path:
     """Simulate a bank of 400 customers and 40 products, and return its TOML."""
     toml = simulate_bank(BankConfig(customers=400, products=40, branch_size=200, ranking_windows=2), folder)
-    toml.write_text(toml.read_text(encoding="utf-8") + _MODELS, encoding="utf-8")
+    toml.write_text(_SIZE + toml.read_text(encoding="utf-8") + _SETTINGS, encoding="utf-8")
     return toml
 
 

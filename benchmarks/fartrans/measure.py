@@ -142,8 +142,7 @@ class Trial:
     def baselines(self, names: tuple[BaselineName, ...]) -> dict[str, Scorer]:
         """Fit some of the product's own baselines with the config's settings."""
         config = self.run.config.evaluation
-        chosen = config.baselines.model_copy(update={"fit": names})
-        return fit_baselines(self.run.history, self.run.windows.test.cutoff, chosen, seed=config.seed).scorers
+        return fit_baselines(self.run.history, self.run.windows.test.cutoff, config.baselines, names=names).scorers
 
     def measure(
         self,

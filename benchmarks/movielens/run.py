@@ -26,7 +26,7 @@ from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import TestSet, rank_all
 from nextbest.evaluation.intervals import BootstrappedMetrics
-from nextbest.evaluation.results import compare_models, stage_pairs
+from nextbest.evaluation.results import LEVEL, compare_models, stage_pairs
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.evaluate import load_exported, make_test_set
@@ -140,7 +140,7 @@ def _findings(
         films=test_set.num_products,
         seeds=tuple(seeds),
         main_metric=main,
-        level=config.level,
+        level=LEVEL,
         models=sample.intervals(),
         by_seed={name: [float(figures[name][main].mean()) for figures in ours] for name in mean},
         paired=paired,

@@ -21,10 +21,14 @@ from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
 
-__all__ = ["MAX_ANSWER_BYTES", "anonymous", "write_warmup"]
+__all__ = ["MAX_ANSWER_BYTES", "MAX_BATCH", "anonymous", "write_warmup"]
 
 MAX_ANSWER_BYTES = 4 * 2**20
 """The largest answer that is recorded: gRPC's own limit for a message, so what a client gets that sets none."""
+
+
+MAX_BATCH = 256
+"""The most customers in a recorded request, as `max_batch_size` of the batching parameters in the docs."""
 
 
 def anonymous(requests: Features) -> Features:
@@ -42,7 +46,7 @@ def write_warmup(
     folder: Path,
     name: str,
     requests: Features,
-    max_batch: int,
+    max_batch: int = MAX_BATCH,
     *,
     k: int = 10,
     max_answer_bytes: int = MAX_ANSWER_BYTES,
