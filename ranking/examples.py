@@ -63,11 +63,14 @@ class WindowExamples:
     """The catalogue at the window's cutoff."""
 
 
-_WITHOUT_PURCHASE = 0.25
-"""Customers who acquired nothing in a window, per one who did: the probability alone learns from them, so few do."""
-
-
-def sample_customers(acquisitions: Interactions, eligible: Array, seed: int, limit: int = 40_000) -> Array:
+def sample_customers(
+    acquisitions: Interactions,
+    eligible: Array,
+    seed: int,
+    *,
+    limit: int = 40_000,
+    without_purchase: float = 0.25,
+) -> Array:
     """Return the customers whose candidates become examples, positions in increasing order.
 
     Those who acquired something in the window come first, up to the limit; then a share of the others is drawn.
@@ -77,13 +80,15 @@ def sample_customers(acquisitions: Interactions, eligible: Array, seed: int, lim
         eligible: Whether a customer may be an example, bool [num_customers].
         seed: Seed of the draw.
         limit: How many at most.
+        without_purchase: Customers who acquired nothing in the window, per one who did: the probability alone learns
+            from them, so few do.
     """
     random = np.random.default_rng(seed)
     active = np.intersect1d(acquisitions.customer, np.flatnonzero(eligible))
     if len(active) >= limit:
         return np.sort(random.choice(active, limit, replace=False))
     without_purchase = np.setdiff1d(np.flatnonzero(eligible), active)
-    wanted = max(int(_WITHOUT_PURCHASE * len(active)), 1)
+    wanted = max(int(without_purchase * len(active)), 1)
     num_drawn = min(wanted, limit - len(active), len(without_purchase))
     drawn = random.choice(without_purchase, num_drawn, replace=False)
     return np.sort(np.concatenate([active, drawn]))

@@ -90,7 +90,7 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
     segment = segment_indices(query["categories"], encoders.customers, CONFIG.segment)
     num_segments = len(encoders.customers.categories["segment"]) + 1
     statistics = product_statistics(history, snapshot, segment, num_segments, CONFIG.windows, STATISTICS)
-    baselines = fit_baselines(history, cutoff, BaselinesConfig(), seed=0, segment=CONFIG.segment)
+    baselines = fit_baselines(history, cutoff, BaselinesConfig(), segment=CONFIG.segment)
     assert not baselines.skipped
     windows = [new_acquisitions(history, cutoff - 10 * back, cutoff - 10 * (back - 1)) for back in (3, 2, 1)]
     return {
@@ -199,7 +199,7 @@ def test_statistics_at_an_earlier_day_are_those_of_the_rows_until_then(tables: T
 def test_encoders_fitted_at_an_earlier_day_do_not_know_who_comes_later(tables: Tables, cutoff: int) -> None:
     """Even on all rows: an entity that is first known later is not a missing value."""
     full, past = (
-        replace(fit_encoders(dataset, cutoff, CONFIG, EncoderConfig()), product_ids=np.array([]))
+        replace(fit_encoders(dataset, cutoff, CONFIG), product_ids=np.array([]))
         for dataset in (tables.dataset(), tables.dataset().until(cutoff))
     )
     assert (full.customers, full.products) == (past.customers, past.products)

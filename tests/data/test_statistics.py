@@ -40,7 +40,7 @@ def test_popularity_is_the_share_in_each_window() -> None:
 
     2 1 1 1 1 of 6, or 3 1 2 2 1 of 9: relative to uniform shares 6/5 and 9/5 of an acquisition.
     """
-    config = StatisticsConfig(popularity_days=(10, 50), popularity_prior=1)
+    config = StatisticsConfig(popularity_days=(10, 50))
     popularity = popularity_features(TINY.dataset(), DAY, config)
     assert popularity.shape == (5, 4)
     assert popularity.dtype == np.float32
@@ -69,14 +69,15 @@ def test_popularity_counts_the_day_and_not_the_next() -> None:
     assert popularity_features(later, DAY + 1, config)[VAULT, 0] > expected[VAULT, 0]
 
 
-def test_segments_prefer_what_their_customers_acquired() -> None:
+def test_segments_prefer_what_their_customers_acquired(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards 6, funds 1, loans 2, pensions 1: with one more for each product 7 2 3 2 1 of 15.
 
     Retail (bob, dan) acquired 3 cards, a fund and a loan; the prior adds 5 acquisitions in the overall shares:
     cards (3 + 35/15) / (5 + 5) = 8/15, which is 8/7 of 7/15; the fund 5/30, which is 5/4 of 2/15; the vault 1/2.
     Private (ann) acquired 4: the pension's (1 + 10/15) / (4 + 5) = 5/27 is 25/18 of 2/15.
     """
-    lift = statistics(segment_days=100, segment_prior=5, popularity_prior=1).segments
+    monkeypatch.setattr("nextbest.data.statistics._SEGMENT_PRIOR", 5)
+    lift = statistics(segment_days=100).segments
     assert lift.shape == (3, 5)
     assert lift.dtype == np.float32
     np.testing.assert_allclose(np.exp(lift[1, [CARD, FUND, VAULT]]), [8 / 7, 5 / 4, 1 / 2], rtol=1e-6)
@@ -98,7 +99,7 @@ def test_co_holding_is_the_lift_among_holders() -> None:
     holders (1 + 2 * 2/5) / (3 + 2) = 9/25, which is 9/10 of 2/5. The loan's holder has a card: (1 + 8/5) / 3 is 13/12
     of 4/5, and a pension: (1 + 4/5) / 3 is 3/2 of 2/5, but no fund: 4/5 / 3 is 2/3 of 2/5.
     """
-    lift = statistics(pair_prior=2, popularity_prior=1).pairs[0]
+    lift = statistics(pair_prior=2).pairs[0]
     pairs = [(CARD, LOAN), (LOAN, CARD), (LOAN, PENSION), (LOAN, FUND)]
     np.testing.assert_allclose([np.exp(lift[pair]) for pair in pairs], [9 / 10, 13 / 12, 3 / 2, 2 / 3], rtol=1e-6)
     np.testing.assert_allclose(lift[VAULT], 0, atol=1e-6)  # no one holds it
@@ -114,7 +115,7 @@ def test_next_after_is_the_lift_among_what_holders_acquire_next() -> None:
     13/8 of 2/9; no fund: (2/9) / 4, 1/2 of 1/9. Loan holders acquired one, a pension: (1 + 4/9) / 3, 13/6 of 2/9.
     Fund holders acquired a card: (1 + 6/9) / 3, 5/3 of 3/9.
     """
-    lift = statistics(next_days=50, pair_prior=2, popularity_prior=1).pairs[1]
+    lift = statistics(next_days=50, pair_prior=2).pairs[1]
     pairs = [(CARD, LOAN), (CARD, PENSION), (CARD, FUND), (LOAN, PENSION), (FUND, CARD)]
     np.testing.assert_allclose(
         [np.exp(lift[pair]) for pair in pairs], [13 / 8, 13 / 8, 1 / 2, 13 / 6, 5 / 3], rtol=1e-6
@@ -206,9 +207,10 @@ def test_no_pair_is_named_twice() -> None:
         StatisticsConfig(pairs=("ease", "conditional", "ease"))
 
 
-def test_a_large_catalogue_has_no_pairs() -> None:
-    assert statistics(max_products=4).pairs.shape == (4, 0, 0)
-    assert statistics(max_products=5).pairs.shape == (4, 5, 5)
+@pytest.mark.parametrize(("most", "shape"), [(4, (4, 0, 0)), (5, (4, 5, 5))])
+def test_a_large_catalogue_has_no_pairs(monkeypatch: pytest.MonkeyPatch, most: int, shape: tuple[int, ...]) -> None:
+    monkeypatch.setattr("nextbest.data.statistics._MAX_PRODUCTS", most)
+    assert statistics().pairs.shape == shape
 
 
 def test_a_bank_in_which_nothing_happened_is_neutral() -> None:

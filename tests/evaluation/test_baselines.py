@@ -231,19 +231,20 @@ class TestOracle(OnPlanted):
             Oracle.from_frame(frame.assign(customer_id="nobody"), planted.history)
 
 
-def test_the_config_fits_all_and_says_what_it_left_out(tiny: Dataset) -> None:
-    config = BaselinesConfig(ease_max_products=3)
-    found = fit_baselines(tiny, 100, config, seed=0)
+def test_all_are_fitted_and_it_is_said_what_was_left_out(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbest.evaluation.baselines.EASE_MAX_PRODUCTS", 3)
+    config = BaselinesConfig()
+    found = fit_baselines(tiny, 100, config)
     assert list(found.scorers) == ["random", "popularity", "recent_popularity", "item_knn"]
     assert found.skipped == {
         "segment_popularity": "the data config names no segment column",
-        "ease": "4 products are more than ease_max_products = 3",
+        "ease": "4 products are more than 3, too many for a matrix of them all",
     }
-    assert "segment_popularity" in fit_baselines(tiny, 100, config, seed=0, segment="segment").scorers
+    assert "segment_popularity" in fit_baselines(tiny, 100, config, segment="segment").scorers
 
 
-def test_only_what_the_config_names_is_fitted_or_missed(tiny: Dataset) -> None:
-    found = fit_baselines(tiny, 100, BaselinesConfig(fit=("popularity",)), seed=0)
+def test_only_what_is_named_is_fitted_or_missed(tiny: Dataset) -> None:
+    found = fit_baselines(tiny, 100, BaselinesConfig(), names=("popularity",))
     assert list(found.scorers) == ["popularity"]
     assert found.skipped == {}
 
@@ -253,8 +254,8 @@ def test_what_happens_after_the_cutoff_changes_nothing(tiny: Dataset) -> None:
     assert later.any()
     before = replace(tiny, interactions=tiny.interactions[~later])
     config = BaselinesConfig()
-    informed = fit_baselines(tiny, 60, config, seed=0, segment="segment").scorers
-    ignorant = fit_baselines(before, 60, config, seed=0, segment="segment").scorers
+    informed = fit_baselines(tiny, 60, config, segment="segment").scorers
+    ignorant = fit_baselines(before, 60, config, segment="segment").scorers
     assert len(informed) == 6
     for name, scorer in informed.items():
         np.testing.assert_array_equal(scorer.score(ALL), ignorant[name].score(ALL), err_msg=name)
@@ -262,5 +263,5 @@ def test_what_happens_after_the_cutoff_changes_nothing(tiny: Dataset) -> None:
 
 def test_a_bank_without_any_history(tiny: Dataset) -> None:
     empty = replace(tiny, interactions=tiny.interactions[:0])
-    for name, scorer in fit_baselines(empty, 100, BaselinesConfig(), seed=0, segment="segment").scorers.items():
+    for name, scorer in fit_baselines(empty, 100, BaselinesConfig(), segment="segment").scorers.items():
         assert np.isfinite(scorer.score(ALL)).all(), name

@@ -31,7 +31,7 @@ WANTED = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 ALLOWED = np.array([[1, 0, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]], bool)
 GOOD = Fixed(np.array([[3, 9, 2, 1], [0, 5, 4, 1], [0, 0, 0, 0], [1, 2, 3, 9]], np.float32))
 BAD = Fixed(-GOOD.scores)
-CONFIG = EvaluationConfig(ks=(1, 2), main_metric="ndcg@2", slices=("segment",), resamples=200)
+CONFIG = EvaluationConfig(ks=(1, 2), main_metric="ndcg@2", slices=("segment",))
 
 
 @pytest.fixture
@@ -105,17 +105,20 @@ def test_share_of_the_oracle(test_set: TestSet) -> None:
     assert evaluate({"bad": BAD}, test_set, CONFIG).share_of_oracle == {}
 
 
-@pytest.mark.parametrize("limits", [{"batch": 1}, {"batch": 2}, {"batch_scores": 1}, {"batch_scores": 8}])
-def test_batches_change_nothing(test_set: TestSet, evaluation: Evaluation, limits: dict[str, int]) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("_BATCH", 1), ("_BATCH", 2), ("_BATCH_SCORES", 1), ("_BATCH_SCORES", 8)])
+def test_batches_change_nothing(
+    test_set: TestSet, evaluation: Evaluation, limit: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"nextbest.evaluation.evaluate.{limit}", value)
     counted: list[int] = []
-    config = CONFIG.model_copy(update=limits)
-    found = evaluate({"good": GOOD, "bad": BAD}, test_set, config, advance=counted.append)
+    found = evaluate({"good": GOOD, "bad": BAD}, test_set, CONFIG, advance=counted.append)
     assert found.models == evaluation.models
     assert sum(counted) == 3
     assert len(counted) > 1
 
 
-def test_no_batch_holds_more_than_it_may(test_set: TestSet) -> None:
+def test_no_batch_holds_more_than_it_may(test_set: TestSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbest.evaluation.evaluate._BATCH_SCORES", 9)
     sizes: list[int] = []
 
     class Watched:
@@ -123,7 +126,7 @@ def test_no_batch_holds_more_than_it_may(test_set: TestSet) -> None:
             sizes.append(len(customers))
             return GOOD.score(customers)
 
-    rank_all({"watched": Watched()}, test_set, CONFIG.model_copy(update={"batch_scores": 9}))
+    rank_all({"watched": Watched()}, test_set, CONFIG)
     assert sizes == [2, 1]  # 9 scores are two customers of four products
 
 
@@ -143,19 +146,15 @@ def test_survives_being_written_and_read(evaluation: Evaluation) -> None:
 
 
 def test_the_same_seed_finds_the_same(planted: Planted) -> None:
-    config = EvaluationConfig(resamples=100)
-    scorers = fit_baselines(
-        planted.history, planted.cutoff_day, config.baselines, seed=config.seed, segment="segment"
-    ).scorers
+    config = EvaluationConfig()
+    scorers = fit_baselines(planted.history, planted.cutoff_day, config.baselines, segment="segment").scorers
     first, second = (evaluate(scorers, planted.test_set, config) for _ in range(2))
     assert first.models == second.models
 
 
 def test_the_planted_order_is_found(planted: Planted) -> None:
-    config = EvaluationConfig(resamples=300)
-    scorers = fit_baselines(
-        planted.history, planted.cutoff_day, config.baselines, seed=config.seed, segment="segment"
-    ).scorers
+    config = EvaluationConfig()
+    scorers = fit_baselines(planted.history, planted.cutoff_day, config.baselines, segment="segment").scorers
     order = ["ease", "segment_popularity", "popularity", "random"]
     found = evaluate(scorers, planted.test_set, config, list(pairwise(order)))
     assert [comparison.beats for comparison in found.verdicts] == [True, True, True]

@@ -20,10 +20,8 @@ from tests.evaluation.worlds import Planted
 
 @pytest.fixture(scope="module")
 def evaluation(planted: Planted) -> Evaluation:
-    config = EvaluationConfig(resamples=100, slices=("segment",))
-    scorers = fit_baselines(
-        planted.history, planted.cutoff_day, config.baselines, seed=config.seed, segment="segment"
-    ).scorers
+    config = EvaluationConfig(slices=("segment",))
+    scorers = fit_baselines(planted.history, planted.cutoff_day, config.baselines, segment="segment").scorers
     named = {"popularity": scorers["popularity"], "retrieval": scorers["item_knn"], "ranking": scorers["popularity"]}
     rng = np.random.default_rng(0)
     probabilities = rng.random(500)

@@ -188,7 +188,7 @@ def test_a_bank_without_columns_is_encoded() -> None:
     rows = [("x", ALWAYS, ()), ("y", ALWAYS, ())]
     dataset = Tables(config, rows, rows, [(1, "x", "y", 1)]).dataset()
     snapshot = take_snapshot(dataset, 5, config.windows)
-    encoders = fit_encoders(dataset, 5, config, EncoderConfig())
+    encoders = fit_encoders(dataset, 5, config)
     request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.arange(2))
     encoded = encode(encoders.query_encoder(), request)
     assert encoded["floats"].shape == (2, 0)

@@ -12,6 +12,7 @@ import pytest
 from nextbest.pipeline.compose import write_explanations
 from nextbest.pipeline.run import Run, open_run
 from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
+from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets
 from nextbest.serving.insights.explanations import Explainer, importance
 from nextbest.serving.recommender import Recommender
@@ -33,25 +34,24 @@ def composite(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Rec
 
 
 @pytest.fixture(scope="module")
-def small(trained: Trained) -> dict[str, object]:
+def small() -> ExplanationConfig:
     """Return settings that are fast."""
-    config = with_export(trained).config.export.explanations
-    return {"explanations": config.model_copy(update={"background": 9, "importance_customers": 12, "orders": 10})}
+    return ExplanationConfig(background=9, importance_customers=12, orders=10)
 
 
 @pytest.fixture(scope="module")
 def written(
-    trained: Trained, recommender: Recommender, composite: Recommender, small: dict[str, object]
+    trained: Trained, recommender: Recommender, composite: Recommender, small: ExplanationConfig
 ) -> ExplanationAssets:
-    write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
+    write_explanations(with_export(trained), composite, recommender.customers().columns, small)
     return ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
 
 
 def test_the_background_are_pairs_of_the_sample(
-    recommender: Recommender, written: ExplanationAssets, small: dict[str, object]
+    recommender: Recommender, written: ExplanationAssets, small: ExplanationConfig
 ) -> None:
     found = written
-    assert found.config == small["explanations"]
+    assert found.config == small
     everyone = recommender.customers()
     requests = everyone.columns | {"product_id": np.full(len(everyone.ids), "P0001", object)}
     vectors = recommender.predict("feature_vectors", requests)["retrieval_features"]
@@ -67,10 +67,10 @@ def test_the_same_seed_writes_the_same(
     trained: Trained,
     recommender: Recommender,
     composite: Recommender,
-    small: dict[str, object],
+    small: ExplanationConfig,
     written: ExplanationAssets,
 ) -> None:
-    write_explanations(with_export(trained, **small), composite, recommender.customers().columns)
+    write_explanations(with_export(trained), composite, recommender.customers().columns, small)
     found = ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
     for stage in STAGES:
         first, again = written.stages[stage].arrays(), found.stages[stage].arrays()
@@ -79,11 +79,11 @@ def test_the_same_seed_writes_the_same(
 
 
 def test_without_a_snapshot_nothing_is_of_a_customer(
-    trained: Trained, recommender: Recommender, composite: Recommender, small: dict[str, object]
+    trained: Trained, recommender: Recommender, composite: Recommender, small: ExplanationConfig
 ) -> None:
     everyone = recommender.customers()
-    anonymous = with_export(trained, customer_snapshot=False, **small)
-    write_explanations(anonymous, composite, everyone.columns)
+    anonymous = with_export(trained, customer_snapshot=False)
+    write_explanations(anonymous, composite, everyone.columns, small)
     found = ExplanationAssets.load(composite.folder / ASSETS / EXPLANATIONS)
     requests = everyone.columns | {"product_id": np.full(len(everyone.ids), "P0001", object)}
     vectors = recommender.predict("feature_vectors", requests)

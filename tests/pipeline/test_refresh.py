@@ -207,8 +207,8 @@ class TestRefusals:
     ) -> None:
         toml = edited(
             elsewhere,
-            ("embedding_dim = 8", "embedding_dim = 16"),
-            ("cross_rank = 4", "cross_rank = 5"),
+            ("default_k = 5", "default_k = 5\n\n[retrieval]\nembedding_dim = 16"),
+            ("default_k = 5", "default_k = 5\n\n[ranking]\nproduct_dim = 5"),
             ('employment = { role = "category" }', 'employment = { role = "id" }'),
             ('product = "min_age"', 'product = "min_deposit"'),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2024-09-20"),
@@ -219,7 +219,7 @@ class TestRefusals:
             "data.customers.columns.employment",
             "data.policy.rules",
             "retrieval.embedding_dim",
-            "ranking.cross_rank",
+            "ranking.product_dim",
         }
         assert found["retrieval.embedding_dim"] == "it is 16, and the run was trained with 8"
         assert "2024-09-20 is before 2024-09-27" in found["data.windows.test_cutoff"]

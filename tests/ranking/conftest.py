@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, holdings_at, new_acquisitions
 from nextbest.data.statistics import StatisticsConfig
@@ -25,10 +24,7 @@ WINDOWS = (Window(120, 180), Window(180, 240), Window(240, 299))
 def small_config(**changes: Any) -> RankingConfig:
     return RankingConfig(
         **{
-            "category_dim": 3,
             "product_dim": 4,
-            "cross_layers": 1,
-            "cross_rank": 4,
             "units": (16, 8),
             "batch_size": 32,
             "learning_rate": 0.01,
@@ -39,7 +35,7 @@ def small_config(**changes: Any) -> RankingConfig:
 
 
 def settings(seed: int = 1, **changes: Any) -> RankerSettings:
-    return RankerSettings(BANK, StatisticsConfig(), small_config(**changes), seed)
+    return RankerSettings(BANK, StatisticsConfig(), small_config(**changes), seed, validation_k=5)
 
 
 def shuffled_candidates(dataset: Dataset, window: Window, rows: Array) -> Candidates:
@@ -80,7 +76,7 @@ def bank() -> Dataset:
 
 @pytest.fixture(scope="session")
 def encoders(bank: Dataset) -> Encoders:
-    return fit_encoders(bank, WINDOWS[-1].cutoff, BANK, EncoderConfig())
+    return fit_encoders(bank, WINDOWS[-1].cutoff, BANK)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nextbest.data.candidates import Candidates
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
@@ -23,7 +23,7 @@ from nextbest.ranking.examples import (
     window_examples,
 )
 from tests.modelling.worlds import BANK
-from tests.ranking.conftest import WINDOWS, examples_of, shuffled_candidates, small_config
+from tests.ranking.conftest import WINDOWS, examples_of, shuffled_candidates
 from tests.worlds import ANN, CAT, CONFIG, FUND, LOAN, TINY, VAULT
 
 WINDOW = Window(50, 90)
@@ -36,7 +36,7 @@ def tiny() -> Dataset:
 
 @pytest.fixture(scope="module")
 def tiny_encoders(tiny: Dataset) -> Encoders:
-    return fit_encoders(tiny, 100, CONFIG, EncoderConfig())
+    return fit_encoders(tiny, 100, CONFIG)
 
 
 def label(dataset: Dataset, encoders: Encoders, acquisitions: Interactions) -> WindowExamples:
@@ -101,8 +101,8 @@ def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, 
 def test_weights_sum_to_the_number_of_customers(limit: int, bank: Dataset, encoders: Encoders) -> None:
     window = WINDOWS[1]
     acquisitions = new_acquisitions(bank, window.cutoff, window.until)
-    config = small_config(customers_per_window=limit, negative_customers_ratio=0.1)
-    rows = sample_customers(acquisitions, np.ones(len(bank.customers), bool), config, seed=1)
+    everyone = np.ones(len(bank.customers), bool)
+    rows = sample_customers(acquisitions, everyone, seed=1, limit=limit, without_purchase=0.1)
     active = np.isin(rows, acquisitions.customer)
     candidates = shuffled_candidates(bank, window, rows)
     examples = window_examples(bank, window, candidates, acquisitions, encoders, BANK, StatisticsConfig())
@@ -125,7 +125,7 @@ def test_customers_with_too_few_holdings_are_no_examples(bank: Dataset, encoders
     acquisitions = new_acquisitions(bank, window.cutoff, window.until)
     eligible = take_snapshot(bank, window.cutoff, data.windows).num_held >= 2
     assert 0 < eligible.sum() < len(eligible)
-    rows = sample_customers(acquisitions, eligible, small_config(negative_customers_ratio=100.0), seed=1)
+    rows = sample_customers(acquisitions, eligible, seed=1, without_purchase=100.0)
     assert eligible[rows].all()
     examples = window_examples(
         bank, window, shuffled_candidates(bank, window, rows), acquisitions, encoders, data, StatisticsConfig()
@@ -135,27 +135,27 @@ def test_customers_with_too_few_holdings_are_no_examples(bank: Dataset, encoders
 
 class TestSampleCustomers:
     @staticmethod
-    def sample(active: int, customers: int = 100, seed: int = 1, **config: float) -> Array:
+    def sample(active: int, customers: int = 100, seed: int = 1, **settings: Any) -> Array:
         customer = np.repeat(np.arange(active, dtype=np.int32), 2)
         zeros = np.zeros(len(customer), np.int32)
         acquisitions = Interactions(customer, zeros, zeros, zeros, zeros)
-        return sample_customers(acquisitions, np.ones(customers, bool), small_config(**config), seed)
+        return sample_customers(acquisitions, np.ones(customers, bool), seed, **settings)
 
     def test_whoever_acquired_something_comes_and_a_share_of_the_others(self) -> None:
-        rows = self.sample(20, negative_customers_ratio=0.5)
+        rows = self.sample(20, without_purchase=0.5)
         assert rows[:20].tolist() == list(range(20))
         assert len(rows) == 30
         assert (np.diff(rows) > 0).all()
         assert rows[-1] < 100
 
     def test_the_limit_leaves_out_those_without_a_purchase_first(self) -> None:
-        assert len(self.sample(20, negative_customers_ratio=2.0, customers_per_window=25)) == 25
-        rows = self.sample(20, negative_customers_ratio=2.0, customers_per_window=15)
+        assert len(self.sample(20, without_purchase=2.0, limit=25)) == 25
+        rows = self.sample(20, without_purchase=2.0, limit=15)
         assert len(np.unique(rows)) == 15
         assert rows.max() < 20
 
     def test_there_may_be_fewer_others_than_wanted(self) -> None:
-        assert self.sample(20, customers=22, negative_customers_ratio=5.0).tolist() == list(range(22))
+        assert self.sample(20, customers=22, without_purchase=5.0).tolist() == list(range(22))
         assert self.sample(20, customers=20).tolist() == list(range(20))
 
     def test_the_seed_decides(self) -> None:
@@ -163,8 +163,9 @@ class TestSampleCustomers:
         assert self.sample(20).tolist() != self.sample(20, seed=2).tolist()
 
 
-def test_large_catalogues_have_no_pairs(bank: Dataset, encoders: Encoders) -> None:
-    examples = examples_of(bank, encoders, WINDOWS[0], StatisticsConfig(max_products=10))
+def test_large_catalogues_have_no_pairs(bank: Dataset, encoders: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbest.data.statistics._MAX_PRODUCTS", 10)
+    examples = examples_of(bank, encoders, WINDOWS[0], StatisticsConfig())
     assert examples.catalogue.pairs.shape == (4, 0, 0)
 
 

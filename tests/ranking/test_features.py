@@ -18,7 +18,7 @@ from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.encoders import EncoderState, NumberState
-from nextbest.ranking.features import CategoryCrosses, CrossFeatures, gap_columns
+from nextbest.ranking.features import CATEGORY_DIM, CategoryCrosses, CrossFeatures, gap_columns
 from tests.modelling.worlds import BANK
 from tests.ranking.conftest import small_config
 
@@ -185,10 +185,10 @@ class TestCategoryCrosses:
 
     def indices(self, buckets: int) -> Array:
         """Return the embedding's row that each of the nine pairs takes, [3, 3]."""
-        layer = CategoryCrosses(CUSTOMERS, PRODUCTS, BANK, small_config(category_dim=1, cross_buckets=buckets))
+        layer = CategoryCrosses(CUSTOMERS, PRODUCTS, BANK, buckets)
         layer(self.customer, self.product)
         rows = layer.trainable_variables[0]
-        rows.assign(np.arange(rows.shape[0], dtype=np.float32)[:, None])
+        rows.assign(np.tile(np.arange(rows.shape[0], dtype=np.float32)[:, None], CATEGORY_DIM))
         self.num_rows = rows.shape[0]
         return layer(self.customer, self.product).numpy()[:, :, 0].astype(int)
 
@@ -202,28 +202,24 @@ class TestCategoryCrosses:
 
     def test_two_crosses_have_rows_of_their_own(self) -> None:
         two = CUSTOMERS.model_copy(update={"categories": {"kind": ("a", "b"), "region": ("n",)}})
-        layer = CategoryCrosses(two, PRODUCTS, BANK, small_config(category_dim=1))
+        layer = CategoryCrosses(two, PRODUCTS, BANK)
         customer = tf.constant([[2, 1]])
         layer(customer, self.product[:1])
         rows = layer.trainable_variables[0]
         assert rows.shape[0] == 3 * 3 + 2 * 3
-        rows.assign(np.arange(15, dtype=np.float32)[:, None])
-        found = layer(customer, self.product[:1]).numpy().astype(int)
+        rows.assign(np.tile(np.arange(15, dtype=np.float32)[:, None], CATEGORY_DIM))
+        found = layer(customer, self.product[:1]).numpy()[:, :, ::CATEGORY_DIM].astype(int)
         assert found[0].tolist() == [[6, 12], [7, 13], [8, 14]]  # 2 * 3 + family; 9 + 1 * 3 + family
 
     def test_the_policys_column_is_crossed_by_default(self) -> None:
         products = PRODUCTS.model_copy(update={"categories": {"family": ("x",), "brand": ("u", "v")}})
-        both = CategoryCrosses(CUSTOMERS, products, BANK, small_config(category_dim=5))
-        assert both.output_dim == 10
+        both = CategoryCrosses(CUSTOMERS, products, BANK)
+        assert both.output_dim == 2 * CATEGORY_DIM
         policy = BANK.policy.model_copy(update={"category_column": "brand"})
-        one = CategoryCrosses(CUSTOMERS, products, BANK.model_copy(update={"policy": policy}), small_config())
-        assert one.output_dim == small_config().category_dim
+        one = CategoryCrosses(CUSTOMERS, products, BANK.model_copy(update={"policy": policy}))
+        assert one.output_dim == CATEGORY_DIM
 
     def test_no_categories_give_no_features(self) -> None:
-        layer = CategoryCrosses(CUSTOMERS, PRODUCTS, BANK, small_config(category_crosses=()))
+        none = CUSTOMERS.model_copy(update={"categories": {}})
+        layer = CategoryCrosses(none, PRODUCTS, BANK)
         assert layer(self.customer, self.product).shape == [3, 3, 0]
-
-    def test_an_unknown_column_is_named(self) -> None:
-        config = small_config(category_crosses=(("kind", "family"), ("planet", "family")))
-        with pytest.raises(ValueError, match=r"\('planet', 'family'\).*'kind'.*'family'"):
-            CategoryCrosses(CUSTOMERS, PRODUCTS, BANK, config)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -205,16 +207,14 @@ def test_inference_is_repeatable(scorer: Scorer) -> None:
     np.testing.assert_array_equal(scorer.score()[0], first)
 
 
-@pytest.mark.parametrize("statistics", [StatisticsConfig(max_products=10), StatisticsConfig(pairs=())])
-def test_a_catalogue_without_pairs_is_ranked(bank: Dataset, encoders: Encoders, statistics: StatisticsConfig) -> None:
+@pytest.mark.parametrize(("most", "pairs"), [(10, StatisticsConfig().pairs), (5000, ())])
+def test_a_catalogue_without_pairs_is_ranked(
+    bank: Dataset, encoders: Encoders, most: int, pairs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextbest.data.statistics._MAX_PRODUCTS", most)
+    statistics = StatisticsConfig(pairs=pairs)
     examples = examples_of(bank, encoders, WINDOWS[1], statistics)
     assert examples.catalogue.pairs.size == 0
     logits, _ = Scorer(encoders, examples, statistics).score()
     assert np.isfinite(logits).all()
     assert logits.shape == (12, 20)
-
-
-def test_without_category_crosses(encoders: Encoders, windows: list[WindowExamples]) -> None:
-    model = RankingModel(encoders, StatisticsConfig(), BANK, small_config(category_crosses=()), seed=1)
-    model.bind(windows[:1])
-    assert np.isfinite(model.compute_loss({"window": tf.constant(0), "examples": tf.range(4)}))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Dataset
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.retrieval.config import RetrievalConfig
@@ -21,8 +20,6 @@ def small_config(**changes: Any) -> RetrievalConfig:
         **{
             "embedding_dim": 8,
             "customer_units": (16,),
-            "product_units": (8,),
-            "category_dim": 4,
             "batch_size": 64,
             "learning_rate": 0.02,
             "mixed_negatives": 8,
@@ -33,7 +30,7 @@ def small_config(**changes: Any) -> RetrievalConfig:
 
 
 def settings(seed: int = 1, **changes: Any) -> RetrieverSettings:
-    return RetrieverSettings(BANK, EncoderConfig(), StatisticsConfig(), small_config(**changes), seed)
+    return RetrieverSettings(BANK, StatisticsConfig(), small_config(**changes), seed)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, SIGNAL, Dataset
 from nextbest.data.errors import InputError
 from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
@@ -22,7 +21,7 @@ WINDOWS = CONFIG.windows  # strides of 10 days
 
 
 def encoders_of(history: Dataset, day: int = DAY) -> Encoders:
-    return fit_encoders(history, day, CONFIG, EncoderConfig())
+    return fit_encoders(history, day, CONFIG)
 
 
 def examples_of(history: Dataset, day: int = DAY, **changes: float) -> TrainingSet:
@@ -110,8 +109,9 @@ def test_held_products_are_predicted_from_the_others(history: Dataset) -> None:
         assert queries.product[row] not in queries.encoded["recent"][query]
 
 
-def test_no_more_held_products_than_wanted(history: Dataset) -> None:
-    examples = examples_of(history, leave_one_out=0.5, leave_one_out_examples=2)
+def test_no_more_held_products_than_wanted(history: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbest.retrieval.examples._LEAVE_ONE_OUT_EXAMPLES", 2)
+    examples = examples_of(history, leave_one_out=0.5)
     assert (examples.window == 7).sum() == 2
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.retrieval.config import IndexConfig
-from nextbest.retrieval.indexes import ExactIndex, ScannIndex, choose_index
+from nextbest.retrieval.config import IndexKind
+from nextbest.retrieval.indexes import ExactIndex, ScannConfig, ScannIndex, choose_index
 
 DIM = 16
 
@@ -61,12 +61,12 @@ def exact() -> ExactIndex:
 
 @pytest.fixture(scope="module")
 def small_scann() -> ScannIndex:
-    return ScannIndex(IndexConfig()).index(SMALL)
+    return ScannIndex().index(SMALL)
 
 
 @pytest.fixture(scope="module")
 def large_scann() -> ScannIndex:
-    return ScannIndex(IndexConfig(leaves_searched=40, reordered=400)).index(LARGE)
+    return ScannIndex(ScannConfig(leaves_searched=40, reordered=400)).index(LARGE)
 
 
 @pytest.fixture(params=["exact", "scann"])
@@ -138,7 +138,7 @@ class TestAnyIndex:
 @pytest.mark.parametrize("count", [1, 2, 15, 16, 60])
 def test_scann_takes_a_tiny_catalogue(count: int) -> None:
     embeddings = unit_vectors(count, count)
-    index = ScannIndex(IndexConfig(leaves=100, training_sample=1)).index(embeddings)
+    index = ScannIndex(ScannConfig(leaves=100, training_sample=1)).index(embeddings)
     np.testing.assert_array_equal(search(index, QUERIES, nothing(), 5)[1], best(embeddings, QUERIES, nothing(), 5)[1])
 
 
@@ -172,7 +172,7 @@ class TestScannOnALargeCatalogue:
         assert (products[:, 1:] == NO_PRODUCT).all()
 
     def test_an_index_can_be_built_anew(self) -> None:
-        index = ScannIndex(IndexConfig()).index(LARGE)
+        index = ScannIndex().index(LARGE)
         graph_before = search(index, QUERIES, nothing(), 3)
         index.index(SMALL)
         assert graph_before[1].max() >= 24
@@ -238,18 +238,19 @@ def test_scann_answers_alike_in_a_process_without_our_code(large_scann: ScannInd
 
 class TestChoice:
     def test_the_config_decides(self, exact: ExactIndex) -> None:
-        for kind in ("exact", "scann"):
-            choice = choose_index(exact, None, QUERIES, IndexConfig(kind=kind))
+        kinds: tuple[IndexKind, ...] = ("exact", "scann")
+        for kind in kinds:
+            choice = choose_index(exact, None, QUERIES, kind)
             assert choice.kind == kind
-            assert f"kind = '{kind}'" in choice.reason
+            assert f"retrieval.index = '{kind}'" in choice.reason
 
     def test_a_small_catalogue_is_searched_exactly(self, exact: ExactIndex) -> None:
-        choice = choose_index(exact, None, QUERIES, IndexConfig(scann_from=5000))
+        choice = choose_index(exact, None, QUERIES)
         assert choice.kind == "exact"
-        assert "24 products, fewer than retrieval.index.scann_from = 5000" in choice.reason
+        assert "24 products, fewer than 10,000" in choice.reason
 
     def test_both_are_measured(self, exact: ExactIndex, small_scann: ScannIndex) -> None:
-        choice = choose_index(exact, small_scann, QUERIES, IndexConfig())
+        choice = choose_index(exact, small_scann, QUERIES)
         assert choice.recall == 1.0
         assert set(choice.milliseconds) == {"exact/1", "exact/6", "scann/1", "scann/6"}
         assert all(value > 0 for value in choice.milliseconds.values())
@@ -274,9 +275,9 @@ class TestChoice:
         exact = ExactIndex().index(LARGE)
         # One leaf of 63 searched and ten products rescored: some of the true ten are missed.
         poor = recall_wanted == 1.0
-        scann = ScannIndex(IndexConfig(leaves_searched=1 if poor else 63, reordered=10 if poor else 1000)).index(LARGE)
+        scann = ScannIndex(ScannConfig(leaves_searched=1 if poor else 63, reordered=10 if poor else 1000)).index(LARGE)
         measure = "nextbest.retrieval.indexes._median_milliseconds"
         monkeypatch.setattr(measure, lambda index, queries, k: times[type(index)])
-        choice = choose_index(exact, scann, unit_vectors(50, 9), IndexConfig(recall=recall_wanted, k=10))
+        choice = choose_index(exact, scann, unit_vectors(50, 9), least_recall=recall_wanted, k=10)
         assert choice.kind == kind
         assert why in choice.reason

@@ -188,7 +188,7 @@ class TestMarginLosses:
         # First row: positive 0.5; of the negatives 0.7 (product 1) and 0.4 (product 2) the first is held.
         scores, targets = [[0.5, 0.7, 0.4], [0.0] * 3, [0.0] * 3], [0, 1, 2]
         examples = make_training_set(scores, targets, held=[[1], [NO_PRODUCT], [NO_PRODUCT]], weight=[1.0, 0.0, 0.0])
-        value = Scored(examples, loss=loss, contrastive_margin=0.3, triplet_margin=0.2).loss() * 3
+        value = Scored(examples, loss=loss, margin={"contrastive": 0.3, "triplet": 0.2}.get(loss)).loss() * 3
         # Contrastive: (1 - 0.5)^2 + (0.4 - 0.3)^2 = 0.26. Triplet: 0.2 + 0.4 - 0.5 = 0.1.
         assert value == pytest.approx({"contrastive": 0.26, "triplet": 0.1}[loss])
 
@@ -238,10 +238,10 @@ def test_an_unbound_model_says_so() -> None:
 
 
 def test_auto_takes_the_full_softmax_on_small_catalogues() -> None:
-    assert uses_full_softmax(small_config(full_softmax_up_to=50), 50)
-    assert not uses_full_softmax(small_config(full_softmax_up_to=50), 51)
-    assert uses_full_softmax(small_config(loss="full_softmax", full_softmax_up_to=50), 51)
-    assert not uses_full_softmax(small_config(loss="triplet", full_softmax_up_to=50), 50)
+    assert uses_full_softmax(small_config(), 2000)
+    assert not uses_full_softmax(small_config(), 2001)
+    assert uses_full_softmax(small_config(loss="full_softmax"), 2001)
+    assert not uses_full_softmax(small_config(loss="triplet"), 2000)
 
 
 class TestMaskedFactorizedTopK:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
@@ -25,7 +24,7 @@ class Towers:
 
     def __init__(self, history: Dataset, **config: Any) -> None:
         tf.keras.utils.set_random_seed(1)
-        encoders = fit_encoders(history, DAY, BANK, EncoderConfig())
+        encoders = fit_encoders(history, DAY, BANK)
         snapshot = take_snapshot(history, DAY, BANK.windows)
         popularity = popularity_features(history, DAY, StatisticsConfig())
         self.model = TwoTowerModel(encoders, popularity.shape[1], small_config(dropout=0.5, **config), seed=1)

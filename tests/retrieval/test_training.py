@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.windows import Window
@@ -82,7 +81,7 @@ class TestSelectEpochs:
 
     @classmethod
     def select(cls, dataset: Dataset, folder: Path) -> Training:
-        return select_epochs(dataset, cls.window, settings(epochs=5, patience=2, validation_k=3), folder, ignore)
+        return select_epochs(dataset, cls.window, settings(epochs=5, patience=2), folder, ignore)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -100,7 +99,7 @@ class TestSelectEpochs:
 
 
 def test_no_customers_have_no_embeddings(history: Dataset, tmp_path: Path) -> None:
-    encoders = fit_encoders(history, DAY, BANK, EncoderConfig())
+    encoders = fit_encoders(history, DAY, BANK)
     retriever = Retriever(DAY, encoders, None, np.zeros((20, 8), np.float32))
     snapshot = take_snapshot(history, DAY, BANK.windows)
     assert retriever.embed_customers(snapshot, np.arange(0)).shape == (0, 8)

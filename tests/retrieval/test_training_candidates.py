@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.graph.catalogue import fit_encoders
@@ -29,7 +28,7 @@ class Given(Retriever):
 
 @pytest.fixture(scope="module")
 def retriever(history: Dataset) -> Given:
-    encoders = fit_encoders(history, DAY, BANK, EncoderConfig())
+    encoders = fit_encoders(history, DAY, BANK)
     return Given(DAY, encoders, None, np.eye(NUM_PRODUCTS, dtype=np.float32))
 
 

@@ -43,14 +43,10 @@ class TestConfig:
         [
             ("seed = 7", "sead = 7", ("'sead'", "correct its name")),
             ("seed = 7", "seed = -7", ("'seed'", "greater than or equal to 0")),
-            ("embedding_dim = 8", "embeding_dim = 8", ("'retrieval.embeding_dim'", "correct its name")),
-            ("epochs = 2", "epochs = 'two'", ("'retrieval.epochs'", "valid integer")),
+            ("[export]", "[retrieval]\nembeding_dim = 8\n\n[export]", ("'retrieval.embeding_dim'", "correct its name")),
+            ("[export]", "[retrieval]\nepochs = 'two'\n\n[export]", ("'retrieval.epochs'", "valid integer")),
             ('slices = ["segment"]', 'slices = ["tribe"]', ("'tribe'", "not a column of customers")),
-            (
-                "[ranking]",
-                '[ranking]\ncategory_crosses = [["age", "brand"]]',
-                ("'age'", "not a category column of customers"),
-            ),
+            ("[export]", "[encoder]\nclip = 6.0\n\n[export]", ("'encoder'", "no setting any more", 'size = "tiny"')),
             ("ranking_windows = 2", "ranking_windows = 40", ("data.windows", "lower windows.ranking_windows")),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2034-09-27", ("data.windows", "must lie within")),
             ("test_cutoff = 2024-09-27", "test_days = 0", ("data.windows.test_days", "`nextbest refresh`")),

@@ -316,8 +316,8 @@ class TestTheSmallBank:
             places = sorted(place for feature in found.features for place in feature.places)
             assert places == list(range(found.background.shape[1])), stage
             (segment,) = [one for one in found.features if one.columns == ("segment",)]
-            pairs = {"retrieval": 2, "ranking": 1}[stage]
-            assert len(segment.places) == pairs * 2  # category_dim of the small bank
+            # Two tower pairs embed a category in 8 dimensions each, the ranker in 6.
+            assert len(segment.places) == {"retrieval": 2 * 8, "ranking": 6}[stage]
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_importance_was_computed_at_the_export(self, recommender: Recommender, stage: Stage) -> None:
