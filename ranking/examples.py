@@ -87,10 +87,10 @@ def sample_customers(
     active = np.intersect1d(acquisitions.customer, np.flatnonzero(eligible))
     if len(active) >= limit:
         return np.sort(random.choice(active, limit, replace=False))
-    without_purchase = np.setdiff1d(np.flatnonzero(eligible), active)
+    others = np.setdiff1d(np.flatnonzero(eligible), active)
     wanted = max(int(without_purchase * len(active)), 1)
-    num_drawn = min(wanted, limit - len(active), len(without_purchase))
-    drawn = random.choice(without_purchase, num_drawn, replace=False)
+    num_drawn = min(wanted, limit - len(active), len(others))
+    drawn = random.choice(others, num_drawn, replace=False)
     return np.sort(np.concatenate([active, drawn]))
 
 
