@@ -55,6 +55,7 @@ def compose(run: Run) -> None:
     if run.folder.path("recommender").exists():
         return
     config, history = run.config, run.history
+    run.progress("recommender: export")
     cutoff = run.windows.test.cutoff
     snapshot = take_snapshot(history, cutoff, config.data.windows)
     servable = RecommenderServable(

@@ -60,7 +60,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
         trained: The folder of a run that is trained to the end, or was refreshed from one. Its tables are not read.
         config: The TOML of the newer tables; what it shares with the trained run's is all but `_MAY_CHANGE`.
         out: The new run's folder.
-        progress: See `Run.progress`.
+        progress: See `Run.show`.
 
     Raises:
         InputError: There is no trained run, its weights mean nothing under this config or have seen what comes after

@@ -19,6 +19,7 @@ from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run_folder import RunFolder
+from nextbest.pipeline.run_log import RunLog
 from nextbest.ranking.training import RankerSettings
 from nextbest.retrieval.training import RetrieverSettings
 
@@ -26,7 +27,7 @@ __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL: dict[str, bool | dict[str, bool]] = {
     "evaluation": {"approval": True},
-    "export": {"keep_versions": True, "load_check": True},
+    "export": {"keep_versions": True},
     "tune": True,
 }
 """They say how a run is approved and pushed or how settings are searched: a run goes on when these change."""
@@ -41,10 +42,19 @@ class Run:
     source: Path
     """The folder of the TOML, at which relative paths start."""
     folder: RunFolder
-    progress: Callable[[str], Progress]
-    """Step's name -> a function that shows how far it is."""
+    show: Callable[[str], Progress]
+    """Step's name -> a function that shows people how far it is."""
     same_tables_as: Run | None = None
     """A run with the same tables and windows, which are then not read again."""
+
+    def progress(self, step: str) -> Progress:
+        """Begin a step, which is shown and logged; return what is called with what goes on and the share done."""
+        return self.log.begin(step)
+
+    @cached_property
+    def log(self) -> RunLog:
+        """What each step cost."""
+        return RunLog(self.folder, self.show)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -98,7 +108,7 @@ def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> R
     Args:
         config: The TOML.
         out: The run's folder.
-        progress: See `Run.progress`.
+        progress: See `Run.show`.
 
     Raises:
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.

@@ -156,6 +156,7 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
     exact = ExactIndex().index(retriever.product_embeddings)
     scann = ScannIndex().index(retriever.product_embeddings)
     default_k = run.config.export.default_k
+    show = run.progress("retrieval: export")
     for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
         with run.folder.staged("retrieval", name) as staging:
             servable = RetrievalServable(retriever, index, default_k)
@@ -167,16 +168,19 @@ def write_retrieval(run: Run, retriever: Retriever) -> None:
     queries = retriever.embed_customers(snapshot, sample)
     choice = choose_index(exact, scann if large else None, queries, run.config.retrieval.index)
     run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
+    show("done", 1.0)
 
 
 def write_ranking(
     run: Run, model: RankingModel, encoders: Encoders, catalogue: CatalogueStatistics, calibration: Calibration
 ) -> None:
     """Write the ranker that is served."""
+    show = run.progress("ranking: export")
     with run.folder.staged("ranking", "saved_model") as staging:
         servable = RankingServable(model, encoders, catalogue, calibration, run.windows.test.cutoff)
         save_ranking(servable, staging)
         _write_descriptions(run, servable, staging)
+    show("done", 1.0)
 
 
 def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueStatistics:

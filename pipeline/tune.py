@@ -53,7 +53,7 @@ def tune(
         out: The search's folder.
         trials: How many trials each stage has in all, the config's own settings first.
         stage: What is searched. The ranker's search uses the best retriever that `out` knows.
-        progress: See `Run.progress`.
+        progress: See `Run.show`.
 
     Raises:
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.

@@ -6,11 +6,14 @@ Heavy imports wait inside each command until it runs.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+import nextbest
 from nextbest.ui.cli_serve import recommend, score, ui
 from nextbest.ui.cli_train import evaluate, export, refresh, run, schema, simulate, train, tune
-from nextbest.ui.console import run_command
+from nextbest.ui.console import run_command, show_log
 
 __all__ = ["app", "main"]
 
@@ -21,6 +24,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nextbest {nextbest.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log what begins and ends; twice, every epoch too.")
+    ] = 0,
+) -> None:
+    show_log(verbose)
+
+
 for command in (simulate, schema, run, train, evaluate, refresh, tune, export, recommend, score, ui):
     app.command()(command)
 

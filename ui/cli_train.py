@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import nextbest
-from nextbest.ui.console import Json, Models, StartProgress, open_console, print_json, shown_progress
+from nextbest.ui.console import (
+    Json,
+    Models,
+    StartProgress,
+    open_console,
+    print_json,
+    shown_progress,
+    write_native_output_to,
+)
 
 if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
@@ -179,7 +187,9 @@ def export(
 def _with_run(start: Callable[[StartProgress], Run], quiet: bool, job: Callable[[Run], Any]) -> Any:
     """Start a run that shows its progress, and return what the job makes of it."""
     with shown_progress(quiet) as progress:
-        return job(start(progress))
+        run = start(progress)
+        write_native_output_to(run.folder.path("run.log"))
+        return job(run)
 
 
 def _print_evaluation(evaluation: Evaluation, as_json: bool) -> None:

@@ -71,7 +71,7 @@ class TestOtherSettings:
         """Return the run with other settings of the evaluation; its tables are read where they are."""
         changed = run.config.evaluation.model_copy(update={"oracle": None} | evaluation)
         config = run.config.model_copy(update={"evaluation": changed})
-        return dataclasses.replace(run, config=config, same_tables_as=open_run(trained.run, run.progress))
+        return dataclasses.replace(run, config=config, same_tables_as=open_run(trained.run, run.show))
 
     def test_only_the_customers_of_a_file(
         self, run: Run, trained: Trained, acquired: dict[str, set[str]], tmp_path: Path

@@ -50,7 +50,8 @@ def test_a_stage_that_the_space_does_not_name_has_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "stage"), [("retrieval.dropout", "retrieval"), ("statistics.ease_l2", "ranking"), ("ranking.dropout", "ranking")]
+    ("key", "stage"),
+    [("retrieval.dropout", "retrieval"), ("statistics.ease_l2", "ranking"), ("ranking.dropout", "ranking")],
 )
 def test_a_key_belongs_to_one_stage(key: str, stage: Stage) -> None:
     config = config_with({key: {"low": 0.1, "high": 0.5}})
