@@ -17,6 +17,7 @@ from nextbest.serving.artifacts.assets import (
     ASSETS,
     CUSTOMERS,
     EXPLANATIONS,
+    EXPORT_FORMAT,
     FEATURES,
     MANIFEST,
     PRODUCTS,
@@ -91,6 +92,7 @@ def compose(run: Run) -> None:
 def _manifest(run: Run) -> dict[str, object]:
     """Return what a reader of the export alone must know."""
     return run.folder.manifest() | {
+        "format": EXPORT_FORMAT,
         "as_of_day": run.windows.test.cutoff,
         "horizon_days": run.horizon_days,
         "index": run.folder.read_json("retrieval", "index.json"),

@@ -7,7 +7,6 @@ popularity, hence their embeddings and the indexes; the pair and segment statist
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -19,6 +18,7 @@ from nextbest.pipeline.compose import compose
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run import Run, begin_run, read_run
 from nextbest.pipeline.run_folder import (
+    RUN_FORMAT,
     RunFolder,
     copy_trained,
     load_encoders,
@@ -74,7 +74,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     problems += _missing_metrics(source, run, config)
     refreshed_from = None if problems else source.refreshed_from or _describe_trained(manifest, trained_with)
     if refreshed_from is not None:
-        problems += _version_and_cutoff_problems(refreshed_from, source, run, config)
+        problems += _format_and_cutoff_problems(refreshed_from, source, run, config)
     problems += _changed_settings(trained_with, run.config, config)
     if problems:
         raise InputError(problems)
@@ -123,17 +123,16 @@ def _refresh_ranker(run: Run) -> None:
 def _describe_trained(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
     """Return what a refreshed run's manifest says of the trained one."""
     ((cutoff, _),) = manifest["windows"]["test"]
-    from_manifest = {key: manifest[key] for key in ("config", "data", "version", "git_revision", "seed")}
+    from_manifest = {key: manifest.get(key) for key in ("config", "data", "format", "version", "git_revision", "seed")}
     return from_manifest | {"cutoff": cutoff, "horizon_days": config.data.windows.horizon_days}
 
 
-def _version_and_cutoff_problems(
+def _format_and_cutoff_problems(
     refreshed_from: Mapping[str, Any], source: RunFolder, run: Run, config: Path
 ) -> Iterator[Problem]:
-    """Yield what keeps a trained run's weights from this version of the program or from this cutoff."""
-    version = importlib.metadata.version("nextbest")
-    if refreshed_from["version"] != version:
-        what = f"it was trained by version {refreshed_from['version']}, and this is {version}"
+    """Yield what keeps a trained run's weights from this program or from this cutoff."""
+    if refreshed_from["format"] != RUN_FORMAT:
+        what = f"it was trained by nextbest {refreshed_from['version']}, whose runs this one cannot refresh"
         yield Problem(str(source.root), None, None, what, "train again")
     cutoff = run.windows.test.dates[0]
     if cutoff < date.fromisoformat(refreshed_from["cutoff"]):

@@ -18,7 +18,7 @@ from nextbest.data.tables.load import load_dataset
 from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import RunConfig, load_config
-from nextbest.pipeline.run_folder import RunFolder
+from nextbest.pipeline.run_folder import RUN_FORMAT, RunFolder
 from nextbest.pipeline.run_log import RunLog
 from nextbest.ranking.training import RankerSettings
 from nextbest.retrieval.training import RetrieverSettings
@@ -164,6 +164,7 @@ def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
 
 def _manifest(config: RunConfig, source: Path, refreshed_from: dict[str, Any] | None) -> dict[str, Any]:
     return {
+        "format": RUN_FORMAT,
         "version": importlib.metadata.version("nextbest"),
         "git_revision": _git_revision(),
         "packages": {name: importlib.metadata.version(name) for name in _VERSIONED},

@@ -21,6 +21,7 @@ from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
 
 __all__ = [
+    "RUN_FORMAT",
     "RunFolder",
     "copy_trained",
     "load_encoders",
@@ -32,8 +33,11 @@ __all__ = [
 ]
 
 _MANIFEST = "manifest.json"
-_IDENTITY = ("config", "data", "version")
+_IDENTITY = ("config", "data", "format")
 """What must be equal for a run to go on."""
+RUN_FORMAT = 1
+"""The manifest's `format` of a run that is begun now. It rises when another version could not go on with an older run
+or refresh it any more; runs of 0.2 have none."""
 _REFRESHED_FROM = "refreshed_from"
 """And this: None in a run that is trained, otherwise which trained run's weights it has."""
 
@@ -88,6 +92,8 @@ class RunFolder:
         if begun is None and self._is_free():
             self.write_json(manifest, _MANIFEST)
             return
+        if begun is not None and "version" in begun and "format" not in begun:
+            raise self._error(f"the folder holds a run of nextbest {begun['version']}", "train again, in another --out")
         if begun is None or not begun.keys() >= set(_IDENTITY):
             raise self._error("the folder is not empty and holds no run", "name another --out")
         if changed := [key for key in _IDENTITY if begun[key] != manifest[key]]:

@@ -15,7 +15,15 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.graph.served_inputs import missing_values
-from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table, read_manifest
+from nextbest.serving.artifacts.assets import (
+    ASSETS,
+    CUSTOMERS,
+    EXPORT_FORMAT,
+    MANIFEST,
+    PRODUCTS,
+    Table,
+    read_manifest,
+)
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
 from nextbest.serving.store.versions import latest_version, versions
@@ -87,6 +95,7 @@ class Recommender:
 
         Raises:
             FileNotFoundError: There is no model.
+            InputError: The export has another format than this program reads.
         """
         if backend is None:
             from nextbest.serving.backends.local import LocalBackend  # imports TensorFlow
@@ -94,6 +103,7 @@ class Recommender:
             backend = LocalBackend(folder)
         self.folder = folder
         self.manifest = read_manifest(folder)
+        _check_format(folder, self.manifest)
         self.products = Table.load(folder / ASSETS / PRODUCTS)
         self._backend = backend
         self._specs = backend.inputs("exclusions")
@@ -228,6 +238,19 @@ class Recommender:
         if name == "as_of_day":
             return np.full(shape, self.manifest["as_of_day"], spec.dtype)
         return missing_values(spec.dtype, shape)
+
+
+def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse an export that this program cannot read, whatever its version says."""
+    found = manifest.get("format", 0)
+    if found == EXPORT_FORMAT:
+        return
+    if found < EXPORT_FORMAT:
+        what, remedy = "it was exported by nextbest 0.2", "push the run's models again: train it by this version first"
+    else:
+        what = f"it has format {found}, and this nextbest reads format {EXPORT_FORMAT}"
+        remedy = "install the nextbest that exported it, or a newer one"
+    raise InputError([Problem(str(folder), None, None, what, remedy)])
 
 
 def _read_assets(folder: Path) -> dict[str, bytes]:

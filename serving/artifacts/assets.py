@@ -16,6 +16,7 @@ __all__ = [
     "ASSETS",
     "CUSTOMERS",
     "EXPLANATIONS",
+    "EXPORT_FORMAT",
     "FEATURES",
     "MANIFEST",
     "PRODUCTS",
@@ -29,6 +30,11 @@ MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "produc
 EXPLANATIONS = "explanations.npz"
 FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
+
+
+EXPORT_FORMAT = 1
+"""The manifest's `format` of what is exported now. It rises when an older program could not read an export any more;
+exports of 0.2 have none."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class TestRunFolder:
     def test_the_manifest_names_the_trained_run(self, trained: Trained, refreshed: Path) -> None:
         ours, theirs = read(refreshed), read(trained.run)
         assert theirs["refreshed_from"] is None
-        expected = {key: theirs[key] for key in ("config", "data", "git_revision", "seed", "version")}
+        expected = {key: theirs[key] for key in ("config", "data", "format", "git_revision", "seed", "version")}
         assert ours["refreshed_from"] == expected | {"cutoff": "2024-09-27", "horizon_days": 91}  # as the TOML says
         exported = refreshed / "recommender" / "assets.extra"
         assert read(exported)["refreshed_from"] == ours["refreshed_from"]
@@ -250,9 +250,16 @@ class TestRefusals:
         found = self.problems(tmp_path / "nothing", elsewhere, tmp_path / "run")
         assert found == {None: "this is not a run's folder"}
 
-    def test_another_version_of_the_program(
+    def test_another_version_of_the_program_refreshes_a_run_of_its_format(
         self, trained: Trained, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(nextbest.pipeline.refresh.importlib.metadata, "version", lambda name: "99.0")
-        found = self.problems(trained.run, elsewhere, tmp_path / "run")
-        assert found == {None: f"it was trained by version {read(trained.run)['version']}, and this is 99.0"}
+        monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
+        assert read(start(trained.run, elsewhere, tmp_path / "run").folder.root)["version"] == "99.0"
+
+    def test_a_run_of_another_format_is_refused(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
+        shutil.copytree(trained.run, tmp_path / "trained")
+        manifest = read(tmp_path / "trained")
+        del manifest["format"]
+        (tmp_path / "trained" / "manifest.json").write_text(json.dumps(manifest | {"version": "0.2.0"}))
+        found = self.problems(tmp_path / "trained", elsewhere, tmp_path / "run")
+        assert found == {None: "it was trained by nextbest 0.2.0, whose runs this one cannot refresh"}

@@ -9,7 +9,7 @@ import pytest
 from nextbest.data.errors import InputError
 from nextbest.pipeline.run_folder import RunFolder
 
-MANIFEST = {"config": "c1", "data": {"customers": "d1"}, "version": "1", "seed": 3}
+MANIFEST = {"config": "c1", "data": {"customers": "d1"}, "format": 1, "seed": 3}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_run_begins_and_goes_on(folder: RunFolder) -> None:
     [
         ({"config": "c2"}, "another config;"),
         ({"data": {"customers": "d2"}}, "another data;"),
-        ({"version": "2"}, "another version;"),
+        ({"format": 2}, "another format;"),
         ({"config": "c2", "data": {}}, "another config and data;"),
     ],
 )

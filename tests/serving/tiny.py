@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.artifacts.warmup import write_warmup
 
@@ -61,6 +61,7 @@ def export(folder: Path, label: str = "v", factor: float = 1.0, *, warmup: bool 
     assets = folder / ASSETS
     assets.mkdir()
     manifest = {
+        "format": EXPORT_FORMAT,
         "as_of_day": 20_000,
         "customers": {"columns": {"income": {}}},
         "products": {"columns": {}},
