@@ -40,6 +40,7 @@ def test_a_run_ends_well_and_prints_its_metrics(trained: Trained) -> None:
     [
         "config.toml",
         "manifest.json",
+        "run.log",
         "retrieval/selection.json",
         "retrieval/index.json",
         "retrieval/checkpoints/final/last/training.json",
@@ -115,6 +116,9 @@ def test_the_manifest_says_what_the_run_was_made_of(trained: Trained) -> None:
     assert manifest["metrics"].keys() == {f"{name}/ndcg@5" for name in SCORERS}
     metrics = read(trained.run / "evaluation" / "metrics.json")["models"]
     assert manifest["metrics"]["ranking/ndcg@5"] == metrics["ranking"]["ndcg@5"]["value"]
+    steps = [step["name"] for step in manifest["steps"]]
+    assert len(steps) == len(set(steps)) and {"retrieval: train as of final", "recommender: export"} <= set(steps)
+    assert all(step["seconds"] > 0 and step["peak_gb"] > 0 for step in manifest["steps"])
     assert manifest["pushed"] == {str(trained.models): 1}
     assert read(trained.models / "recommender" / "1" / "assets.extra" / "manifest.json")["data"] == manifest["data"]
 
