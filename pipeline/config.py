@@ -17,7 +17,31 @@ from nextbest.ranking.config import RankingConfig
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.serving.config import ExportConfig
 
-__all__ = ["RunConfig", "load_config"]
+__all__ = ["CHANGED_MOST", "RunConfig", "load_config"]
+
+CHANGED_MOST = (
+    "size",
+    "seed",
+    "retrieval.loss",
+    "retrieval.hard_negatives",
+    "retrieval.mixed_negatives",
+    "retrieval.epochs",
+    "retrieval.index",
+    "ranking.candidates",
+    "ranking.epochs",
+    "evaluation.main_metric",
+    "evaluation.ks",
+    "evaluation.slices",
+    "evaluation.min_holdings",
+    "evaluation.customers",
+    "evaluation.approval.lowest",
+    "evaluation.approval.must_beat",
+    "evaluation.approval.max_drop",
+    "export.default_k",
+    "export.keep_versions",
+    "export.customer_snapshot",
+)
+"""The settings that users touch: `nextbest schema` writes them as comments."""
 
 
 _TINY: Mapping[str, dict[str, Any]] = {

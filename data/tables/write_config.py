@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -25,27 +26,58 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _INTRODUCTION = """\
 What the tables mean, as far as their contents tell. Look through it and correct it: above all the columns' roles and
 which events count as acquisitions. A line that starts with # is a default, or an example that is not in force."""
+_DEFAULTS = "The settings that people change most. Each is at its default; remove the # to change it."
 _COLUMNS = """\
 The feature columns: role is number, category, boolean, date, text or id; numbers take transform = "log1p" or
 "quantile"; optional = true allows the column to be absent from a file; unit is for people."""
 _SUGGESTIONS = "Rules that the columns' names suggest. Remove the # of those that hold."
 
 
-def write_toml(config: DataConfig, path: Path) -> None:
+def write_toml(config: DataConfig, path: Path, whole: type[BaseModel] | None = None, keys: Sequence[str] = ()) -> None:
     """Write the config to a TOML file, whole or not at all.
 
     It is the file's section `[data]`; `DataConfig` reads it back to an equal config.
+
+    Args:
+        config: The config.
+        path: The file.
+        whole: The config of all sections.
+        keys: Dotted keys of it that are written as comments with their defaults, for a person to change.
     """
-    write_text(path, to_toml(config))
+    write_text(path, to_toml(config, whole, keys))
 
 
-def to_toml(config: DataConfig) -> str:
-    """Return the config as TOML text with comments."""
-    lines = [*_comment(_INTRODUCTION), "", *_section(SECTION, config)]
+def to_toml(config: DataConfig, whole: type[BaseModel] | None = None, keys: Sequence[str] = ()) -> str:
+    """Return the config as TOML text with comments; arguments as for `write_toml`."""
+    lines = [*_comment(_INTRODUCTION), ""]
+    if whole is not None and (above := [key for key in keys if "." not in key]):
+        lines += [*_comment(_DEFAULTS), *(line for key in above for line in _default(whole, key)), ""]
+    lines += _section(SECTION, config)
     if not config.policy.rules and (rules := suggest_rules(config)):
         lines += ["", *_comment(_SUGGESTIONS)]
         lines += [f"# {line}".rstrip() for rule in rules for line in _rule(rule)]
+    if whole is not None:
+        lines += _other_sections(whole, [key for key in keys if "." in key])
     return "\n".join([*lines, ""])
+
+
+def _other_sections(whole: type[BaseModel], keys: Sequence[str]) -> Iterator[str]:
+    """Yield the sections of keys, in which all is a comment but the section itself."""
+    for section, group in groupby(keys, lambda key: key.rpartition(".")[0]):
+        model = whole
+        for name in section.split("."):
+            model = cast("type[BaseModel]", model.model_fields[name].annotation)
+        yield from ("", f"[{section}]")
+        for key in group:
+            yield from _default(model, key.rpartition(".")[2])
+
+
+def _default(model: type[BaseModel], key: str) -> Iterator[str]:
+    """Yield a setting's description and its default, all as comments."""
+    field = model.model_fields[key]
+    yield from _comment(field.description or "")
+    default = field.get_default(call_default_factory=True)
+    yield f"# {key} =" if default is None else f"# {key} = {_value(default)}"
 
 
 def _section(name: str, model: BaseModel) -> Iterator[str]:

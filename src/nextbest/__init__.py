@@ -137,12 +137,13 @@ def infer_config(
     from nextbest.data.errors import Problem
     from nextbest.data.tables.infer_config import infer_config
     from nextbest.data.tables.write_config import write_toml
+    from nextbest.pipeline.config import CHANGED_MOST, RunConfig
 
     toml = Path(out)
     if toml.exists():
         raise InputError([Problem(str(toml), None, None, "the file is there already", "name another file to write")])
     tables = (Path(customers).resolve(), Path(products).resolve(), Path(interactions).resolve())
-    write_toml(infer_config(*tables, toml.parent.resolve()), toml)
+    write_toml(infer_config(*tables, toml.parent.resolve()), toml, RunConfig, CHANGED_MOST)
     return toml
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from nextbest.data.settings import REMOVED, RENAMED
-from nextbest.pipeline.config import RunConfig
+from nextbest.data.tables.write_config import write_toml
+from nextbest.pipeline.config import CHANGED_MOST, RunConfig
 from nextbest.serving.backends.config import ClientConfig
 from nextbest.ui.page.config import PageConfig
 
@@ -60,3 +62,15 @@ def test_tiny_is_small_where_the_toml_says_nothing(small_bank: Path) -> None:
     config = RunConfig.model_validate(tomllib.loads(text + "\n[retrieval]\nepochs = 3\n"))
     assert (config.retrieval.epochs, config.retrieval.embedding_dim, config.ranking.units) == (3, 8, (16,))
     assert RunConfig(data=config.data).retrieval.embedding_dim == 64
+
+
+def test_schema_writes_the_twenty_that_are_changed_most(small_bank: Path, tmp_path: Path) -> None:
+    tables = RunConfig.model_validate(tomllib.loads(small_bank.read_text(encoding="utf-8"))).data
+    assert len(CHANGED_MOST) == 20
+    write_toml(tables, tmp_path / "bank.toml", RunConfig, CHANGED_MOST)
+    text = (tmp_path / "bank.toml").read_text(encoding="utf-8")
+    assert RunConfig.model_validate(tomllib.loads(text)) == RunConfig(data=tables)
+    names = "|".join(key.rpartition(".")[2] for key in CHANGED_MOST)
+    in_force, count = re.subn(rf"^# ({names}) = (?!$)", r"\1 = ", text, flags=re.MULTILINE)
+    assert count == 20 - len(["hard_negatives", "customers", "keep_versions"])  # whose default is none
+    assert RunConfig.model_validate(tomllib.loads(in_force)) == RunConfig(data=tables)
