@@ -7,7 +7,10 @@ exactly; `window_batches` makes its batches. `transfer_weights` brings trained w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +79,35 @@ def train(
         patience: Stop after so many epochs without a better score.
         progress: Called after every epoch.
     """
+    with _generated_code_in(checkpoints / ".autograph"):
+        return _train(model, batches, epochs, checkpoints, validate, patience, progress)
+
+
+@contextmanager
+def _generated_code_in(folder: Path) -> Iterator[None]:
+    """Let AutoGraph write the functions that it rewrites into a folder, which is gone after the block.
+
+    It writes them into the temporary folder, where a killed process would leave them for good.
+    """
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+    folder.mkdir(parents=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder)
+
+
+def _train(
+    model: tf.keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
+    epochs: int,
+    checkpoints: Path,
+    validate: Callable[[], float] | None,
+    patience: int,
+    progress: Progress,
+) -> Training:
     store = _Checkpoints(model, checkpoints)
     training = store.load("last") or Training()
     for epoch in range(len(training.losses), epochs):

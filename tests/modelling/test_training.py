@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -274,3 +275,11 @@ def test_adam_leaves_the_average_over_a_share_of_an_epoch() -> None:
 @pytest.mark.parametrize(("averaging", "steps"), [(0.0, 100), (0.5, 2)])
 def test_adam_without_an_average(averaging: float, steps: int) -> None:
     assert not adam(0.1, averaging, steps).use_ema
+
+
+def test_autograph_leaves_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen: list[str] = []
+    train(fresh_model(), batches, 1, tmp_path / "own", progress=lambda what, share: seen.append(tempfile.gettempdir()))
+    assert seen == [str(tmp_path / "own" / ".autograph")]
+    assert not list(tmp_path.rglob("*autograph*")) and tempfile.gettempdir() == str(tmp_path)
