@@ -8,7 +8,7 @@ BIN := .venv/bin
 # With it set, Python would compile TensorFlow's thousands of modules again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick ui lint lock
+.PHONY: run test quick ui lint lock docs
 .DELETE_ON_ERROR:
 
 run: .venv/installed bank
@@ -35,6 +35,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation's site, into site/. The variable leaves out what the theme says of its own future.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"

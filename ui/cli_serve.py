@@ -24,7 +24,7 @@ Backend = Annotated[
     str, typer.Option("--backend", help="Backend: local, or TF Serving: grpc[s]://HOST:PORT, http[s]://HOST:PORT.")
 ]
 Client = Annotated[
-    Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see the README.")
+    Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see docs/settings.md.")
 ]
 
 

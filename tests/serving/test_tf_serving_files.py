@@ -68,7 +68,7 @@ def test_batching_never_pads_lists() -> None:
     assert not batching.pad_variable_length_inputs
 
 
-def test_monitoring_has_the_path_that_the_readme_names() -> None:
+def test_monitoring_has_the_path_that_the_pages_name() -> None:
     # tensorflow_serving/config/monitoring_config.proto; its one field holds a message of two.
     text = (FILES / "monitoring.config").read_text(encoding="utf-8")
     inner = re.search(r"prometheus_config \{(.*)\}", text, re.DOTALL)
@@ -76,7 +76,7 @@ def test_monitoring_has_the_path_that_the_readme_names() -> None:
     config = message("PrometheusConfig", {"enable": (1, _FIELD.TYPE_BOOL), "path": (2, _FIELD.TYPE_STRING)})
     text_format.Parse(inner.group(1), config)
     assert config.enable
-    assert config.path in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert config.path in (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("flag", re.findall(r"/config/(\S+)", (FILES / "compose.yaml").read_text(encoding="utf-8")))
