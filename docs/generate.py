@@ -13,13 +13,14 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typer.models import CommandInfo
 
 import nextbest
 from nextbest.data.config import DataConfig
@@ -99,7 +100,7 @@ def _annotation_text(annotation: Any) -> str:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in arguments)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_annotation_text(one) for one in arguments if one is not type(None))
-    if origin is typing.Annotated:
+    if origin is Annotated:
         return _annotation_text(arguments[0])
     if origin in (tuple, list, frozenset, set) or (origin is not None and "Sequence" in str(origin)):
         inner = [_annotation_text(one) for one in arguments if one is not Ellipsis]
@@ -121,23 +122,25 @@ def _default(field: FieldInfo) -> str:
 
 
 def commands_page() -> str:
-    """Return a section per command, with its options."""
+    """Return the options of `nextbest` itself, where it has some, and a section per command."""
     parts = []
-    for command in app.registered_commands:
-        function = command.callback
-        assert function is not None
-        parts.append(
-            f"## nextbest {command.name or function.__name__}\n\n{_one_line(inspect.getdoc(function) or '')}\n"
-        )
-        parts.append("| option | value | default | meaning |\n|---|---|---|---|")
-        parts.append("\n".join(_option_rows(function)) + "\n")
+    for command in (app.registered_callback, *app.registered_commands):
+        if command is None or command.callback is None:
+            continue
+        if isinstance(command, CommandInfo):
+            name, text = command.callback.__name__, inspect.getdoc(command.callback) or ""
+            parts.append(f"## nextbest {name}\n\n{_one_line(text)}\n")
+        rows = "\n".join(_option_rows(command.callback))
+        parts.append(f"| option | value | default | meaning |\n|---|---|---|---|\n{rows}\n")
     return "\n".join(parts)
 
 
 def _option_rows(function: Callable[..., Any]) -> Iterator[str]:
     hints = typing.get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
-        annotation, option = get_args(hints[name])
+        if get_origin(hints[name]) is not Annotated:
+            continue  # what Typer hands over itself
+        annotation, option, *_ = get_args(hints[name])
         value, default = _annotation_text(annotation), parameter.default
         if option.min is not None:
             value += f", at least {option.min}"

@@ -23,7 +23,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
-from jupyter_client import KernelManager
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 from nextbest.serving.recommender import Filters, Recommender
@@ -32,8 +32,6 @@ from tests.tf_serving_emulator import Emulator
 
 DOCS = Path(__file__).resolve().parent
 RECORDED = DOCS / "recorded"
-REST = ("rest_example", "rest_columns")
-"""A request of each kind, NAME.json; its answer is NAME_answer.json."""
 _CUSTOMER = "C000001"
 _CELL_SECONDS = 300
 
@@ -56,7 +54,10 @@ def run_notebooks(folder: Path) -> dict[str, list[str]]:
         try:
             for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
                 notebook = nbformat.read(path, as_version=4)
-                NotebookClient(notebook, timeout=_CELL_SECONDS, km=kernel).execute(reset_kc=False)
+                client = NotebookClient(notebook, timeout=_CELL_SECONDS, km=kernel)
+                client.execute()
+                if client.kc is not None:
+                    client.kc.stop_channels()
                 printed[path.stem] = [_text(cell) for cell in notebook.cells if cell.cell_type == "code"]
         finally:
             kernel.shutdown_kernel(now=True)
@@ -69,7 +70,10 @@ def _text(cell: Any) -> str:
 
 
 def rest_requests(recommender: Recommender) -> dict[str, Any]:
-    """Return the body of each request: a tf.Example with a few features, and a row of all raw inputs."""
+    """Return requests by name: a tf.Example with a few features, and a row of all raw inputs.
+
+    NAME.json holds a request's body, NAME_answer.json its answer.
+    """
     request = requests_for_ids(recommender, np.array([_CUSTOMER], object))
     filters = Filters(max_risk=3.0).arrays(1)
     inputs = recommender.complete({**request, **filters}, 1) | {"k": np.array([3])}

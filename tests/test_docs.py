@@ -18,7 +18,6 @@ import nextbest
 from docs import generate, record
 from nextbest.data.settings import SettingsModel
 from nextbest.pipeline.config import RunConfig
-from nextbest.serving.recommender import Recommender
 from tests.conftest import ROOT
 from tests.trained import Trained
 
@@ -163,18 +162,3 @@ class TestNotebooks:
         for cells in (printed["own_data"], recorded["own_data"]):
             assert 'income = { role = "number" }' in cells[1]
             assert "'retrieval.epoch'" in cells[3] and "'retrieval.dropout'" in cells[3]
-
-
-class TestRecordedRequests:
-    def test_they_name_what_the_models_take(self, recommender: Recommender) -> None:
-        # The answers' shape is compared where the pages' code runs: tests/test_readme.py.
-        made = record.rest_requests(recommender)
-        assert tuple(made) == record.REST
-        for name in record.REST:
-            recorded = json.loads((ROOT / "docs" / "recorded" / f"{name}.json").read_text(encoding="utf-8"))
-            assert recorded.keys() == made[name].keys()
-        (made_row,) = made["rest_columns"]["instances"]
-        recorded = json.loads((ROOT / "docs" / "recorded" / "rest_columns.json").read_text(encoding="utf-8"))
-        (recorded_row,) = recorded["instances"]
-        assert recorded_row.keys() == made_row.keys()
-        assert made["rest_example"] == json.loads((ROOT / "docs/recorded/rest_example.json").read_text("utf-8"))
