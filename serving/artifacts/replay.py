@@ -8,11 +8,10 @@ project may be imported here, and TensorFlow only where it is needed.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,9 +23,9 @@ __all__ = [
     "MAX_RECORDS",
     "PROJECT",
     "WARMUP",
-    "BlockImports",
     "ReplayResult",
     "SignatureCall",
+    "block_imports",
     "replay",
     "signature_caller",
 ]
@@ -207,7 +206,7 @@ def signature_caller(functions: Mapping[str, Any]) -> SignatureCall:
 def main(folder: str, report: str, tolerance: str, *op_libraries: str) -> None:
     """Replay a model and write the report, JSON: a `ReplayResult`, or the `error` that kept it from being replayed."""
     blocked = (PROJECT | _TRAINING_ONLY) - frozenset(op_libraries)
-    sys.meta_path.insert(0, BlockImports(blocked))
+    block_imports(blocked)
     try:
         for module in op_libraries:
             importlib.import_module(module)
@@ -215,21 +214,16 @@ def main(folder: str, report: str, tolerance: str, *op_libraries: str) -> None:
     except Exception as error:  # whatever keeps a model from being loaded is the report
         traceback.print_exc()
         outcome = {"error": f"{type(error).__name__}: {error}"}
-    if present := sorted({name.partition(".")[0] for name in sys.modules} & blocked):
+    if present := sorted(
+        {name.partition(".")[0] for name, module in sys.modules.items() if module is not None} & blocked
+    ):
         outcome = {"error": f"the process had {', '.join(present)}, which a server does not have"}
     Path(report).write_text(json.dumps(outcome), encoding="utf-8")
 
 
-class BlockImports(importlib.abc.MetaPathFinder):
-    """Keeps packages from being imported, even where they are installed."""
-
-    def __init__(self, packages: frozenset[str]) -> None:
-        self._packages = packages
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Raise ModuleNotFoundError for a blocked package, and leave the others to the finders that follow."""
-        if path is None and name in self._packages:
-            raise ModuleNotFoundError(f"a server has no package {name!r}")
+def block_imports(packages: Iterable[str]) -> None:
+    """Keep packages from being imported, even where they are installed; find_spec finds none either."""
+    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]  # see the import system's sys.modules cache
 
 
 def _load_and_replay(folder: Path, tolerance: float) -> ReplayResult:
