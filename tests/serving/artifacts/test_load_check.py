@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from nextbest.serving.artifacts.load_check import (
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.config import LoadCheckConfig
 from tests.serving import tiny
+from tests.serving.artifacts.forks import Forks
 from tests.trained import Trained
 
 
@@ -47,7 +49,13 @@ def answering(folder: Path, y: float) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> LoadCheck:
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> LoadCheck:
     """What a good model and all kinds of bad ones come to, each checked in its process."""
     root = tmp_path_factory.mktemp("infra")
 
@@ -59,18 +67,18 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> LoadCheck:
     (unloadable / "saved_model.pb").write_bytes(b"no model")
     half = tiny.export(root / "half")
     tiny.write_records(half, [("forecast", {}, {})])
-    return check_loads(
-        {
-            "good": answering(save(root / "good", double), 4),
-            "wrong": answering(save(root / "wrong", double), 5),
-            "crashing": answering(save(root / "crashing", abort), 2),
-            "foreign": answering(foreign, 4),
-            "unloadable": unloadable,
-            "unrecorded": save(root / "unrecorded", double),
-            "half": half,
-            "absent": root / "absent",
-        },
-    )
+    models = {
+        "good": answering(save(root / "good", double), 4),
+        "wrong": answering(save(root / "wrong", double), 5),
+        "crashing": answering(save(root / "crashing", abort), 2),
+        "foreign": answering(foreign, 4),
+        "unloadable": unloadable,
+        "unrecorded": save(root / "unrecorded", double),
+        "half": half,
+        "absent": root / "absent",
+    }
+    with forks.run_the_script():
+        return check_loads(models)
 
 
 def test_one_bad_model_is_enough(outcome: LoadCheck) -> None:
@@ -106,6 +114,7 @@ def test_one_that_hangs(tmp_path: Path) -> None:
 
 
 def test_the_tolerance_is_the_config_s_and_the_model_stays_as_it_was(tmp_path: Path) -> None:
+    # In a process of its own, not a fork.
     model = answering(save(tmp_path / "model", lambda x: x), 2.1)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     (check,) = check_loads({"model": model}, LoadCheckConfig(tolerance=0.1)).models.values()
@@ -119,9 +128,10 @@ def test_no_model_at_all() -> None:
     assert (outcome.passed, outcome.reasons) == (False, ["there is no model"])
 
 
-def test_a_model_under_a_name_without_op_library_has_none(trained: Trained) -> None:
+def test_a_model_under_a_name_without_op_library_has_none(trained: Trained, forks: Forks) -> None:
     scann = RunFolder(trained.run).servables()["retrieval_scann"]
-    problem = check_loads({"retrieval": scann}).models["retrieval"].problem
+    with forks.run_the_script():
+        problem = check_loads({"retrieval": scann}).models["retrieval"].problem
     assert "Scann>ScannSearchBatched" in problem
     assert "load its op library into the server" in problem  # the check of its ops
     assert "Op type not registered" in problem  # and its process
