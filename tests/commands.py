@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import hashlib
 import io
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,23 @@ import tensorflow as tf
 import nextbest.ui.cli
 
 _load = tf.saved_model.load
-
-
-@functools.cache
-def _load_once(folder: str, inode: int, changed: int) -> Any:
-    return _load(folder)
+_loaded: dict[str, Any] = {}
 
 
 def load_model(folder: str) -> Any:
-    """Load a SavedModel that this process has not loaded yet; most commands of the tests ask the same one."""
-    found = os.stat(os.path.join(folder, "saved_model.pb"))
-    return _load_once(os.path.realpath(folder), found.st_ino, found.st_mtime_ns)
+    """Load a SavedModel that this process has not loaded yet, here or from a copy; most tests ask the same ones."""
+    files = [Path(folder, "saved_model.pb"), *sorted(Path(folder, "variables").glob("*"))]
+    if not all(file.is_file() for file in files):
+        return _load(folder)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+    if digest not in _loaded:
+        _loaded[digest] = _load(folder)
+    return _loaded[digest]
+
+
+def models_are_loaded_once() -> Any:
+    """Return a context in which SavedModels are loaded so."""
+    return mock.patch.object(tf.saved_model, "load", load_model)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def run_nextbest(*arguments: str | Path) -> Outcome:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["nextbest", *map(str, arguments)]),
-        mock.patch.object(tf.saved_model, "load", load_model),
+        models_are_loaded_once(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -11,11 +11,19 @@ import pytest
 from nextbest.data.dataset import Features
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import take
+from tests.commands import models_are_loaded_once
 from tests.serving.serialized import examples
 from tests.serving.servables import SERVABLES, Served, serve
 from tests.trained import Trained
 
 BATCH = 7
+
+
+@pytest.fixture(scope="module")
+def load_once() -> Iterator[None]:
+    """Let a module that is not about loading load each model once in this process, whatever the folder of its copy."""
+    with models_are_loaded_once():
+        yield
 
 
 @pytest.fixture(scope="session")

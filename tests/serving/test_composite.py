@@ -20,6 +20,8 @@ from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import check_filters, take
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 NUM_CUSTOMERS, NUM_PRODUCTS = 400, 40
 # Customer's column and the product's that it must reach, as the simulated bank's TOML says
 RULES = {"risk_tolerance": "risk_level", "income": "min_income", "age": "min_age", "savings": "min_deposit"}

@@ -15,6 +15,8 @@ from nextbest.serving.requests import take
 from tests.serving.serialized import examples, serialize
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 ROWS = np.array([0, 3, 57, 210, 399])
 DEFAULT_K = 5  # the small bank's TOML says so
 

@@ -24,6 +24,8 @@ from nextbest.serving.recommender import Recommender
 from tests.serving.servables import SERVABLES, Served
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 TYPES = {schema_pb2.FLOAT: tf.float32, schema_pb2.INT: tf.int64, schema_pb2.BYTES: tf.string}
 
 

@@ -20,6 +20,8 @@ from tests.serving import tiny
 from tests.serving.servables import SERVABLES, Served
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 BATCH = 5
 CUSTOMERS = 3
 

@@ -19,6 +19,8 @@ from tests.contracts import BackendContract, assert_same_recommendations
 from tests.serving.backends.conftest import url_of
 from tests.tf_serving_emulator import Emulator
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 
 class TestLocal(BackendContract):
     @pytest.fixture(scope="class")

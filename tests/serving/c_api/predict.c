@@ -1,15 +1,17 @@
 /*
  * Asks a SavedModel through TensorFlow's C API, as a server without Python does.
  *
- *     predict [--op-library FILE.so] MODEL INPUT OUTPUT[,OUTPUT...] EXAMPLE...
+ *     predict [--op-library FILE.so] MODEL INPUT OUTPUT[,OUTPUT...] EXAMPLE... [-- EXAMPLE...]...
  *
  * MODEL is the folder of a SavedModel with the tag `serve`; its variables and tables are initialised by the load.
  * INPUT and OUTPUT are tensors of its graph (`StatefulPartitionedCall:0`; `saved_model_cli show` lists those of a
- * signature), and each EXAMPLE is a file with one serialized tf.Example, a row of the string batch fed to INPUT.
+ * signature), and each EXAMPLE is a file with one serialized tf.Example, a row of the string batch fed to INPUT; after
+ * `--` comes another batch.
  *
- * Each output is printed as a line `output NAME TYPE SHAPE...` and a line per value in row-major order, in which the
- * bytes of a string that are no printable ASCII, and backslashes, read \xHH. The libraries of the process follow, a line
- * `library PATH` each. Anything that fails is told on stderr and ends the program with status 1; bad usage with 2.
+ * Of each batch, each output is printed as a line `output NAME TYPE SHAPE...` and a line per value in row-major order,
+ * in which the bytes of a string that are no printable ASCII, and backslashes, read \xHH. The libraries of the process
+ * follow, a line `library PATH` each. Anything that fails is told on stderr and ends the program with status 1; bad
+ * usage with 2.
  *
  * test_c_api.py compiles it against the headers and libraries of the installed tensorflow wheel and runs it.
  */
@@ -145,7 +147,8 @@ int main(int argc, char **argv) {
     argc -= 2;
   }
   if (argc < 5) {
-    fprintf(stderr, "usage: %s [--op-library FILE.so] MODEL INPUT OUTPUT[,OUTPUT...] EXAMPLE...\n", program);
+    fprintf(stderr, "usage: %s [--op-library FILE.so] MODEL INPUT OUTPUT[,OUTPUT...] EXAMPLE... [-- EXAMPLE...]...\n",
+            program);
     return 2;
   }
   const char *model = argv[0], *input_name = argv[1];
@@ -170,17 +173,22 @@ int main(int argc, char **argv) {
   TF_Tensor **answers = allocate((size_t)num_outputs, sizeof *answers);
   for (int output = 0; output < num_outputs; ++output) outputs[output] = find_tensor(graph, output_names[output]);
 
-  TF_Tensor *examples = read_examples(argv + 3, argc - 4);
-  TF_SessionRun(session, NULL, &input, &examples, 1, outputs, answers, num_outputs, NULL, 0, NULL, status);
-  check(status, "the request was refused");
+  for (char **paths = argv + 3, **end = argv + argc - 1; paths < end; ++paths) {
+    int count = 0;
+    while (paths + count < end && strcmp(paths[count], "--") != 0) ++count;
+    TF_Tensor *examples = read_examples(paths, count);
+    TF_SessionRun(session, NULL, &input, &examples, 1, outputs, answers, num_outputs, NULL, 0, NULL, status);
+    check(status, "the request was refused");
 
-  for (int output = 0; output < num_outputs; ++output) {
-    print_tensor(output_names[output], answers[output]);
-    TF_DeleteTensor(answers[output]);
+    for (int output = 0; output < num_outputs; ++output) {
+      print_tensor(output_names[output], answers[output]);
+      TF_DeleteTensor(answers[output]);
+    }
+    delete_examples(examples);
+    paths += count;
   }
   dl_iterate_phdr(print_library, NULL);
 
-  delete_examples(examples);
   TF_CloseSession(session, status);
   check(status, "closing the session");
   TF_DeleteSession(session, status);

@@ -23,8 +23,12 @@ from tests.trained import Trained
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 ROWS = np.array([0, 3, 57, 210, 399])
+COUNT = tf.io.FixedLenFeature([], tf.int64)
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler (cc, gcc or clang) is installed")
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler (cc, gcc or clang) is installed"),
+    pytest.mark.usefixtures("load_once"),
+]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,10 +74,10 @@ def unescaped(text: str) -> bytes:
     return text.encode("ascii").decode("unicode_escape").encode("latin-1")
 
 
-def parse(stdout: str) -> tuple[Features, list[str]]:
-    """Return what the program printed: tensor -> values, and the libraries of its process."""
+def parse(stdout: str) -> tuple[list[Features], list[str]]:
+    """Return what the program printed: tensor -> values for each batch, and the libraries of its process."""
     lines: Iterator[str] = iter(stdout.splitlines())
-    outputs: Features = {}
+    batches: list[Features] = []
     libraries = []
     for line in lines:
         kind, name, *rest = line.split(" ")
@@ -84,8 +88,10 @@ def parse(stdout: str) -> tuple[Features, list[str]]:
         dtype, shape = rest[0], [int(size) for size in rest[1:]]
         values = [next(lines) for _ in range(int(np.prod(shape)))]
         array = np.array([unescaped(word) for word in values], object) if dtype == "string" else np.array(values, dtype)
-        outputs[name] = array.reshape(shape)
-    return outputs, libraries
+        if not batches or name in batches[-1]:
+            batches.append({})
+        batches[-1][name] = array.reshape(shape)
+    return batches, libraries
 
 
 def assert_equal(found: Features, expected: Features) -> None:
@@ -131,13 +137,13 @@ def test_the_answer_is_pythons(
     input_name, outputs = tensors(folder)
     served = tf.saved_model.load(str(folder)).signatures["serving_default"]
 
-    for batch in (1, len(ROWS)):
-        finished = run(*options, folder, input_name, ",".join(outputs.values()), *files[:batch])
-        assert finished.returncode == 0, finished.stderr
-        found, libraries = parse(finished.stdout)
-        expected = {name: tensor.numpy() for name, tensor in served(examples=serialized[:batch]).items()}
+    finished = run(*options, folder, input_name, ",".join(outputs.values()), files[0], "--", *files)
+    assert finished.returncode == 0, finished.stderr
+    batches, libraries = parse(finished.stdout)
+    assert_no_python(libraries)
+    for size, found in zip((1, len(ROWS)), batches, strict=True):
+        expected = {name: tensor.numpy() for name, tensor in served(examples=serialized[:size]).items()}
         assert_equal({name: found[tensor] for name, tensor in outputs.items()}, expected)
-        assert_no_python(libraries)
 
 
 def test_scann_without_its_op_library(run: Run, trained: Trained) -> None:
@@ -148,8 +154,18 @@ def test_scann_without_its_op_library(run: Run, trained: Trained) -> None:
     assert "Op type not registered 'Scann>" in finished.stderr
 
 
-def test_what_fails_is_told(run: Run, trained: Trained, tmp_path: Path) -> None:
-    folder = trained.models / "retrieval" / "1"
+def counting(folder: Path) -> Path:
+    """Write a model that parses examples, and is loaded in no time."""
+    module = tf.Module()
+    spec = tf.TensorSpec([None], tf.string, name="examples")
+    parsed = tf.function(lambda examples: {"count": tf.io.parse_example(examples, {"n": COUNT})["n"]})
+    signatures = {"serving_default": parsed.get_concrete_function(examples=spec)}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+def test_what_fails_is_told(run: Run, tmp_path: Path) -> None:
+    folder = counting(tmp_path / "model")
     input_name, outputs = tensors(folder)
     wrong = tmp_path / "wrong"
     wrong.write_bytes(b"no example")

@@ -16,6 +16,8 @@ from nextbest.serving.store.push import rollback
 from tests.serving.tiny import export
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 
 def test_a_run_leaves_its_metrics_and_card_in_models(trained: Trained, recommender: Recommender) -> None:
     described = read_report(recommender)

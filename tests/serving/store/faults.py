@@ -9,7 +9,6 @@ fresh copy of the same small models, and dies (SIGKILL), or gets "No space left 
 from __future__ import annotations
 
 import errno
-import hashlib
 import itertools
 import json
 import os
@@ -131,12 +130,15 @@ def make_run(folder: Path, content: str) -> Path:
     return folder
 
 
-def digest(model: Path, manifest: bool, added: Mapping[str, str] | None = None) -> str:
-    """Return a digest of a model's files, with the manifest or without, as if files had been added to its assets."""
-    paths = [path for path in model.rglob("*") if path.is_file() and (manifest or path.name != "manifest.json")]
-    files = {str(path.relative_to(model)): path.read_bytes() for path in paths}
-    files |= {f"assets.extra/{name}": text.encode() for name, text in (added or {}).items()}
-    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+def contents(model: Path) -> dict[str, bytes]:
+    """Return a model's files, by their paths below it."""
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk(model) for name in names]
+    return {path.removeprefix(f"{model}/"): Path(path).read_bytes() for path in paths}
+
+
+def without_manifest(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return all of a model's files but its manifest, which says which version it is."""
+    return {path: content for path, content in files.items() if os.path.basename(path) != "manifest.json"}
 
 
 def watch_steps(report: Callable[[str, str], None]) -> None:
@@ -217,38 +219,71 @@ def _torn(present: dict[str, list[int]]) -> list[int]:
     return [version for version in present["recommender"] if any(version not in found for found in present.values())]
 
 
-def _observe(operation: Operation, number: int, kill: bool, template: Path, scratch: Path) -> Outcome:
-    shutil.copytree(template, scratch)
+@dataclass(frozen=True)
+class _World:
+    """What there is before each attempt: a folder that is copied, and what is in it."""
+
+    template: Path
+    present: dict[str, dict[str, bytes]]
+    """Version of a model that is served, such as recommender/1 -> its files."""
+    pushed: dict[str, dict[str, bytes]]
+    """Model -> the files of the version that the operation adds, without its manifest."""
+    of_run: dict[str, dict[str, bytes]]
+    """Model -> the files of the new run's, without a manifest."""
+
+
+def _world(operation: Operation, folder: Path) -> _World:
+    template = folder / "template"
+    make_run(template / "run", "new")
+    make_run(template / "old", "run 1")
+    for version in range(1, operation.before + 1):
+        push(sources(make_run(folder / "pushed" / str(version), f"run {version}")), template / "served")
+    operation.prepare(template / "served")
+    old, new = ({name: without_manifest(contents(template / run / name)) for name in MODELS} for run in ("old", "run"))
+    pushed = dict(old if operation.name == "rollback" else new)
+    pushed["recommender"] = pushed["recommender"] | {
+        f"assets.extra/{name}": text.encode() for name, text in operation.added.items()
+    }
+    return _World(template, _versions(template / "served"), pushed, new)
+
+
+def _versions(served: Path) -> dict[str, dict[str, bytes]]:
+    return {
+        f"{name}/{version}": contents(served / name / str(version))
+        for name, found in _present(served).items()
+        for version in found
+    }
+
+
+def _damaged(
+    found: dict[str, dict[str, bytes]], known: dict[str, dict[str, bytes]], new: dict[str, dict[str, bytes]]
+) -> list[str]:
+    """Return the versions whose files are not what they were, or of new ones, not their source's."""
+    return [
+        version
+        for version, files in found.items()
+        if (known[version] != files if version in known else new[version.split("/")[0]] != without_manifest(files))
+    ]
+
+
+def _observe(operation: Operation, number: int, kill: bool, world: _World, scratch: Path) -> Outcome:
+    shutil.copytree(world.template, scratch, copy_function=shutil.copyfile)
     run, served = scratch / "run", scratch / "served"
     before = _present(served)
-    folders = [served / name / str(version) for name in MODELS for version in before[name]]
-    known = {folder: digest(folder, manifest=True) for folder in folders}
-    pushed = served.with_name("old") if operation.name == "rollback" else run
-    new = {name: digest(pushed / name, manifest=False) for name in MODELS}
-    new["recommender"] = digest(pushed / "recommender", manifest=False, added=operation.added)
-
-    def damaged() -> list[str]:
-        present = [served / name / str(version) for name, found in _present(served).items() for version in found]
-        return [
-            str(folder.relative_to(served))
-            for folder in present
-            if (known[folder] != digest(folder, manifest=True) if folder in known else not _is_new(folder))
-        ]
-
-    def _is_new(folder: Path) -> bool:
-        return digest(folder, manifest=False) == new[folder.parent.name]
-
     ending, step, error = _attempt(lambda: operation.run(run, served), number, kill, served)
-    after, left, broken = _present(served), _left(served), damaged()
+    after, left, found = _present(served), _left(served), _versions(served)
     numbers = [int(path.name) for path in (served / ".versions").iterdir()]
     lost = [
-        str(folder.relative_to(served))
-        for folder in known
-        if not folder.exists() and int(folder.name) not in operation.removed
+        version
+        for version in world.present
+        if version not in found and int(version.split("/")[1]) not in operation.removed
     ]
-    new = {name: digest(run / name, manifest=False) for name in MODELS}
-    known |= {folder: digest(folder, manifest=True) for name in MODELS for folder in (served / name).glob("[0-9]*")}
     next_version = push(sources(run), served)
+    left_by_next = [
+        *_left(served),
+        *_damaged(_versions(served), world.present | found, world.of_run),
+        *map(str, _torn(_present(served))),
+    ]
     return Outcome(
         operation.name,
         "killed" if kill else "failed",
@@ -257,27 +292,22 @@ def _observe(operation: Operation, number: int, kill: bool, template: Path, scra
         ending,
         error,
         left,
-        {name: found[-1] for name, found in after.items()},
+        {name: versions[-1] for name, versions in after.items()},
         before["recommender"][-1],
-        broken,
+        _damaged(found, world.present, world.pushed),
         lost,
         _torn(after),
-        max(*numbers, *(found[-1] for found in (*before.values(), *after.values()))),
+        max(*numbers, *(versions[-1] for versions in (*before.values(), *after.values()))),
         next_version,
-        [*_left(served), *damaged(), *map(str, _torn(_present(served)))],
+        left_by_next,
     )
 
 
 def outcomes(operation: Operation, kill: bool, folder: Path) -> Iterator[Outcome]:
     """Disturb each step of an operation; the last outcome is that of the undisturbed one."""
-    template = folder / "template"
-    make_run(template / "run", "new")
-    make_run(template / "old", "run 1")
-    for version in range(1, operation.before + 1):
-        push(sources(make_run(folder / "pushed" / str(version), f"run {version}")), template / "served")
-    operation.prepare(template / "served")
+    world = _world(operation, folder)
     for number in itertools.count(1):
-        outcome = _observe(operation, number, kill, template, folder / str(number))
+        outcome = _observe(operation, number, kill, world, folder / str(number))
         yield outcome
         if not outcome.step:
             return

@@ -23,7 +23,7 @@ from nextbest.data.errors import InputError
 from nextbest.serving.store.push import lock_new_version, prune, push, rollback, try_lock
 from nextbest.serving.store.versions import latest_version, list_versions, versions
 from tests.conftest import ROOT
-from tests.serving.store.faults import digest, make_run, sources
+from tests.serving.store.faults import contents, make_run, sources, without_manifest
 
 MODELS = ("retrieval", "ranking")
 
@@ -238,7 +238,7 @@ def test_a_rollback_is_a_new_version_of_the_old_files(run: dict[str, Path], tmp_
     push(sources(make_run(tmp_path / "second", "second")), target)
     assert rollback(target, 1) == 3
     for name in run:
-        old, second, new = (digest(target / name / str(version), manifest=False) for version in (1, 2, 3))
+        old, second, new = (without_manifest(contents(target / name / str(version))) for version in (1, 2, 3))
         assert new == old != second
     manifest = manifest_of(target, 3)
     assert (manifest["run"], manifest["model_version"], manifest["rollback_of"]) == ("first", 3, 1)
@@ -358,7 +358,7 @@ def test_what_somebody_is_copying_is_not_pruned(
     with in_the_middle(lambda: rollback(target, 1), monkeypatch) as slow:
         assert prune(target, 1) == [2]
     assert slow.result() == 4
-    assert digest(target / "ranking" / "4", manifest=False) == digest(run["ranking"], manifest=False)
+    assert without_manifest(contents(target / "ranking" / "4")) == without_manifest(contents(run["ranking"]))
     assert prune(target, 1) == [1, 3]
 
 
