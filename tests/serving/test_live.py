@@ -8,7 +8,7 @@ import logging
 import shutil
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from nextbest.serving.backends import InputSpec
 from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import prune, push, rollback
+from tests.commands import models_are_loaded_once
 from tests.serving.tiny import CUSTOMER_IDS, REQUESTS, export, write_records
 
 
@@ -60,6 +61,13 @@ def models(world: World) -> Path:
     return world.models
 
 
+@pytest.fixture
+def known() -> Iterator[None]:
+    """Load each model once in this process, where a test is about which version is taken and not about its load."""
+    with models_are_loaded_once():
+        yield
+
+
 def products(recommender: Recommender) -> list[str]:
     return list(recommender.recommend(REQUESTS, 2).product_id[0])
 
@@ -85,6 +93,7 @@ class Counted(LocalVersions):
         return super().load(version)
 
 
+@pytest.mark.usefixtures("known")
 def test_a_newer_version_takes_over(world: World, models: Path) -> None:
     with LiveRecommender(LocalVersions(models)) as live:
         old = live.current
@@ -97,6 +106,7 @@ def test_a_newer_version_takes_over(world: World, models: Path) -> None:
         assert not live.poll()
 
 
+@pytest.mark.usefixtures("known")
 def test_a_rollback_is_just_another_version(world: World, models: Path) -> None:
     world.push("v2")
     with LiveRecommender(LocalVersions(models)) as live:
@@ -105,6 +115,7 @@ def test_a_rollback_is_just_another_version(world: World, models: Path) -> None:
         assert (live.version, products(live.current)) == (3, ["v1-a", "v1-b"])
 
 
+@pytest.mark.usefixtures("known")
 def test_of_several_new_versions_only_the_newest_is_loaded(world: World, models: Path) -> None:
     source = Counted(models)
     with LiveRecommender(source) as live:
@@ -146,6 +157,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_version_is_refused(world: World, models: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     break_it, reason = BROKEN[kind]
@@ -166,6 +178,7 @@ def test_a_broken_version_is_refused(world: World, models: Path, kind: str, capl
         assert products(live.current) == ["v3-a", "v3-b"]
 
 
+@pytest.mark.usefixtures("known")
 def test_one_without_records_is_loaded_cold(world: World, models: Path, caplog: pytest.LogCaptureFixture) -> None:
     with LiveRecommender(LocalVersions(models)) as live:
         world.push("v2", lambda folder: (folder / WARMUP).unlink())
@@ -173,6 +186,7 @@ def test_one_without_records_is_loaded_cold(world: World, models: Path, caplog: 
         assert "holds no warmup records" in caplog.text
 
 
+@pytest.mark.usefixtures("known")
 class TestTheStart:
     def test_no_version(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="nextbest export"):
@@ -235,7 +249,7 @@ class TestRemovedVersions:
 
 
 def test_no_request_fails_and_each_is_answered_by_one_version(world: World, models: Path) -> None:
-    clients, pushes = 4, 6
+    clients, pushes = 4, 3
     seen = threading.Condition()
     answered: list[set[str]] = [set() for _ in range(clients)]
     failures: list[BaseException] = []
@@ -374,6 +388,7 @@ class TestFreeing:
                 gc.enable()
 
 
+@pytest.mark.usefixtures("known")
 class TestTheBackground:
     def test_new_versions_are_noticed(self, models: Path) -> None:
         source = FakeSource(models)

@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
@@ -16,6 +17,8 @@ from tests.serving.backends.conftest import TRANSPORTS, url_of
 from tests.tf_serving_emulator import Emulator
 from tests.trained import Trained
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("stage", STAGES)
@@ -23,9 +26,10 @@ def test_a_server_is_explained_alike(
     trained: Trained, recommender: Recommender, emulator: Emulator, transport: str, stage: Stage
 ) -> None:
     request = take(recommender.customers().columns, np.array([11]))
-    expected = Explainer(recommender).explain(request, "P0004", stage)
+    few = ExplanationConfig(orders=2)
+    expected = Explainer(recommender, few).explain(request, "P0004", stage)
     with closing(Recommender.load(trained.models, url_of(emulator, transport))) as remote:
-        found = Explainer(remote).explain(request, "P0004", stage)
+        found = Explainer(remote, few).explain(request, "P0004", stage)
     assert found.sentence == expected.sentence
     assert found.score == pytest.approx(expected.score, abs=1e-5)
     amounts = {(one.name, one.kind): (one.value, one.contribution) for one in found.contributions}
