@@ -30,7 +30,7 @@ def answers_before_export(
     ids = run.history.products.ids
     request = raw_request(snapshot, ids, recommender.customer_columns, rows)
 
-    encoders = fit_encoders(run.history, day, run.config.data, run.config.encoder)
+    encoders = fit_encoders(run.history, day, run.config.data)
     encoded = encode_customers(snapshot, encoders.query_encoder(), rows)
     embedding, products = retriever.embed(encoded).numpy(), retriever.product_embeddings.numpy()
     cosines = np.where(snapshot.holdings[rows].toarray() > 0, -np.inf, embedding @ products.T)

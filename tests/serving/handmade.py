@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.recommender import Recommender
 
@@ -48,6 +48,7 @@ class World:
         assets = folder / ASSETS
         assets.mkdir(parents=True)
         manifest = {
+            "format": EXPORT_FORMAT,
             "as_of_day": 20_000,
             "customers": {"columns": self.columns},
             "products": {"columns": self.product_columns},

@@ -31,7 +31,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     lines = str(refused.value).splitlines()
     assert len(lines) == 4 and all(str(path) in line for line in lines)
     for name in ("attempts", "deadline_seconds", "model", "token"):
-        assert any(f"column '{name}'" in line for line in lines)
+        assert any(f"setting '{name}'" in line for line in lines)
     assert "token_file" in str(refused.value)  # among the keys that there are
     assert "s3cret" not in str(refused.value)
 

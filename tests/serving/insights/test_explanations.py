@@ -13,7 +13,7 @@ import pytest
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError
 from nextbest.data.feature_names import NamedFeature
-from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import (
@@ -112,6 +112,7 @@ def export_linear(folder: Path) -> Recommender:
     customers = {"income": described | {"unit": "EUR"}, "owner": {"role": "boolean"}, "region": {"role": "category"}}
     products = {"name": {"role": "id"}, "category": {"role": "category"}, "annual_fee": described | {"unit": "EUR"}}
     manifest = {
+        "format": EXPORT_FORMAT,
         "as_of_day": 20_000,
         "customers": {"columns": {name: {"unit": ""} | one for name, one in customers.items()}},
         "products": {"columns": {name: {"unit": ""} | one for name, one in products.items()}},

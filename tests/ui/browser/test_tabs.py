@@ -93,7 +93,7 @@ def test_models(screen: Screen, trained: Trained) -> None:
 def test_service(screen: Screen, address: str) -> None:
     screen.look("service")
     assert [row[0] for row in cells(screen.at("#endpoints table"))] == ["/recommend", "/profile", "/explain", "/score"]
-    expect(screen.at("#example code")).to_contain_text(f'Client("{address.rstrip("/")}")')
+    expect(screen.at("#example code")).to_contain_text(f'Client("{address.rstrip("/")}", analytics_enabled=False)')
 
 
 def test_tabs_without_a_customer_say_what_to_do(opened: Callable[..., Screen], address: str) -> None:
