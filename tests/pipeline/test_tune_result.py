@@ -99,11 +99,11 @@ def test_its_paths_lead_to_the_same_files(given_toml: Path, tmp_path: Path) -> N
 
 
 def test_a_section_that_is_not_there_is_added(given_toml: Path, tmp_path: Path) -> None:
-    own = Trial(0, {"ranking.units": [128, 64], "encoder.clip": 6.0}, [0.2], False, 1.0)
-    found = Trial(1, {"ranking.units": [8], "encoder.clip": 3.0}, [0.3], False, 1.0)
+    own = Trial(0, {"ranking.units": [128, 64], "statistics.ease_l2": 300.0}, [0.2], False, 1.0)
+    found = Trial(1, {"ranking.units": [8], "statistics.ease_l2": 30.0}, [0.3], False, 1.0)
     best_of(given_toml, result_in(tmp_path, own, found))
     best = load_config(tmp_path / "best.toml")
-    assert (best.ranking.units, best.encoder.clip) == ((8,), 3.0)
+    assert (best.ranking.units, best.statistics.ease_l2) == ((8,), 30.0)
 
 
 def test_the_header_says_what_was_done(given_toml: Path, tmp_path: Path) -> None:
