@@ -13,13 +13,13 @@ from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 
 def load_check_returns(outcome: LoadCheck) -> Any:
     """Return a context in which every load check comes to this."""
-    return mock.patch.object(nextbest.pipeline.export, "check_loads", lambda servables, config: outcome)
+    return mock.patch.object(nextbest.pipeline.export, "check_loads", lambda servables: outcome)
 
 
 def all_models_load() -> Any:
     """Return a context in which all models pass their load check unseen."""
 
-    def pass_all(servables: Mapping[str, Path], config: Any) -> LoadCheck:
+    def pass_all(servables: Mapping[str, Path]) -> LoadCheck:
         return LoadCheck({name: ModelCheck("", records=1) for name in servables})
 
     return mock.patch.object(nextbest.pipeline.export, "check_loads", pass_all)

@@ -237,4 +237,4 @@ class TestRefusedFolders:
         refused = run_nextbest(command, "--out", run, *models)
         assert refused.code == 2
         assert "not trained to the end" in refused.err and "nextbest train" in refused.err
-        assert files(run) == {"manifest.json", "config.toml"} and not (tmp_path / "models").exists()
+        assert files(run) == {"manifest.json", "config.toml", "run.log"} and not (tmp_path / "models").exists()

@@ -132,9 +132,9 @@ class TestSelectRanker:
     def test_of_a_single_window_a_share_of_the_customers_validates(
         self, windows: list[WindowExamples], encoders: Encoders, tmp_path: Path
     ) -> None:
-        few = settings(epochs=1, validation_share=0.25)
+        few = settings(epochs=1)
         training, calibration = select_ranker(windows[:1], encoders, few, tmp_path, ignore)
-        _, validation = split_customers(windows[0], 0.25, few.seed)
+        _, validation = split_customers(windows[0], 0.3, few.seed)
         assert len(training.scores) == 1
         assert training.scores[0] > ndcg(validation.scores, validation)
         assert calibration.slope > 0
