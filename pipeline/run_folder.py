@@ -75,6 +75,11 @@ class RunFolder:
         return manifest
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a run has begun here."""
+        return self.path(_MANIFEST).exists()
+
+    @property
     def refreshed_from(self) -> dict[str, Any] | None:
         """Which trained run's weights a refreshed run has, by its manifest; None in a run that is trained."""
         trained: dict[str, Any] | None = self.manifest().get(_REFRESHED_FROM)

@@ -51,7 +51,7 @@ class RunLog:
     def begin(self, name: str) -> Progress:
         """End the step before, begin one, and return what shows how far it is; at 1 the step has ended."""
         self.end()
-        if self._folder.root.is_dir():
+        if self._folder.has_begun:
             _write_to(self._folder.path(LOG))
         _logger.info("%s: begins", name)
         _forget_peak_memory()
@@ -73,7 +73,7 @@ class RunLog:
         (name, start), self._begun = self._begun, None
         step = Step(name, round(time.perf_counter() - start, 3), round(_peak_memory() / 2**30, 3))
         _logger.info("%s: took %.1f s, at most %.2f GB of memory", *asdict(step).values())
-        if self._folder.root.is_dir():
+        if self._folder.has_begun:
             others = [other for other in self._folder.manifest().get("steps", []) if other["name"] != name]
             self._folder.add_to_manifest(steps=[*others, asdict(step)])
 

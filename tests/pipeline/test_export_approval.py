@@ -24,7 +24,7 @@ from nextbest.pipeline.config import load_config
 from nextbest.pipeline.evaluate import ExportedRecommender, Requests
 from nextbest.pipeline.export import BLESSED, NOT_BLESSED, approve_run
 from nextbest.pipeline.run import Run, open_run
-from nextbest.pipeline.run_folder import RunFolder
+from nextbest.pipeline.run_folder import RunFolder, metrics_file
 from nextbest.serving.recommender import Recommendations, Recommender
 from tests.commands import run_nextbest
 from tests.evaluation.worlds import bank
@@ -155,6 +155,10 @@ class TestValues:
         assert verdicts(run) == {"NOT_BLESSED": approval.model_dump(mode="json")}
 
     def test_a_pair_that_is_lost(self, run: Run) -> None:
+        path = metrics_file(run.folder)
+        metrics = json.loads(path.read_text())
+        metrics["paired"]["retrieval-ease"]["ndcg@5"]["low"] = -0.01
+        path.write_text(json.dumps(metrics))
         approval = approve_run(asking(run, must_beat=("ranking-popularity", "retrieval-ease")), None)
         assert {check.name: check.passed for check in approval.checks[:2]} == {
             "must_beat ranking-popularity": True,

@@ -83,8 +83,9 @@ def test_a_step_that_is_done_again_counts_once(folder: RunFolder) -> None:
     assert sum(line.startswith("INFO train: took") for line in lines(folder)) == 2
 
 
-def test_before_the_run_has_begun_nothing_is_written(tmp_path: Path) -> None:
-    RunLog(RunFolder(tmp_path / "run"), nothing).begin("train")("done", 1.0)
+@pytest.mark.parametrize("folder", ["run", "."])  # the other is there, as a folder of tune's is
+def test_where_no_run_has_begun_nothing_is_written(tmp_path: Path, folder: str) -> None:
+    RunLog(RunFolder(tmp_path / folder), nothing).begin("train")("done", 1.0)
     assert list(tmp_path.iterdir()) == []
 
 
