@@ -41,13 +41,15 @@ EMBEDDING: Tensors = {"embedding": ("float32", (None, MEMBERS * EMBEDDING_DIM))}
 RETRIEVED: Tensors = {"product_id": ("string", MANY), "similarity": ("float32", MANY), "count": ("int32", ONE)}
 RANKED: Tensors = {"logit": ("float32", MANY), "probability": ("float32", MANY)}
 RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval_rank": ("int32", MANY)}
-# The bank's columns, with categories, words and crosses of categories in 2 dimensions, as the TOML says.
-CUSTOMER = 12 + 2 * 7
-PRODUCTS = 11 + 8 + 2 * 5 + 2  # with 8 numbers of popularity, and a text
+# The bank's columns, with categories, words and crosses of categories in 8 dimensions (retrieval) or in 6 (ranking).
+CUSTOMER = {"retrieval": 12 + 8 * 7, "ranking": 12 + 6 * 7}
+PRODUCTS = 11 + 8 + 6 * 5 + 6  # with 8 numbers of popularity, and a text
 CROSSES = 1 + 4 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
 VECTORS: dict[str, Tensors] = {
-    "ranking": {"ranking_features": ("float32", (None, CUSTOMER + PRODUCTS + CROSSES + 2 * 7 + 4))},  # product_dim = 4
-    "retrieval": {"retrieval_features": ("float32", (None, MEMBERS * (CUSTOMER + 2 * (2 * EMBEDDING_DIM + 1))))},
+    "ranking": {"ranking_features": ("float32", (None, CUSTOMER["ranking"] + PRODUCTS + CROSSES + 6 * 7 + 4))},
+    "retrieval": {
+        "retrieval_features": ("float32", (None, MEMBERS * (CUSTOMER["retrieval"] + 2 * (2 * EMBEDDING_DIM + 1))))
+    },
 }
 SCORES: dict[str, Tensors] = {"ranking": {"log_odds": ("float32", ONE)}, "retrieval": {"similarity": ("float32", ONE)}}
 REASONS: Tensors = {"product_id": ("string", (None, NUM_PRODUCTS)), "reason": ("string", (None, NUM_PRODUCTS))}
