@@ -69,7 +69,8 @@ class TestConfig:
 
     def test_all_problems_at_once(self, small_bank: Path, tmp_path: Path) -> None:
         config = tmp_path / "bad.toml"
-        config.write_text(small_bank.read_text().replace("seed = 7", "sead = 7").replace("epochs = 2", "epochs = 0"))
+        wrong = "".join(f"\n[{stage}]\nepochs = 0\n" for stage in ("retrieval", "ranking"))
+        config.write_text(small_bank.read_text().replace("seed = 7", "sead = 7") + wrong)
         self.refuse(config, "'sead'", "'retrieval.epochs'", "'ranking.epochs'")
 
 
