@@ -5,7 +5,8 @@ die by SIGKILL before or after the count-th file or folder whose path ends so is
 leaves is put in place by a rename, so these points lie between and within all of its steps.
 
 Each attempt is a process of its own, forked before TensorFlow has done anything, which saves importing it each time.
-The models are not loaded in fresh processes: the shared run does that.
+The models are not loaded in fresh processes: the shared run does that. They are pushed by force: on a bank whose future
+is drawn at random they need not be the best.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def attempt(command: list[str], point: tuple[str, str, int] | None) -> int:
 
 if __name__ == "__main__":
     points, config, out, models = json.loads(sys.argv[1]), *sys.argv[2:]
-    command = ["nextbest", "run", "--config", config, "--out", out, "--models", models, "--json"]
+    command = ["nextbest", "run", "--config", config, "--out", out, "--models", models, "--json", "--force"]
     ends = [attempt(command, point) for point in [*points, None]]
     print(json.dumps(ends), file=sys.stderr)
     sys.exit(ends != [-signal.SIGKILL] * len(points) + [0])
