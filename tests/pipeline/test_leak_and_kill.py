@@ -74,7 +74,7 @@ def test_the_manifests_are_equal(trained: Trained, survivor: Path) -> None:
     ours, theirs = (json.loads((run / "manifest.json").read_text()) for run in (survivor / "run", trained.run))
     assert ours["data"].keys() == theirs["data"].keys() and ours["metrics"].keys() == theirs["metrics"].keys()
     assert [step["name"] for step in ours["steps"]]
-    may_differ = dict.fromkeys(("data", "metrics", "pushed", "steps"))
+    may_differ = dict.fromkeys(("data", "metrics", "pushed", "source", "steps"))
     assert ours | may_differ == theirs | may_differ
 
 
