@@ -67,7 +67,6 @@ REMOVED: Mapping[str, str] = {
         ),
         'its default holds always; to shrink a run, write size = "tiny" in its place',
     ),
-    "retrieval.index": 'write retrieval.index = "auto", "exact" or "scann"; how ScaNN searches has no settings',
     "retrieval.validation_k": "it is 10 always",
     "ranking.validation_k": "it is the K of evaluation.main_metric",
     "ranking.category_crosses": "all of the customers' categories are crossed with data.policy.category_column",

@@ -79,8 +79,25 @@ def train(
         patience: Stop after so many epochs without a better score.
         progress: Called after every epoch.
     """
-    with _generated_code_in(checkpoints / ".autograph"):
-        return _train(model, batches, epochs, checkpoints, validate, patience, progress)
+    store = _Checkpoints(model, checkpoints)
+    training = store.load("last") or Training()
+    for epoch in range(len(training.losses), epochs):
+        if training.exhausted(patience):
+            break
+        with _generated_code_in(checkpoints / ".autograph"):
+            history = model.fit(batches(epoch), epochs=epoch + 1, initial_epoch=epoch, verbose=0)
+        training.losses.append(float(history.history["mean_loss"][-1]))
+        what = f"epoch {epoch + 1}, loss {training.losses[-1]:.4f}"
+        if validate is not None:
+            training.scores.append(validate())
+            what += f", validation {training.scores[-1]:.4f}"
+            if training.best_epochs == epoch + 1:
+                store.save("best", training)
+        store.save("last", training)
+        progress(what, (epoch + 1) / epochs)
+    if validate is not None:
+        store.load("best")
+    return training
 
 
 @contextmanager
@@ -97,35 +114,6 @@ def _generated_code_in(folder: Path) -> Iterator[None]:
     finally:
         tempfile.tempdir = before
         shutil.rmtree(folder)
-
-
-def _train(
-    model: tf.keras.Model,
-    batches: Callable[[int], tf.data.Dataset],
-    epochs: int,
-    checkpoints: Path,
-    validate: Callable[[], float] | None,
-    patience: int,
-    progress: Progress,
-) -> Training:
-    store = _Checkpoints(model, checkpoints)
-    training = store.load("last") or Training()
-    for epoch in range(len(training.losses), epochs):
-        if training.exhausted(patience):
-            break
-        history = model.fit(batches(epoch), epochs=epoch + 1, initial_epoch=epoch, verbose=0)
-        training.losses.append(float(history.history["mean_loss"][-1]))
-        what = f"epoch {epoch + 1}, loss {training.losses[-1]:.4f}"
-        if validate is not None:
-            training.scores.append(validate())
-            what += f", validation {training.scores[-1]:.4f}"
-            if training.best_epochs == epoch + 1:
-                store.save("best", training)
-        store.save("last", training)
-        progress(what, (epoch + 1) / epochs)
-    if validate is not None:
-        store.load("best")
-    return training
 
 
 class _Checkpoints:

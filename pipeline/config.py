@@ -73,8 +73,8 @@ class RunConfig(SettingsModel):
     data: DataConfig
     """What the tables mean, the windows and the policy."""
     size: Literal["full", "tiny"] = "full"
-    """tiny trains small models for a few epochs, where the TOML does not say otherwise: to try out tables in a minute
-    or two, not to serve."""
+    """tiny trains small models for a few epochs, where the TOML does not say otherwise: to try out tables, not
+    to serve."""
     seed: int = Field(0, ge=0, lt=2**20)
     """The same data, config and seed give the same metrics on one machine."""
     statistics: StatisticsConfig = StatisticsConfig()

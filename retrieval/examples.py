@@ -16,10 +16,10 @@ from nextbest.graph.catalogue import Encoders, encode_products
 from nextbest.graph.query import QueryEncoder, concat_queries, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
+__all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set"]
+
 _LEAVE_ONE_OUT_EXAMPLES = 200_000
 """The most examples of products that are held."""
-
-__all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set"]
 
 
 @dataclass(frozen=True)

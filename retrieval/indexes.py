@@ -78,7 +78,7 @@ class ExactIndex(_MaskingTopK):
 
 @dataclass(frozen=True)
 class ScannConfig:
-    """How a ScaNN index is built and searched; the defaults suit catalogues of 10,000 to some millions of products."""
+    """How a ScaNN index is built and searched."""
 
     leaves: int | None = None
     """Partitions; by default about the square root of the catalogue's size."""

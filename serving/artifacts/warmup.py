@@ -28,7 +28,7 @@ MAX_ANSWER_BYTES = 4 * 2**20
 
 
 MAX_BATCH = 256
-"""The most customers in a recorded request, as `max_batch_size` of the batching parameters in the docs."""
+"""The most customers in a recorded request."""
 
 
 def anonymous(requests: Features) -> Features:
