@@ -135,16 +135,15 @@ def _search(
         trials: How many trials.
         objective: What a trial does.
     """
-    config = run.config.tune
-    space = dimensions(run.config, config, stage)
-    name = f"{stage}-{digest(basis, [asdict(dimension) for dimension in space], config.model_dump(exclude={'space'}))}"
+    space = dimensions(run.config, run.config.tune, stage)
+    name = f"{stage}-{digest(basis, [asdict(dimension) for dimension in space])}"
     progress = run.progress(f"{stage}: {trials} trials, {metric} on {window.dates[0]} to {window.dates[1]}")
 
     def in_cleared_session(settings: dict[str, Any], checkpoints: Path, progress: Progress) -> Training:
         tf.keras.backend.clear_session()  # or the graphs of all earlier trials would stay in memory
         return objective(settings, checkpoints, progress)
 
-    ended = Search(name, run.folder.root, space, config, run.config.seed).run(trials, in_cleared_session, progress)
+    ended = Search(name, run.folder.root, space, run.config.seed).run(trials, in_cleared_session, progress)
     first, last = map(str, window.dates)
     return StageResult(stage, metric, (first, last), ended)
 

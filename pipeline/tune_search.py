@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nextbest.data.errors import FailedError
 from nextbest.data.files import write_text
 from nextbest.modelling.training import Progress, Training, load_training
-from nextbest.pipeline.tune_space import Dimension, TuneConfig
+from nextbest.pipeline.tune_space import Dimension
 
 if TYPE_CHECKING:
     import optuna
@@ -71,7 +71,6 @@ class Search:
     """Searches of other names share the folder and know nothing of each other."""
     folder: Path
     dimensions: tuple[Dimension, ...]
-    config: TuneConfig
     seed: int
 
     def run(self, trials: int, objective: Objective, progress: Progress) -> tuple[Trial, ...]:

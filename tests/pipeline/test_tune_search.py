@@ -13,7 +13,7 @@ import pytest
 from nextbest.data.errors import FailedError
 from nextbest.modelling.training import Progress, Training, load_training
 from nextbest.pipeline.tune_search import Objective, Search, Trial
-from nextbest.pipeline.tune_space import Dimension, TuneConfig
+from nextbest.pipeline.tune_space import Dimension
 
 BEST = 0.7  # where the peak below is highest
 EPOCHS = 4
@@ -54,7 +54,7 @@ def objective(die_at: tuple[int, int] | None = None, epochs: int = EPOCHS) -> Ob
 
 def search_in(folder: Path) -> Search:
     dimensions = (Dimension("x", 0.1, bounds=(0.0, 1.0)), Dimension("y", [1, 2], choices=([1, 2], [1])))
-    return Search("peak", folder, dimensions, TuneConfig(), seed=5)
+    return Search("peak", folder, dimensions, seed=5)
 
 
 def timeless(trials: tuple[Trial, ...]) -> list[dict[str, Any]]:
