@@ -24,7 +24,7 @@ ui: .venv/installed
 test: lint
 	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder
 
-# For the inner loop: all that needs no training.
+# For the inner loop: all but what trains (tests/conftest.py says which that is).
 quick: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -33,6 +33,15 @@ SHARE_A_SERVER = ("tests/ui/browser/", "tests/ui/page/", "tests/test_emulator/")
 """Folders whose tests run in one worker, so that their server starts once."""
 STARTS_FIRST = "tests/pipeline/test_leak_and_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
+SLOW = (
+    "tests/benchmarks/",
+    "tests/ranking/test_refresh.py",
+    "tests/ranking/test_training.py",
+    "tests/retrieval/test_training.py",
+    "tests/retrieval/test_training_refresh.py",
+    "tests/serving/store/test_push_faults.py",
+)
+"""What trains or starts many processes. `make quick` leaves it out, and all that needs the shared run."""
 
 
 class Groups(LoadScopeScheduling):
@@ -52,12 +61,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the shared run as slow, and order the files by when they should be given out."""
+    """Mark what is slow, and order the files by when they should be given out."""
     need_the_run = set()
     for item in items:
-        if "small_bank" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+        needs_the_run = "small_bank" in getattr(item, "fixturenames", ())
+        if needs_the_run:
             need_the_run.add(item.nodeid.partition("::")[0])
+        if needs_the_run or item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
     items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0], need_the_run))
 
 

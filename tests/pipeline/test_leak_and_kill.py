@@ -44,7 +44,7 @@ def survivor(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path
     killed = subprocess.run(
         [*command, folder / "bank" / trained.config.name, folder / "run", folder / "models"],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
     )
