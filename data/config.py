@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from datetime import date
 from keyword import iskeyword
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from nextbest.data.settings import SettingsModel
 
 __all__ = [
+    "ISO_DATE",
     "REQUEST_INPUTS",
     "ColumnConfig",
     "DataConfig",
     "EncoderConfig",
     "EntityConfig",
     "InteractionsConfig",
+    "NotationConfig",
     "PolicyConfig",
     "Role",
     "Rule",
@@ -26,6 +28,20 @@ __all__ = [
     "input_name_problem",
 ]
 
+ISO_DATE = "yyyy-mm-dd"
+_DATE_FORMAT = re.compile(r"epoch_m?s|((yyyy|yy|mmm|mm|dd)[-./ ]?)+")
+
+
+def _check_date_format(text: str) -> str:
+    parts = re.findall("y+|m+|d+", text)
+    if text == "?":
+        raise ValueError("this is a question of `nextbest schema`, which found dates that can be read in two ways")
+    if not _DATE_FORMAT.fullmatch(text) or (parts and sorted(part[0] for part in parts) not in (["m", "y"], [*"dmy"])):
+        raise ValueError(f"{text!r} is no notation; write for example {ISO_DATE}, dd.mm.yyyy, yyyymm, or epoch_ms")
+    return text
+
+
+DateFormat = Annotated[str, AfterValidator(_check_date_format)]
 Role = Literal["number", "category", "boolean", "date", "text", "id"]
 Comparison = Literal["<=", "<", ">=", ">", "==", "!="]
 REQUEST_INPUTS = (
@@ -71,19 +87,44 @@ class ColumnConfig(SettingsModel):
     """Whether the column may be absent from the file; its values are then all missing."""
     unit: str = ""
     """Unit for people, for example EUR or years; shown on the page."""
+    date_format: DateFormat | None = None
+    """How this column writes a date, where it is not as the table's others do; only for the role date."""
 
     @model_validator(mode="after")
     def _transform_needs_a_number(self) -> ColumnConfig:
         if self.transform != "none" and self.role != "number":
             raise ValueError(f"transform = {self.transform!r} is for the role 'number', not {self.role!r}; remove it")
+        if self.date_format is not None and self.role != "date":
+            raise ValueError(f"date_format = {self.date_format!r} is for the role 'date', not {self.role!r}; remove it")
         return self
 
 
-class TableConfig(SettingsModel):
+class NotationConfig(SettingsModel):
+    """How a table writes its values. `nextbest schema` writes what it found."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """What separates the values of a CSV file; without it, the one of , ; tab and | that its header shows."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal sign of numbers that are text; the other sign, a blank or an apostrophe may group thousands. Without
+    it a decimal point, and a comma is refused."""
+    date_format: DateFormat = ISO_DATE
+    """How dates are written where they are text or whole numbers: dd, mm (or mmm, Jan to Dec) and yyyy (or yy) with
+    what stands between them, or epoch_s or epoch_ms. A time may follow. yyyy-mm-dd is always understood. A month
+    stands for its last day."""
+    missing: tuple[str, ...] | None = None
+    """Words for a missing value, in any case. Without them: of numbers, booleans and dates - ? n/a #n/a na nan none
+    null and \\N; of categories and texts null and \\N. An empty value is always missing."""
+    time_zone: str | None = None
+    """The zone in which days are cut, such as Europe/Vienna, for times that state another. Without it a time counts for
+    the day that it is written as."""
+
+
+class TableConfig(NotationConfig):
     """Where a table comes from."""
 
     path: str
-    """A .csv, .csv.gz or .parquet file (relative to the TOML's folder), or an SQLAlchemy URL."""
+    """A .csv, .csv.gz or .parquet file, a folder of such, or a pattern such as part-*.parquet (relative to the TOML's
+    folder); or an SQLAlchemy URL."""
     query: str | None = None
     """The SQL query, for an SQLAlchemy URL only."""
 
@@ -114,7 +155,7 @@ class InteractionsConfig(TableConfig):
     product_id: str = "product_id"
     """The column with the product's id."""
     timestamp: str = "timestamp"
-    """The column with the date or time. Time is cut by whole days (UTC)."""
+    """The column with the date or time. Time is cut by whole days."""
     event: str | None = None
     """The column with the kind of event. Without it every row is an acquisition."""
     weight: str | None = None

@@ -15,6 +15,7 @@ from nextbest.data.dataset import Dataset
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import write_text
 from nextbest.data.tables.load import load_dataset
+from nextbest.data.tables.read import digest_file, digest_table
 from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import RunConfig, load_config
@@ -172,28 +173,20 @@ def _manifest(config: RunConfig, source: Path, refreshed_from: dict[str, Any] | 
         "source": str(source),
         "data": _data_digests(config, source),
         "config": hashlib.sha256(
-            config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL).encode()
+            # A setting that a newer version adds changes no older run; where it changes a default, RUN_FORMAT rises.
+            config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL, exclude_defaults=True).encode()
         ).hexdigest(),
         "refreshed_from": refreshed_from,
     }
 
 
 def _data_digests(config: RunConfig, source: Path) -> dict[str, str]:
-    """Return the SHA-256 of each table and of the evaluation's files; of a database the query stands for the data."""
-    digests = {f"evaluation.{name}": _digest(path) for name, path in _evaluation_files(config, source).items()}
-    for name, table in (
-        ("customers", config.data.customers),
-        ("products", config.data.products),
-        ("interactions", config.data.interactions),
-    ):
-        path = source / table.path
-        digests[name] = _digest(path) if path.is_file() else f"query: {table.query}"
+    """Return the SHA-256 of what each table and each of the evaluation's files holds."""
+    digests = {f"evaluation.{name}": digest_file(path) for name, path in _evaluation_files(config, source).items()}
+    tables = {"customers": config.data.customers, "products": config.data.products}
+    for name, table in {**tables, "interactions": config.data.interactions}.items():
+        digests[name] = digest_table(table, source)
     return digests
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git_revision() -> str | None:

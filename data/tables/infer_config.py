@@ -28,8 +28,9 @@ from nextbest.data.config import (
 )
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.tables.parse import MISSING, distinct_strings, parse_booleans, parse_dates, parse_numbers
-from nextbest.data.tables.raw_table import RawTable
+from nextbest.data.tables.dates import parse_dates
+from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
+from nextbest.data.tables.raw_table import MISSING, RawTable
 from nextbest.data.tables.read import read_file
 
 __all__ = ["infer_config", "suggest_rules"]

@@ -11,16 +11,15 @@ import numpy as np
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
+from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.parse import (
     distinct_strings,
     parse_column,
-    parse_dates,
     parse_ids,
     parse_numbers,
     parse_references,
-    report_rows,
 )
-from nextbest.data.tables.raw_table import RawTable
+from nextbest.data.tables.raw_table import RawTable, report_rows
 from nextbest.data.tables.read import read_file, read_table
 
 __all__ = ["load_dataset", "read_customers"]
@@ -162,8 +161,6 @@ def _missing_columns(table: RawTable, required: Sequence[str]) -> list[Problem]:
 
 
 def _missing_remedy(name: str, header: Sequence[str]) -> str:
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        return f"separate the columns by commas; the header is {quote_value(header[0])}"
     if similar := get_close_matches(name, header, n=1):
         return f"did you mean {similar[0]!r}? Rename it in the file or in the config"
     return f"add it, or fix the config; the file has {', '.join(map(repr, header))}"
@@ -172,7 +169,7 @@ def _missing_remedy(name: str, header: Sequence[str]) -> str:
 def _features(table: RawTable, columns: dict[str, ColumnConfig], problems: list[Problem]) -> Features:
     """Return the feature columns, [num_rows]; those that are absent are all missing."""
     return {
-        name: parse_column(table, name, column.role, problems) if name in table else _all_missing(column, len(table))
+        name: parse_column(table, name, column, problems) if name in table else _all_missing(column, len(table))
         for name, column in columns.items()
     }
 
@@ -197,9 +194,9 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
     earlier = dict(zip(again.tolist(), first.tolist(), strict=True))
 
     def what(row: int) -> str:
-        unit, places = table.places
+        _, unit, place = table.place_of(earlier[row])
         date = "" if day[row] == ALWAYS else f" of {np.datetime64(int(day[row]), 'D')}"
-        return f"the id {quote_value(entities[row])}{date} stands on {unit} {places[earlier[row]]} already"
+        return f"the id {quote_value(entities[row])}{date} stands on {unit} {place} already"
 
     remedy = "keep one of them, or date the rows and name the as_of column"
     report_rows(problems, table, column, np.sort(again), what, remedy)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
+from glob import has_magic
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nextbest.data.config import TableConfig
+from nextbest.data.config import NotationConfig, TableConfig
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.csv_file import read_csv
 from nextbest.data.tables.raw_table import RawTable, repeated_columns
 
-__all__ = ["is_url", "read_file", "read_sql", "read_table"]
+__all__ = ["digest_file", "digest_table", "is_url", "read_file", "read_sql", "read_table"]
 
-CSV_ENDINGS = (".csv", ".csv.gz")
+CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET_ENDING = ".parquet"
+ENDINGS = (*CSV_ENDINGS, PARQUET_ENDING)
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def read_table(source: TableConfig, folder: Path, wanted: Sequence[str] | None = None) -> RawTable:
@@ -32,38 +40,139 @@ def read_table(source: TableConfig, folder: Path, wanted: Sequence[str] | None =
         InputError: the table cannot be read at all. Columns that are missing are the caller's to judge.
     """
     if is_url(source.path):
-        return read_sql(source.path, source.query, wanted)
+        return read_sql(source.path, source.query, wanted, source)
     path = folder / source.path
     if source.query is not None:
         remedy = "remove the query, or give an SQLAlchemy URL such as sqlite:///bank.db as the path"
         raise InputError([Problem(str(path), None, None, "a file cannot be queried", remedy)])
-    return read_file(path, wanted)
+    return read_file(path, wanted, source)
 
 
-def read_file(path: Path, wanted: Sequence[str] | None = None) -> RawTable:
-    """Read the `wanted` columns of a .csv, .csv.gz or .parquet file; see `read_table`."""
+def read_file(path: Path, wanted: Sequence[str] | None = None, notation: NotationConfig | None = None) -> RawTable:
+    """Read the `wanted` columns of a CSV or Parquet file, of all such files in a folder, or of those that match.
 
+    In folders like `month=2024-05`, as Spark and Hive name them, `month` is a column. Files and folders that begin with
+    _ or . are no data.
+
+    Args:
+        path: the file, the folder, or a pattern with * or ?.
+        wanted: the columns to read.
+        notation: how values are written.
+
+    Raises:
+        InputError: as for `read_table`.
+    """
+    notation = notation or NotationConfig()
+    if (files := _parts(path)) is None:
+        return _read_one(path, wanted, notation)
+    return _read_parts(path, files, wanted, notation)
+
+
+def digest_table(source: TableConfig, folder: Path) -> str:
+    """Return the SHA-256 of what a table holds: of a file's bytes, of all parts' names and bytes, or of a query's rows.
+
+    Raises:
+        InputError: The table cannot be read.
+    """
+    if is_url(source.path):
+        columns = read_sql(source.path, source.query, None).columns
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, columns.schema) as stream:
+            stream.write_table(columns.combine_chunks())
+        return hashlib.sha256(sink.getvalue()).hexdigest()
+    path = folder / source.path
+    if (files := _parts(path)) is None:
+        return digest_file(path)
+    digests = (f"{file.relative_to(path.parent)} {digest_file(file)}\n" for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        what = f"it cannot be read ({error.strerror})"
+        raise InputError([Problem(str(path), None, None, what, "fix the path or its permissions")]) from error
+
+
+def _parts(path: Path) -> list[Path] | None:
+    """Return the files of a folder or of a pattern, sorted; None where the path is neither."""
+    if path.is_dir():
+        return sorted(_data_files(path))
+    if not has_magic(path.name) or path.exists():
+        return None
+    found = [match for match in path.parent.glob(path.name) if not match.name.startswith(("_", "."))]
+    return sorted(file for match in found for file in (_data_files(match) if match.is_dir() else [match]))
+
+
+def _data_files(folder: Path) -> list[Path]:
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name.lower().endswith(ENDINGS))
+    return [file for file in files if not any(part[0] in "_." for part in file.relative_to(folder).parts)]
+
+
+def _read_parts(path: Path, files: Sequence[Path], wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
+    """Read files as one table; those without rows are passed over."""
+    if not files:
+        what = f"{'the folder has' if path.is_dir() else 'there is'} no file whose name ends in {', '.join(ENDINGS)}"
+        raise InputError([Problem(str(path), None, None, what, "fix the path, or put the files there")])
+    base = path if path.is_dir() else path.parent
+    parts: list[RawTable] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            parts.append(_with_partitions(_read_one(file, wanted, notation), file.relative_to(base), wanted))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    try:
+        columns = pa.concat_tables([part.columns for part in parts], promote_options="permissive")
+    except pa.ArrowException as error:
+        what = f"its files have columns of one name and different types ({_first_line(error)})"
+        raise InputError([Problem(str(path), None, None, what, "write them alike")]) from error
+    header = tuple(dict.fromkeys(name for part in parts for name in part.header))
+    return RawTable(str(path), header, columns, parts[0].locate, parts[0].notation, tuple(parts))
+
+
+def _with_partitions(part: RawTable, file: Path, wanted: Sequence[str] | None) -> RawTable:
+    """Add what the names of a part's folders say."""
+    columns, header = part.columns, part.header
+    for name, given, value in (folder.partition("=") for folder in file.parts[:-1]):
+        if given and name not in header:
+            header = (*header, name)
+            if wanted is None or name in wanted:
+                text = None if value == _HIVE_NULL else unquote(value)
+                columns = columns.append_column(name, pa.array([text] * len(part), pa.large_string()))
+    return RawTable(part.file, header, columns, part.locate, part.notation)
+
+
+def _read_one(path: Path, wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
     def refuse(what: str, remedy: str) -> InputError:
         return InputError([Problem(str(path), None, None, what, remedy)])
 
-    if path.is_dir():
-        raise refuse("it is a folder", "give the path of a .csv, .csv.gz or .parquet file")
     if not path.exists():
         raise refuse("there is no such file", "fix the path, or put the file there")
     name = path.name.lower()
-    if not name.endswith((*CSV_ENDINGS, PARQUET_ENDING)):
-        remedy = "save it as CSV or Parquet and name it so"
-        raise refuse(f"its name ends in none of {', '.join((*CSV_ENDINGS, PARQUET_ENDING))}", remedy)
+    if not name.endswith(ENDINGS):
+        raise refuse(f"its name ends in none of {', '.join(ENDINGS)}", "save it as CSV or Parquet and name it so")
     try:
         if path.stat().st_size == 0:
             raise refuse("the file is empty", "write a header and at least one row")
-        return _read_parquet(path, wanted) if name.endswith(PARQUET_ENDING) else read_csv(path, wanted)
+        if name.endswith(PARQUET_ENDING):
+            return _read_parquet(path, wanted, notation)
+        return read_csv(path, wanted, notation)
     except OSError as error:  # also Arrow's errors of decompression
         remedy = "check the file's permissions, or write it again"
         raise refuse(f"it cannot be read ({_first_line(error)})", remedy) from error
 
 
-def _read_parquet(path: Path, wanted: Sequence[str] | None) -> RawTable:
+def _read_parquet(path: Path, wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
     try:
         with pq.ParquetFile(path) as file:
             header = tuple(file.schema_arrow.names)
@@ -76,7 +185,21 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None) -> RawTable:
             str(path), None, None, f"it is not a readable Parquet file ({_first_line(error)})", "write the file again"
         )
         raise InputError([problem]) from error
-    return RawTable.with_rows(str(path), header, columns, "row")
+    plain = pa.table({name: _plain(columns[name]) for name in columns.column_names})
+    return RawTable.with_rows(str(path), header, plain, "row", notation)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return binary text, as Spark and Impala write it, and UUIDs as strings, other columns as they are."""
+    kind = column.type
+    if isinstance(kind, pa.UuidType):
+        encoded = pc.dictionary_encode(column.cast(kind.storage_type)).unify_dictionaries().combine_chunks()
+        texts = pa.array([str(uuid.UUID(bytes=value)) for value in encoded.dictionary.to_pylist()], pa.large_string())
+        return pa.chunked_array([texts.take(encoded.indices)])
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        with suppress(pa.ArrowInvalid):  # it is not UTF-8
+            return pc.cast(column, pa.large_string())
+    return column
 
 
 def _first_line(error: Exception) -> str:
@@ -88,7 +211,9 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def read_sql(path: str, query: str | None, wanted: Sequence[str] | None) -> RawTable:
+def read_sql(
+    path: str, query: str | None, wanted: Sequence[str] | None, notation: NotationConfig | None = None
+) -> RawTable:
     """Read the `wanted` columns (those that are there; all by default) of a query's result.
 
     Raises:
@@ -126,7 +251,7 @@ def read_sql(path: str, query: str | None, wanted: Sequence[str] | None) -> RawT
         raise InputError([Problem(file, None, None, f"the query failed ({cause})", remedy)]) from None
     names = [name for name in header if wanted is None or name in wanted]
     columns = {name: _arrow([row[header.index(name)] for row in rows]) for name in names}
-    return RawTable.with_rows(file, header, pa.table(columns), "row")
+    return RawTable.with_rows(file, header, pa.table(columns), "row", notation or NotationConfig())
 
 
 def _arrow(values: list[Any]) -> pa.Array:

@@ -14,6 +14,7 @@ from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
 from nextbest.data.errors import EXAMPLES, InputError
 from nextbest.data.tables.load import load_dataset, read_customers
+from nextbest.data.tables.raw_table import MISSING, MISSING_STRINGS
 from tests.data.table_files import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
 
 NEW_YEAR_2023 = 19_358  # 53 years: 53 * 365 + 13 leap days (1972, 1976, ... 2020)
@@ -68,27 +69,167 @@ def test_rows_with_as_of_are_sorted_by_entity_and_day(tmp_path: Path) -> None:
     assert products.columns["risk"].tolist() == [2, 3, 1]
 
 
+def one_event(folder: Path, day: str, **notation: str) -> DataConfig:
+    """Write the tiny bank with one interaction, of this day, and return its config."""
+    config = write_bank(folder, interactions=f"customer_id,product_id,timestamp,event\nC1,loan,{day},open\n")
+    return config.model_copy(update={"interactions": config.interactions.model_copy(update=notation)})
+
+
 @pytest.mark.parametrize(
-    ("text", "day"),
+    ("text", "zone", "day"),
     [
-        ("2023-01-01T00:30:00+02:00", -1),
-        ("2022-12-31T23:30:00-01:00", 0),
-        ("2022-12-31 23:59:59", -1),
-        ("2023-01-01T00:00Z", 0),
-        (" 2023-01-01 ", 0),
+        ("2023-01-01T00:30:00+02:00", None, 0),  # the day that is written
+        ("2022-12-31T23:30:00-01:00", None, -1),
+        ("2022-12-31 23:59:59", None, -1),
+        ("2023-01-01T00:00Z", None, 0),
+        (" 2023-01-01 ", None, 0),
+        ("2022-12-31T23:30:00Z", "Europe/Vienna", 0),  # half past midnight there
+        ("2023-01-01T00:30:00+02:00", "Europe/Lisbon", -1),
+        ("2023-01-01 00:30:00", "America/New_York", 0),  # it states no zone, and so counts there
     ],
 )
-def test_times_become_days_in_utc(tmp_path: Path, text: str, day: int) -> None:
-    config = write_bank(tmp_path, interactions=f"customer_id,product_id,timestamp,event\nC1,loan,{text},open\n")
+def test_times_become_days(tmp_path: Path, text: str, zone: str | None, day: int) -> None:
+    config = one_event(tmp_path, text, **({"time_zone": zone} if zone else {}))
     assert load_dataset(config, tmp_path).interactions.day.tolist() == [NEW_YEAR_2023 + day]
 
 
 def test_times_with_and_without_a_zone_may_stand_in_one_column(tmp_path: Path) -> None:
-    rows = "C1,loan,2023-01-01T23:30:00-02:00,open\nC1,card,2023-01-01 23:30,open\nC3,card,2023-01-01,open\n"
+    rows = "C1,loan,2023-01-02T23:30:00-02:00,open\nC1,card,2023-01-01 23:30,open\nC3,card,2023-01-01,open\n"
     config = write_bank(tmp_path, interactions="customer_id,product_id,timestamp,event\n" + rows)
     interactions = load_dataset(config, tmp_path).interactions
     assert interactions.day.tolist() == [NEW_YEAR_2023, NEW_YEAR_2023, NEW_YEAR_2023 + 1]
     assert interactions.product.tolist() == [0, 0, 1]  # card, card, loan
+
+
+def test_an_unknown_time_zone_is_named(tmp_path: Path) -> None:
+    [problem] = problems_of(one_event(tmp_path, "2023-01-01T00:00Z", time_zone="Europe/Atlantis"), tmp_path)
+    assert (problem.column, problem.what) == ("timestamp", "the time zone 'Europe/Atlantis' is not known here")
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text"),
+    [
+        ("dd.mm.yyyy", "01.01.2023"),
+        ("dd.mm.yyyy", "1.1.2023 17:05"),
+        ("dd.mm.yyyy", "2023-01-01"),  # ISO's cannot be mistaken
+        ("mm/dd/yyyy", "01/01/2023"),
+        ("dd-mmm-yy", "01-JAN-23"),
+        ("yyyymmdd", "20230101"),
+        ("epoch_s", "1672531200"),
+        ("epoch_ms", "1672617599999"),  # the day's last millisecond
+    ],
+)
+def test_dates_have_many_notations(tmp_path: Path, date_format: str, text: str) -> None:
+    config = one_event(tmp_path, text, date_format=date_format)
+    assert load_dataset(config, tmp_path).interactions.day.tolist() == [NEW_YEAR_2023]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text"), [("yyyy-mm", "2022-12"), ("mm.yyyy", "12.2022"), ("yyyymm", "202212")]
+)
+def test_a_month_stands_for_its_last_day(tmp_path: Path, date_format: str, text: str) -> None:
+    config = one_event(tmp_path, text, date_format=date_format)
+    assert load_dataset(config, tmp_path).interactions.day.tolist() == [NEW_YEAR_2023 - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        ("31/12/2022", "'31/12/2022' is not a date", 'set date_format = "dd/mm/yyyy" for the table'),
+        ("03/04/2022", "'03/04/2022' is not a date", 'set date_format = "dd/mm/yyyy" or "mm/dd/yyyy" for the table'),
+        ("1672531200000", "'1672531200000' is not a date", 'set date_format = "epoch_ms" for the table'),
+        ("20221231", "'20221231' is not a date", 'set date_format = "yyyymmdd" for the table'),
+    ],
+)
+def test_the_notation_of_dates_is_named(tmp_path: Path, text: str, what: str, remedy: str) -> None:
+    [problem] = problems_of(one_event(tmp_path, text), tmp_path)
+    assert problem.what == what and problem.remedy.startswith(remedy)
+
+
+def test_whole_numbers_may_be_dates(tmp_path: Path) -> None:
+    interactions = pa.table(
+        {"customer_id": ["C1"], "product_id": ["card"], "timestamp": [1_672_531_200_000], "event": ["open"]}
+    )
+    config = _as_parquet(write_bank(tmp_path), tmp_path, interactions=interactions)
+    [problem] = problems_of(config, tmp_path)
+    assert problem.what == "the column holds int64, not dates"
+    assert problem.remedy == 'set date_format = "epoch_ms" for the table in the config'
+    source = config.interactions.model_copy(update={"date_format": "epoch_ms"})
+    config = config.model_copy(update={"interactions": source})
+    assert load_dataset(config, tmp_path).interactions.day.tolist() == [NEW_YEAR_2023]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text", "number"),
+    [
+        (",", "1.234,5", 1234.5),
+        (",", "0,25", 0.25),
+        (",", "1 234,5", 1234.5),
+        (",", "-7", -7),
+        (",", "1.234", 1234),
+        (".", "1,234.5", 1234.5),
+        (".", "1'234.5", 1234.5),
+        (None, "1 234.5", 1234.5),
+        (None, "12.5 %", 12.5),
+        (None, "1.234", 1.234),
+    ],
+)
+def test_numbers_have_many_notations(tmp_path: Path, decimal: str | None, text: str, number: float) -> None:
+    config = write_bank(tmp_path, customers=CUSTOMERS.replace("1000.5", f'"{text}"').replace("2000", ""))
+    source = config.customers.model_copy(update={"decimal": decimal})
+    income = load_dataset(config.model_copy(update={"customers": source}), tmp_path).customers.columns["income"]
+    np.testing.assert_array_equal(income, np.float32([np.nan, np.nan, number]))
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text", "what"),
+    [
+        (None, "1,234", "'1,234' has a comma, which may be a decimal comma"),
+        (",", "1.234.5", "'1.234.5' is not a number"),
+        (",", "1234.5", "'1234.5' is not a number"),
+        (".", "1.234,5", "'1.234,5' has a comma, which may be a decimal comma"),
+    ],
+)
+def test_numbers_that_could_be_two_are_refused(tmp_path: Path, decimal: str | None, text: str, what: str) -> None:
+    config = write_bank(tmp_path, customers=CUSTOMERS.replace("1000.5", f'"{text}"').replace("2000", ""))
+    source = config.customers.model_copy(update={"decimal": decimal})
+    [problem] = problems_of(config.model_copy(update={"customers": source}), tmp_path)
+    assert problem.what == what
+
+
+def test_words_for_a_missing_value(tmp_path: Path) -> None:
+    words = CUSTOMERS.replace("2000", "\\N").replace("false", "-").replace("1980-12-31", "?").replace("private", "NULL")
+    columns = load_dataset(write_bank(tmp_path, customers=words), tmp_path).customers.columns
+    assert [bool(np.isnan(columns[name][0])) for name in ("income", "has_app", "born")] == [True] * 3
+    assert columns["segment"].tolist() == ["", "retail", "retail"]
+    config = write_bank(tmp_path, customers=CUSTOMERS.replace("2000", "unknown").replace("private", "Unknown"))
+    source = config.customers.model_copy(update={"missing": ("unknown",)})
+    columns = load_dataset(config.model_copy(update={"customers": source}), tmp_path).customers.columns
+    assert np.isnan(columns["income"][0]) and columns["segment"][0] == ""
+
+
+def test_ids_and_words_have_no_blanks_around_them(tmp_path: Path) -> None:
+    config = write_bank(
+        tmp_path,
+        customers=CUSTOMERS.replace("C1,", "C1  ,").replace("private", "private "),
+        interactions=INTERACTIONS.replace("loan", " loan"),
+    )
+    customers = load_dataset(config, tmp_path).customers
+    assert customers.ids.tolist() == ["C1", "C2", "C3"] and customers.columns["segment"][0] == "private"
+
+
+@pytest.mark.parametrize(
+    ("replaced", "what"),
+    [
+        (("C", "000C"), "4 of 4 rows name nothing that is in customers.csv: here they are spelt '000C1', there 'C1'"),
+        (("C", "c"), "4 of 4 rows name nothing that is in customers.csv: here they are spelt 'c1', there 'C1'"),
+        (("C", "C-"), "4 of 4 rows name nothing that is in customers.csv: here they are spelt 'C-1', there 'C1'"),
+    ],
+)
+def test_two_spellings_of_ids_are_one_problem(tmp_path: Path, replaced: tuple[str, str], what: str) -> None:
+    header, rows = INTERACTIONS.split("\n", 1)
+    [problem] = problems_of(write_bank(tmp_path, interactions=f"{header}\n{rows.replace(*replaced)}"), tmp_path)
+    assert (problem.column, problem.what) == ("customer_id", what)
 
 
 def _as_parquet(config: DataConfig, folder: Path, **tables: pa.Table) -> DataConfig:
@@ -100,7 +241,7 @@ def _as_parquet(config: DataConfig, folder: Path, **tables: pa.Table) -> DataCon
 
 
 def test_parquet_types_take_the_same_way(tmp_path: Path) -> None:
-    second = pa.array([1_672_531_199, 1_672_531_200], pa.timestamp("s", tz="Europe/Athens"))  # the turn of 2023 in UTC
+    second = pa.array([1_672_523_999, 1_672_524_000], pa.timestamp("s", tz="Europe/Athens"))  # the turn of 2023 there
     config = _as_parquet(
         write_bank(tmp_path),
         tmp_path,
@@ -132,7 +273,7 @@ def test_parquet_types_take_the_same_way(tmp_path: Path) -> None:
 def test_parquet_problems_name_the_row_and_the_type(tmp_path: Path) -> None:
     customers = pa.table(
         {
-            "customer_id": pa.array([1.0, 2.0]),
+            "customer_id": pa.array([1.0, 2.5]),
             "income": pa.array([1.0, float("inf")]),
             "segment": pa.array([["a"], ["b"]]),
             "has_app": pa.array([1, 2]),
@@ -142,7 +283,7 @@ def test_parquet_problems_name_the_row_and_the_type(tmp_path: Path) -> None:
     config = _as_parquet(write_bank(tmp_path), tmp_path, customers=customers)
     found = {(problem.column, problem.row, problem.unit) for problem in problems_of(config, tmp_path)[:5]}
     assert found == {
-        ("customer_id", None, "line"),  # ids that are floats: no one can distinguish 1 from 1.0
+        ("customer_id", None, "line"),  # 2.5 is no id
         ("income", 2, "row"),
         ("segment", None, "line"),
         ("has_app", 2, "row"),
@@ -155,7 +296,7 @@ def test_parquet_problems_name_the_row_and_the_type(tmp_path: Path) -> None:
     [
         ("customers", "income,", "incomes,", "income", None, "missing", "did you mean 'incomes'?"),
         ("customers", ",2000,", ",abc,", "income", 3, "'abc' is not a number", "write a number"),
-        ("customers", "1000.5", '"1.000,5"', "income", 2, "'1.000,5' has a decimal comma", "decimal point"),
+        ("customers", "1000.5", '"1.000,5"', "income", 2, "'1.000,5' has a comma", "decimal point"),
         ("customers", ",2000,", ",-inf,", "income", 3, "'-inf' is infinite", "finite"),
         ("customers", ",2000,", ",1e39,", "income", 3, "'1e39' is infinite or too large", "finite"),
         ("customers", "C2,", "C1,", "customer_id", 4, "the id 'C1' stands on line 3 already", "keep one"),
@@ -171,7 +312,8 @@ def test_parquet_problems_name_the_row_and_the_type(tmp_path: Path) -> None:
             "'9999-12-31' is not a plausible date",
             "leave the value empty",
         ),
-        ("customers", "1980-12-31", "31.12.1980", "born", 3, "'31.12.1980' is not a date", "YYYY-MM-DD"),
+        ("customers", "1980-12-31", "31.12.1980", "born", 3, "'31.12.1980' is not a date", "dd.mm.yyyy"),
+        ("customers", "1980-12-31", "soon", "born", 3, "'soon' is not a date", "YYYY-MM-DD"),
         ("customers", ",false,", ",maybe,", "has_app", 3, "'maybe' is neither true nor false", "true or false"),
         ("interactions", "C3,", "C9,", "customer_id", 4, "'C9' is not in customers.csv", "add it there"),
         ("interactions", "loan,", "lone,", "product_id", 2, "'lone' is not in products.csv", "add it there"),
@@ -342,13 +484,6 @@ def test_any_cell_is_read_or_refused(tmp_path: Path, number: str, boolean: str, 
         for problem in error.problems:
             assert problem.row is not None and 2 <= problem.row <= last_line and problem.remedy
     else:
-        assert np.isfinite(columns["income"]).all() or number.strip().lower() in (
-            "",
-            "nan",
-            "na",
-            "null",
-            "none",
-            "n/a",
-        )
+        assert np.isfinite(columns["income"]).all() or number.strip().lower() in MISSING
         assert columns["has_app"][0] in (0, 1) or np.isnan(columns["has_app"][0])
-        assert columns["segment"].tolist() == [word]
+        assert columns["segment"].tolist() in ([word.strip()], [""] if word.strip().lower() in MISSING_STRINGS else [])

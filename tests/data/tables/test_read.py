@@ -4,8 +4,10 @@ import gzip
 import sqlite3
 import time
 import tracemalloc
+import uuid
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from nextbest.data.config import DataConfig, EntityConfig, TableConfig
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.load import load_dataset
-from nextbest.data.tables.read import read_file, read_table
+from nextbest.data.tables.read import digest_table, read_file, read_table
 from tests.data.table_files import CUSTOMERS, problems_of, write_bank
 
 
@@ -39,7 +41,7 @@ def problem_in(path: Path) -> Problem:
         (b"id,n\n", None, "no rows", "at least one row"),
         (b"id,n", None, "no rows", "at least one row"),
         (b"\nid,n\n1,2\n", 1, "the first line is blank", "column names"),
-        (b"id,n\n1,2\n\0\0,3\n", 3, "NUL byte", "text file"),
+        (b"id,n\n1,2\n\0\0,3\n", 3, "NUL byte", "CSV file"),
         ("id,n\n1,é\n".encode("utf-16"), None, "encoded in UTF-16", "UTF-8"),
         ("id,n\n1,2\n2,é\n".encode("latin-1"), 3, "byte 0xe9 at offset 11 is not UTF-8", "iconv"),
         ("idé,n\n1,2\n".encode("latin-1"), 1, "byte 0xe9 at offset 2 is not UTF-8", "iconv"),
@@ -135,11 +137,141 @@ def test_damaged_parquet_and_gzip(tmp_path: Path) -> None:
     assert "no rows" in problem_in(tmp_path / "none.parquet").what
 
 
-def test_separators_other_than_commas_are_recognised(tmp_path: Path) -> None:
-    config = write_bank(tmp_path, customers=CUSTOMERS.replace(",", ";"))
-    first = problems_of(config, tmp_path)[0]
-    assert first.column == "customer_id"
-    assert "separate the columns by commas" in first.remedy
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_other_delimiters_are_found(tmp_path: Path, delimiter: str) -> None:
+    config = write_bank(tmp_path, customers=CUSTOMERS.replace(",", delimiter))
+    assert load_dataset(config, tmp_path).customers.ids.tolist() == ["C1", "C2", "C3"]
+    table = read_file(tmp_path / "customers.csv")
+    assert (table.notation.delimiter, len(table.header)) == (delimiter, 6)
+
+
+def test_a_delimiter_is_found_among_others(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('id;"a, b, c";n\n1;2,5;x,y\n2;3,5;z\n')
+    assert read_file(path).header == ("id", "a, b, c", "n")
+    path.write_text("id,a;b\n1,2\n")
+    assert read_file(path).header == ("id", "a;b")
+    path.write_text("id\n1\n2\n")
+    assert read_file(path).header == ("id",)
+    path.write_text("a;b,c\n1;2,3\n")
+    assert read_file(path, ["b,c"]).columns.to_pydict() == {"b,c": ["2,3"]}  # what is wanted decides
+    assert read_file(path, None, TableConfig(path="", delimiter=";")).header == ("a", "b,c")
+    path.write_text("id#n\n1#2\n")
+    assert read_file(path, None, TableConfig(path="", delimiter="#")).columns.to_pydict() == {"id": ["1"], "n": ["2"]}
+
+
+def test_what_spreadsheets_add_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for content in (
+        "sep=;\nid;n;;\n1;2;;\n;;;\n\n3;4;;\n;;;\n",
+        '"sep=,"\r\nid,n\r\n1,2\r\n,\r\n\r\n3,4\r\n',
+        "sep=,\nid,n\n1,2,\n,,\n\n3,4,\n",  # only the rows end in a delimiter
+    ):
+        path.write_text(content)
+        table = read_file(path)
+        assert table.columns.to_pydict() == {"id": ["1", "3"], "n": ["2", "4"]} and table.header == ("id", "n")
+        assert (table.places[0], table.places[1].tolist()) == ("line", [3, 6])
+        assert read_file(path, ["n"]).columns.to_pydict() == {"n": ["2", "4"]}
+
+
+def test_a_value_without_a_column_s_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,n,\n1,2,\n3,4,5\n")
+    problem = problem_in(tmp_path / "t.csv")
+    assert (problem.row, problem.what) == (3, "'5' stands in a column without a name")
+
+
+def test_parts_in_a_folder_are_one_table(tmp_path: Path) -> None:
+    folder = tmp_path / "interactions"
+    for month, rows in {"2024-05": ["a"], "2024-06": ["b", "c"]}.items():
+        (folder / f"month={month}").mkdir(parents=True)
+        pq.write_table(pa.table({"id": rows, "n": [None] * len(rows)}), folder / f"month={month}" / "part-0.parquet")
+    pq.write_table(pa.table({"id": ["d"], "n": [1]}), folder / "part-1.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+    (folder / ".part-0.parquet.crc").write_bytes(b"x")
+    (folder / "_metadata.parquet").write_bytes(b"x")
+    table = read_file(folder)
+    assert table.columns.to_pydict() == {
+        "id": ["a", "b", "c", "d"],
+        "n": [None, None, None, 1],
+        "month": ["2024-05", "2024-06", "2024-06", None],
+    }
+    assert read_file(folder, ["month", "id"]).columns.column_names == ["id", "month"]
+    assert table.place_of(2) == (str(folder / "month=2024-06" / "part-0.parquet"), "row", 2)
+
+
+def test_a_pattern_reads_all_that_match(tmp_path: Path) -> None:
+    for name, row in {"b-2024.csv": "2", "a-2023.csv": "1", "other.csv": "3"}.items():
+        (tmp_path / name).write_text(f"id\n{row}\n")
+    assert read_file(tmp_path / "?-202*.csv").columns.to_pydict() == {"id": ["1", "2"]}
+    (tmp_path / "b-2024.csv").write_text("id,n\n2\n")
+    [problem] = problems_in(tmp_path / "?-202*.csv")
+    assert (problem.file, problem.row) == (str(tmp_path / "b-2024.csv"), 2)
+    assert "there is no file" in problem_in(tmp_path / "c-*.csv").what
+
+
+def test_a_digest_is_of_what_a_table_holds(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "1.csv").write_text("id\n1\n")
+    (tmp_path / "one.csv").write_text("id\n1\n")
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        database.execute("CREATE TABLE t AS SELECT 1 AS id")
+    database.close()
+    tables = [
+        TableConfig(path="one.csv"),
+        TableConfig(path="parts"),
+        TableConfig(path="parts/*.csv"),
+        TableConfig(path=f"sqlite:///{tmp_path}/bank.db", query="SELECT * FROM t"),
+    ]
+    before = [digest_table(table, tmp_path) for table in tables]
+    assert before == [digest_table(table, tmp_path) for table in tables] and len(set(before)) == 4
+    for file in ("one.csv", "parts/1.csv"):
+        (tmp_path / file).write_text("id\n2\n")
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        database.execute("UPDATE t SET id = 2")
+    database.close()
+    assert all(old != digest_table(table, tmp_path) for old, table in zip(before, tables, strict=True))
+    with pytest.raises(InputError, match="No such file"):
+        digest_table(TableConfig(path="absent.csv"), tmp_path)
+
+
+def test_a_bad_value_in_a_part_is_found_there(tmp_path: Path) -> None:
+    config = write_bank(tmp_path)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "1.csv").write_text(CUSTOMERS)
+    (tmp_path / "parts" / "2.csv").write_text(CUSTOMERS.splitlines()[0] + "\nC4,abc,,,,\n")
+    source = config.customers.model_copy(update={"path": "parts"})
+    [problem] = problems_of(config.model_copy(update={"customers": source}), tmp_path)
+    assert (problem.file, problem.row) == (str(tmp_path / "parts" / "2.csv"), 2)
+
+
+def test_ids_of_every_type_meet(tmp_path: Path) -> None:
+    config = write_bank(tmp_path)
+    uuids = [uuid.UUID(int=1), uuid.UUID(int=2)]
+    for kind, values, texts in (
+        (pa.binary(), [b"10", b"20"], ["10", "20"]),
+        (pa.decimal128(38, 9), [10, 20], ["10", "20"]),
+        (pa.float64(), [10, 20], ["10", "20"]),
+        (pa.uuid(), [value.bytes for value in uuids], [str(value) for value in uuids]),
+        (pa.dictionary(pa.int32(), pa.string()), ["10", "20"], ["10", "20"]),
+    ):
+        pq.write_table(pa.table({"product_id": pa.array(values, kind), "risk": [1, 2]}), tmp_path / "products.parquet")
+        first, second = texts
+        rows = f"customer_id,product_id,timestamp,event\nC1,{first},2023-01-01,open\nC3,{second},2023-01-01,open\n"
+        (tmp_path / "interactions.csv").write_text(rows)
+        source = config.products.model_copy(update={"path": "products.parquet"})
+        dataset = load_dataset(config.model_copy(update={"products": source}), tmp_path)
+        assert dataset.products.ids.tolist() == texts and dataset.interactions.product.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("role", ["number", "boolean", "date", "category"])
+def test_a_column_of_nulls_is_missing(tmp_path: Path, role: str) -> None:
+    config = write_bank(tmp_path)
+    pq.write_table(pa.table({"product_id": ["loan", "card"], "x": pa.nulls(2)}), tmp_path / "products.parquet")
+    products = EntityConfig.model_validate(
+        {"path": "products.parquet", "id": "product_id", "columns": {"x": {"role": role}}}
+    )
+    values = load_dataset(config.model_copy(update={"products": products}), tmp_path).products.columns["x"]
+    assert values.tolist() == ["", ""] if role == "category" else bool(np.isnan(values).all())
 
 
 def test_a_table_from_a_database(tmp_path: Path) -> None:
