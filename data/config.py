@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from itertools import combinations
 from keyword import iskeyword
 from typing import Annotated, Literal
 
@@ -29,14 +30,14 @@ __all__ = [
 ]
 
 ISO_DATE = "yyyy-mm-dd"
-_DATE_FORMAT = re.compile(r"epoch_m?s|((yyyy|yy|mmm|mm|dd)[-./ ]?)+")
+_EPOCH, _DATE_FORMAT = re.compile("epoch_m?s"), re.compile("((yyyy|yy|mmm|mm|dd)[-./ ]?)+")
 
 
 def _check_date_format(text: str) -> str:
-    parts = re.findall("y+|m+|d+", text)
     if text == "?":
-        raise ValueError("this is a question of `nextbest schema`, which found dates that can be read in two ways")
-    if not _DATE_FORMAT.fullmatch(text) or (parts and sorted(part[0] for part in parts) not in (["m", "y"], [*"dmy"])):
+        raise ValueError("this question of `nextbest schema` waits for an answer; see the comment above it")
+    parts = sorted(part[0] for part in re.findall("y+|m+|d+", text))
+    if not (_EPOCH.fullmatch(text) or (_DATE_FORMAT.fullmatch(text) and parts in (["m", "y"], ["d", "m", "y"]))):
         raise ValueError(f"{text!r} is no notation; write for example {ISO_DATE}, dd.mm.yyyy, yyyymm, or epoch_ms")
     return text
 
@@ -89,13 +90,17 @@ class ColumnConfig(SettingsModel):
     """Unit for people, for example EUR or years; shown on the page."""
     date_format: DateFormat | None = None
     """How this column writes a date, where it is not as the table's others do; only for the role date."""
+    decimal: Literal[".", ","] | None = None
+    """This column's decimal sign, where it is not the table's; only for the role number."""
 
     @model_validator(mode="after")
-    def _transform_needs_a_number(self) -> ColumnConfig:
+    def _settings_fit_the_role(self) -> ColumnConfig:
         if self.transform != "none" and self.role != "number":
             raise ValueError(f"transform = {self.transform!r} is for the role 'number', not {self.role!r}; remove it")
         if self.date_format is not None and self.role != "date":
             raise ValueError(f"date_format = {self.date_format!r} is for the role 'date', not {self.role!r}; remove it")
+        if self.decimal is not None and self.role != "number":
+            raise ValueError(f"decimal = {self.decimal!r} is for the role 'number', not {self.role!r}; remove it")
         return self
 
 
@@ -157,18 +162,30 @@ class InteractionsConfig(TableConfig):
     timestamp: str = "timestamp"
     """The column with the date or time. Time is cut by whole days."""
     event: str | None = None
-    """The column with the kind of event. Without it every row is an acquisition."""
+    """The column that says what happened. Without it every row is an acquisition."""
     weight: str | None = None
     """The column with a non-negative weight of an acquisition as the retriever's example; 1 without it."""
     acquire: tuple[str, ...] = ("open",)
     """Events by which a customer comes to hold a product: the events that are predicted."""
     release: tuple[str, ...] = ("close",)
-    """Events by which a customer ceases to hold a product. Any other event is a signal, such as a page view."""
+    """Events by which a customer ceases to hold a product."""
+    interest: tuple[str, ...] | None = None
+    """Events that show interest, such as a view or a quote; None for all that stand nowhere else."""
+    refuse: tuple[str, ...] = ()
+    """Events that show the contrary, such as a declined offer or a complaint: they do not count as interest."""
+    ignore: tuple[str, ...] = ()
+    """Events that say neither, such as a payment or a claim: they are not read."""
+    unknown: Literal["error", "drop"] = "error"
+    """What is done with rows whose customer or product is not in its table: refused, or left out and counted."""
 
     @model_validator(mode="after")
     def _events_are_disjoint(self) -> InteractionsConfig:
-        if both := sorted(set(self.acquire) & set(self.release)):
-            raise ValueError(f"events {both} are in acquire and in release; keep each in one")
+        if self.event == "?":
+            raise ValueError("event: this question of `nextbest schema` waits for an answer; see the comment above it")
+        lists = {name: getattr(self, name) or () for name in ("acquire", "release", "interest", "refuse", "ignore")}
+        for first, second in combinations(lists, 2):
+            if both := sorted(set(lists[first]) & set(lists[second])):
+                raise ValueError(f"events {both} are in {first} and in {second}; keep each in one")
         return self
 
 

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 import nextbest
+from nextbest.ui.cli_schema import schema
 from nextbest.ui.cli_serve import recommend, score, ui
-from nextbest.ui.cli_train import evaluate, export, refresh, run, schema, simulate, train, tune
+from nextbest.ui.cli_train import evaluate, export, refresh, run, simulate, train, tune
 from nextbest.ui.console import run_command, show_log
 
 __all__ = ["app", "main"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-import nextbest
 from nextbest.ui.console import (
     Json,
     Models,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.pipeline.run import Run
 
-__all__ = ["evaluate", "export", "refresh", "run", "schema", "simulate", "train", "tune"]
+__all__ = ["evaluate", "export", "refresh", "run", "simulate", "train", "tune"]
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML that describes the tables.")]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on when it is named again.")]
@@ -47,17 +46,6 @@ def simulate(
         show = progress(f"simulate {customers:,} customers and {products:,} products")
         toml = simulate_bank(config, out, lambda share, what: show(what, share))
     print_json({"config": str(toml)}) if as_json else typer.echo(f"wrote {toml}")
-
-
-def schema(
-    customers: Annotated[Path, typer.Option("--customers", help="The customers, CSV or Parquet.")],
-    products: Annotated[Path, typer.Option("--products", help="The products, CSV or Parquet.")],
-    interactions: Annotated[Path, typer.Option("--interactions", help="The dated interactions, CSV or Parquet.")],
-    out: Annotated[Path, typer.Option("--out", help="The TOML to write.")] = Path("nextbest.toml"),
-) -> None:
-    """Infer the TOML from the tables, for a person to correct."""
-    nextbest.infer_config(customers, products, interactions, out)
-    typer.echo(f"wrote {out}: look through the roles, the events and the windows before you train")
 
 
 def run(

@@ -2,312 +2,372 @@
 
 Keys are recognised by their names and by whose values occur in whose; a column's role is the narrowest that holds
 nearly all its values, so that a single slip is named when the data is loaded and does not turn a number into text.
+What the files leave open is a question, and what looks wrong a doubt.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from nextbest.data.config import (
-    ColumnConfig,
     DataConfig,
     EntityConfig,
     InteractionsConfig,
+    NotationConfig,
     PolicyConfig,
     Role,
     Rule,
     input_name_problem,
 )
-from nextbest.data.dataset import Array
-from nextbest.data.errors import InputError, Problem
+from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.tables.columns import (
+    DOUBTFUL,
+    Column,
+    find_as_of,
+    likeness_to_events,
+    lost_role,
+    may_be_events,
+    role_of,
+    share_of,
+)
 from nextbest.data.tables.dates import parse_dates
-from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
-from nextbest.data.tables.raw_table import MISSING, RawTable
+from nextbest.data.tables.notation import NotationQuestion, date_formats, find_notation
+from nextbest.data.tables.parse import distinct_strings, parse_numbers
 from nextbest.data.tables.read import read_file
+from nextbest.data.tables.words import EVENT_KINDS, EventKind, is_named, kind_of_event, plain
 
-__all__ = ["infer_config", "suggest_rules"]
-
-SKEWED = 2.0
-"""A non-negative number more skewed than this (an exponential distribution's skewness), and less after log1p, is
-given log1p."""
-FEW_VALUES = 10
-"""So few distinct strings are categories even in a small table; so few distinct numbers are levels, never skewed."""
-MAX_CATEGORIES = 1000
-"""A column with more distinct strings is not a category."""
-NEARLY_ALL = 0.99
-"""The share of a column's values that a role must hold, and of the entities that ids must distinguish."""
-MAX_EVENTS = 50
-"""A column with more distinct strings is not a kind of event."""
+__all__ = ["EventQuestion", "FoundColumn", "Inference", "Question", "infer_config", "suggest_rules"]
 
 Kind = Literal["customers", "products"]
-_KEY_NAMES: dict[Kind, re.Pattern[str]] = {
-    "customers": re.compile(r"(customer|client|cust|user|person)(id|no|number|key|code)?"),
-    "products": re.compile(r"(product|item|asset|fund|offer)(id|no|number|key|code)?|isin|sku"),
-}
-_SURE_AS_OF_NAMES = ("asof", "asofdate", "asofday", "validfrom", "snapshot", "snapshotdate")
-_TIME_NAMES = ("timestamp", "datetime", "date", "time", "day", "eventtime", "eventdate", "transactiondate")
-_EVENT_NAMES = ("event", "eventtype", "action", "kind", "type", "transactiontype")
-_WEIGHT_NAMES = ("weight", "rating", "strength")
-_ACQUIRE_EVENTS = frozenset(("open", "opened", "acquire", "acquired", "buy", "bought", "purchase", "purchased"))
-_RELEASE_EVENTS = frozenset(("close", "closed", "release", "released", "sell", "sold", "cancel", "cancelled"))
-_CODE_NAME = re.compile(r".*(id|code|zip|postcode|iban|phone)")
-_LEADING_ZERO = re.compile(r"0\d+")
 _BOUNDS: dict[str, tuple[Literal[">=", "<="], str]] = {
     "min": (">=", "below"), "minimum": (">=", "below"), "max": ("<=", "above"), "maximum": ("<=", "above")
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Column:
-    """The strings of one column."""
+class FoundColumn:
+    """What a column was taken for."""
 
-    table: RawTable
+    table: str
+    """customers, products or interactions."""
     name: str
-    codes: Array
-    """Position in `strings`, [num_rows]."""
-    strings: Array
-    """Distinct strings, object str, [num_distinct]."""
+    role: str
+    """A role, or what else the column is: id, as_of, customer_id, product_id, timestamp, event, weight or unused."""
+    share: float
+    """The share of its values that are of that role, of those that are not missing."""
+    example: str
 
-    @cached_property
-    def is_known(self) -> Array:
-        """Whether a string does not stand for a missing value, bool, [num_distinct]."""
-        return np.fromiter((string.strip().lower() not in MISSING for string in self.strings), bool, len(self.strings))
 
-    @cached_property
-    def known(self) -> set[str]:
-        """The strings that do not stand for a missing value."""
-        return set(self.strings[self.is_known])
+@dataclass(frozen=True)
+class EventQuestion:
+    """Which of a column's words mean what, if it says what happened at all."""
+
+    column: str
+    words: tuple[str, ...]
+    """Those whose meaning is not known, the commonest first."""
 
     @property
-    def complete(self) -> bool:
-        """Whether no row lacks a string."""
-        return bool(self.is_known.all())
-
-    def values(self, parse: Callable[[RawTable, str, list[Problem]], Array]) -> Array | None:
-        """Return the values, NaN where missing or bad, [num_rows], or None where too many of them are bad."""
-        values = parse(self.table, self.name, [])
-        good, known = np.count_nonzero(~np.isnan(values)), np.count_nonzero(self.is_known[self.codes])
-        return values if known and good >= NEARLY_ALL * known else None
+    def why(self) -> str:
+        """What is open, for people."""
+        return f"column {self.column!r} may say what happened: what do {', '.join(map(quote_value, self.words))} mean?"
 
 
-def infer_config(customers: Path, products: Path, interactions: Path, folder: Path) -> DataConfig:
-    """Guess the config of three CSV or Parquet files.
+Question = NotationQuestion | EventQuestion
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What the files say, as far as they do."""
+
+    config: DataConfig
+    """Without policy rules (`suggest_rules` has some) and with the default windows; where there is a question, with
+    the likeliest answer."""
+    columns: tuple[FoundColumn, ...]
+    doubts: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+    def answer(self, question: Question, answer: str | Mapping[str, EventKind]) -> Inference:
+        """Return the inference without a question.
+
+        Args:
+            question: One of the `questions`.
+            answer: One of its `options`; of words, word -> kind, without any where the column is about something else.
+        """
+        if isinstance(question, NotationQuestion):
+            source = getattr(self.config, question.table).model_copy(update={question.setting: answer})
+            config = self.config.model_copy(update={question.table: source})
+        else:
+            assert not isinstance(answer, str)
+            source = self.config.interactions
+            settings: dict[str, Any] = {"event": None, "interest": None, "acquire": ("open",), "release": ("close",)}
+            if answer:
+                lists: dict[EventKind, list[str]] = {kind: [*(getattr(source, kind) or ())] for kind in EVENT_KINDS}
+                for word, kind in answer.items():
+                    lists[kind].append(word)
+                settings = {kind: tuple(sorted(words)) for kind, words in lists.items()}
+            config = self.config.model_copy(update={"interactions": source.model_copy(update=settings)})
+        rest = tuple(other for other in self.questions if other is not question)
+        return replace(self, config=config, questions=rest)
+
+
+class _Finder:
+    """Infers a config step by step, and keeps what it found on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.found: list[FoundColumn] = []
+        self.doubts: list[str] = []
+        self.questions: list[Question] = []
+
+    def columns(self, path: Path) -> list[Column]:
+        """Read a file's columns, except nested and binary ones, which no model reads."""
+        try:
+            table = read_file(path)
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return []
+        # Trying roles makes problems that no one reads; their lines need not be looked up.
+        table = replace(table, locate=lambda: ("row", np.arange(1, len(table) + 1)), parts=())
+        columns = []
+        for name in table.columns.column_names:
+            unreadable: list[Problem] = []
+            codes, strings = distinct_strings(table, name, unreadable)
+            if not unreadable:
+                columns.append(Column(table, name, codes, strings, date_formats(table, name)))
+        return columns
+
+    def with_notation(
+        self, name: str, columns: Sequence[Column], elsewhere: frozenset[str]
+    ) -> tuple[list[Column], NotationConfig, Mapping[str, str]]:
+        """Return columns that know how their table writes values, and that notation."""
+        formats = {column.name: column.formats for column in columns if column.formats}
+        found = find_notation(columns[0].table, name, formats, elsewhere)
+        self.questions += found.questions
+        table = replace(columns[0].table, notation=found.notation)
+        read = []
+        for column in columns:
+            own = found.columns.get(column.name)
+            if column.formats:
+                read.append(replace(column, table=table, formats=(own or found.notation.date_format,)))
+            else:
+                read.append(replace(column, table=table, decimal=own))
+        return read, found.notation, found.columns
+
+    def note(self, table: str, column: Column, role: str, share: float = 1.0) -> None:
+        """Keep what a column was taken for."""
+        self.found.append(FoundColumn(table, column.name, role, share, column.example))
+        if share < 1:
+            self.doubts.append(
+                f"{table}, {column.name!r}: {1 - share:.1%} of the values are no {role}; `run` will name them"
+            )
+
+    def entity(
+        self, kind: Kind, key: Column, columns: Sequence[Column], path: Path, elsewhere: frozenset[str]
+    ) -> EntityConfig:
+        """Return what the columns of customers or products mean."""
+        features, notation, own = self.with_notation(kind, columns, elsewhere)
+        self.note(kind, key, "id")
+        features = [column for column in features if column.name != key.name]
+        as_of = find_as_of(key, features)
+        roles = {}
+        for column in features:
+            if column is as_of:
+                self.note(kind, column, "as_of")
+                continue
+            described = role_of(column, len(key.known))
+            setting = {"date": "date_format", "number": "decimal"}.get(described.role)
+            if column.name in own and setting:
+                described = described.model_copy(update={setting: own[column.name]})
+            roles[column.name] = described
+            self.note(kind, column, described.role, share_of(column, described.role))
+            self.doubts += [f"{kind}, {column.name!r}: {doubt}" for doubt in lost_role(column, described.role)]
+        settings = _notation_settings(notation)
+        return EntityConfig(
+            path=self.relative(path), id=key.name, as_of=as_of.name if as_of else None, columns=roles, **settings
+        )
+
+    def relative(self, path: Path) -> str:
+        """Return a path as the TOML names it."""
+        return os.path.relpath(path, self.folder)
+
+    def key(
+        self, kind: Kind, columns: Sequence[Column], events: Sequence[Column]
+    ) -> tuple[Column | None, Column | None]:
+        """Return the entities' id column and the interactions' column that refers to it."""
+        what: str = kind.removesuffix("s")
+
+        def score(entity: Column, event: Column) -> tuple[int, float, int]:
+            names = (is_named(event.name, what), is_named(entity.name, what) or plain(entity.name) == "id")
+            by_name = sum(names) + (plain(entity.name) == plain(event.name))
+            return by_name, len(event.known & entity.known) / len(event.known), len(entity.known)
+
+        pairs = [(entity, event) for entity in columns for event in events if entity.complete and event.complete]
+        best = max(pairs, key=lambda pair: score(*pair), default=None)
+        by_name, met, _ = score(*best) if best else (0, 0.0, 0)
+        if best is None or not (met > DOUBTFUL or by_name > 1):  # one name alone may mean anything
+            problem = f"no column identifies the {what} in both the {kind} and the interactions"
+            remedy = f"name it '{what}_id' in both files"
+            self.problems.append(Problem(columns[0].table.file, None, None, problem, remedy))
+            return None, None
+        entity, event = best
+        if event.known - entity.known:
+            strange = sorted(event.known - entity.known)
+            self.doubts.append(
+                f"interactions, {event.name!r}: {len(strange):,} of {len(event.known):,} {kind} are not in the "
+                f"{kind}' file, which spells ids {quote_value(entity.example)} where this has "
+                f'{quote_value(strange[0])}; set unknown to "drop" to leave such rows out'
+            )
+        return entity, event
+
+    def timestamp(self, path: Path, columns: Sequence[Column]) -> Column | None:
+        """Return the interactions' column of dates; None, having said why, where none is one."""
+        dated = [column for column in columns if column.complete and column.formats]
+        dated += [column for column in columns if column.complete and column.values(parse_dates) is not None]
+        if not dated:
+            self.problems.append(self._no_date(path, columns))
+        return min(dated, key=lambda column: not is_named(column.name, "time"), default=None)
+
+    def interactions(
+        self, customer: Column, product: Column, timestamp: Column, rest: Sequence[Column], elsewhere: frozenset[str]
+    ) -> dict[str, Any]:
+        """Return the settings of the interactions, but for their path."""
+        read, notation, _ = self.with_notation("interactions", [timestamp], elsewhere)
+        self.note("interactions", customer, "customer_id")
+        self.note("interactions", product, "product_id")
+        self.note("interactions", timestamp, "timestamp", read[0].share(read[0].days))
+        return {
+            "customer_id": customer.name,
+            "product_id": product.name,
+            "timestamp": timestamp.name,
+            **_notation_settings(notation),
+            **self._event_and_weight(rest),
+        }
+
+    def _no_date(self, path: Path, columns: Sequence[Column]) -> Problem:
+        named = [column for column in columns if is_named(column.name, "time")]
+        if not named:
+            remedy = "add a column 'timestamp' with a date in every row"
+            return Problem(str(path), None, None, "no column has a date in every row", remedy)
+        if not named[0].complete:
+            what = "the date is missing in some rows"
+            return Problem(str(path), named[0].name, None, what, "give each row a date, or remove the row")
+        what = f"no notation of dates that nextbest knows fits its values, such as {quote_value(named[0].example)}"
+        return Problem(str(path), named[0].name, None, what, "write dates as YYYY-MM-DD")
+
+    def _event_and_weight(self, columns: Sequence[Column]) -> dict[str, Any]:
+        """Return the settings of the event and weight columns, as far as there are any."""
+        found: dict[str, Any] = {}
+        weights = [column for column in columns if is_named(column.name, "weight")]
+        for column in weights[:1]:
+            values = column.values(parse_numbers)
+            if values is not None and not (values < 0).any():
+                found["weight"] = column.name
+                self.note("interactions", column, "weight")
+        words = [column for column in columns if may_be_events(column) and column.name != found.get("weight")]
+        event = max(words, key=likeness_to_events, default=None)
+        for column in columns:
+            if column is not event and column.name != found.get("weight"):
+                self.note("interactions", column, "unused")
+        if event is None:
+            self.doubts.append("interactions: no column says what happened, so every row is an acquisition")
+            return found
+        self.note("interactions", event, "event")
+        kinds = {word: kind_of_event(word) for word in sorted(event.known)}
+        lists: dict[str, tuple[str, ...]] = {
+            kind: tuple(word for word, meant in kinds.items() if meant == kind) for kind in EVENT_KINDS
+        }
+        unknown = {word for word, kind in kinds.items() if kind is None}
+        if unknown or not lists["acquire"]:
+            counts = np.bincount(event.codes, minlength=len(event.strings))
+            common = [str(event.strings[place]) for place in np.argsort(-counts, kind="stable")]
+            asked = [word for word in common if word in unknown] or [word for word in common if word in kinds]
+            self.questions.append(EventQuestion(event.name, tuple(asked)))
+        return found | {"event": event.name, **lists}
+
+
+def infer_config(customers: Path, products: Path, interactions: Path, folder: Path) -> Inference:
+    """Guess the config of three tables in CSV or Parquet files, or folders of such.
 
     Args:
-        customers: the customers' file.
-        products: the products' file.
-        interactions: the interactions' file.
+        customers: the customers.
+        products: the products.
+        interactions: the interactions.
         folder: where the TOML will stand; the config's paths are relative to it.
 
-    Returns:
-        The config, without policy rules (`suggest_rules` has some) and with the default windows.
-
     Raises:
-        InputError: a file cannot be read, or no column can be its key or its time.
+        InputError: with everything that is not a table, and all that cannot be guessed.
     """
-    problems: list[Problem] = []
-    ours, theirs, events = (_columns(path, problems) for path in (customers, products, interactions))
-    if problems:
-        raise InputError(problems)
-    customer, customer_reference = _find_key("customers", ours, events, problems)
-    product, product_reference = _find_key("products", theirs, events, problems)
-    rest = [column for column in events if column not in (customer_reference, product_reference)]
-    timestamp = _find_timestamp(rest)
-    if timestamp is None:
-        remedy = "add a column 'timestamp' with a date in every row"
-        problems.append(Problem(str(interactions), None, None, "no column has a date in every row", remedy))
-    if problems or not (customer and customer_reference and product and product_reference and timestamp):
-        raise InputError(problems)
-    customer_entity = _entity(customer, ours, os.path.relpath(customers, folder))
+    finder = _Finder(folder)
+    ours, theirs, events = (finder.columns(path) for path in (customers, products, interactions))
+    if finder.problems:
+        raise InputError(finder.problems)
+    sure = frozenset(
+        column.formats[0] for column in (*ours, *theirs, *events) if len(column.formats) == 1 and column.complete
+    )
+    customer, customer_reference = finder.key("customers", ours, events)
+    rest = [column for column in events if column is not customer_reference]
+    product, product_reference = finder.key("products", theirs, rest)
+    rest = [column for column in rest if column is not product_reference]
+    timestamp = finder.timestamp(interactions, rest)
+    if not (customer and customer_reference and product and product_reference and timestamp):
+        raise InputError(finder.problems)
+    customer_entity = finder.entity("customers", customer, ours, customers, sure)
+    product_entity = finder.entity("products", product, theirs, products, sure)
+    rest = [column for column in rest if column is not timestamp]
+    acts = finder.interactions(customer_reference, product_reference, timestamp, rest, sure)
     faults = {column: input_name_problem(column) for column in customer_entity.columns}
-    problems += [
+    finder.problems += [
         Problem(str(customers), column, None, f"it is a feature, {fault}", "")
         for column, fault in faults.items()
         if fault
     ]
-    if problems:
-        raise InputError(problems)
-    product_entity = _entity(product, theirs, os.path.relpath(products, folder))
-    return DataConfig(
+    if finder.problems:
+        raise InputError(finder.problems)
+    config = DataConfig(
         customers=customer_entity,
         products=product_entity,
-        interactions=InteractionsConfig(
-            path=os.path.relpath(interactions, folder),
-            customer_id=customer_reference.name,
-            product_id=product_reference.name,
-            timestamp=timestamp.name,
-            **_event_and_weight([column for column in rest if column is not timestamp]),
-        ),
+        interactions=InteractionsConfig(path=finder.relative(interactions), **acts),
         policy=PolicyConfig(
             risk_column=_first_named(product_entity, "number", "risk"),
             category_column=_first_named(product_entity, "category", "category"),
         ),
         segment=_first_named(customer_entity, "category", "segment"),
     )
+    return Inference(config, tuple(finder.found), tuple(finder.doubts), tuple(finder.questions))
 
 
 def suggest_rules(config: DataConfig) -> list[Rule]:
     """Return the policy rules that the names of number columns suggest, such as income >= min_income."""
     ours = _plain_numbers(config.customers)
     rules = []
-    for plain, product in _plain_numbers(config.products).items():
+    for name, product in _plain_numbers(config.products).items():
         for bound, (op, side) in _BOUNDS.items():
-            if customer := ours.get(plain.removeprefix(bound)) if plain.startswith(bound) else None:
+            if customer := ours.get(name.removeprefix(bound)) if name.startswith(bound) else None:
                 reason = f"the customer's {customer} is {side} the product's {product}"
                 rules.append(Rule(customer=customer, op=op, product=product, reason=reason))
     risk = config.policy.risk_column
-    willing = next((name for plain, name in ours.items() if "risk" in plain), None)
+    willing = next((name for name in ours.values() if is_named(name, "risk")), None)
     if risk and willing:
         reason = f"the product's {risk} is above the customer's {willing}"
         rules.append(Rule(customer=willing, op=">=", product=risk, reason=reason))
     return rules
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def _plain_numbers(entity: EntityConfig) -> dict[str, str]:
-    return {_plain(name): name for name, column in entity.columns.items() if column.role == "number"}
+    return {plain(name): name for name, column in entity.columns.items() if column.role == "number"}
 
 
-def _first_named(entity: EntityConfig, role: Role, word: str) -> str | None:
-    names = [name for name, column in entity.columns.items() if column.role == role and word in _plain(name)]
-    return names[0] if names else None
+def _notation_settings(notation: NotationConfig) -> dict[str, Any]:
+    return notation.model_dump(include=set(NotationConfig.model_fields))
 
 
-def _columns(path: Path, problems: list[Problem]) -> list[_Column]:
-    """Read a file's columns, except nested and binary ones, which no model reads."""
-    try:
-        table = read_file(path)
-    except InputError as error:
-        problems.extend(error.problems)
-        return []
-    # Trying roles makes problems that no one reads; their lines need not be looked up.
-    table = replace(table, locate=lambda: ("row", np.arange(1, len(table) + 1)))
-    columns = []
-    for name in table.columns.column_names:
-        unreadable: list[Problem] = []
-        codes, strings = distinct_strings(table, name, unreadable)
-        if not unreadable:
-            columns.append(_Column(table, name, codes, strings))
-    return columns
-
-
-def _find_key(
-    kind: Kind, columns: Sequence[_Column], events: Sequence[_Column], problems: list[Problem]
-) -> tuple[_Column | None, _Column | None]:
-    """Return the entities' id column and the interactions' column that refers to it."""
-    looks_like_key = _KEY_NAMES[kind].fullmatch
-
-    def score(entity: _Column, event: _Column) -> tuple[int, bool, int]:
-        ours, theirs = _plain(entity.name), _plain(event.name)
-        by_name = bool(looks_like_key(theirs)) + bool(looks_like_key(ours) or ours == "id") + (ours == theirs)
-        return by_name, event.known <= entity.known, len(entity.known)
-
-    pairs = [(entity, event) for entity in columns for event in events if entity.complete and event.complete]
-    best = max(pairs, key=lambda pair: score(*pair), default=None)
-    by_name, by_values, _ = score(*best) if best else (0, False, 0)
-    if best is None or not (by_values or by_name > 1):  # one name alone may mean anything
-        singular = kind.removesuffix("s")
-        what = f"no column identifies the {singular} in both the {kind} and the interactions"
-        remedy = f"name it '{singular}_id' in both files"
-        problems.append(Problem(columns[0].table.file, None, None, what, remedy))
-        return None, None
-    return best
-
-
-def _find_timestamp(columns: Iterable[_Column]) -> _Column | None:
-    candidates = [column for column in columns if column.complete and column.values(parse_dates) is not None]
-    return min(candidates, key=lambda column: _rank(column, _TIME_NAMES), default=None)
-
-
-def _rank(column: _Column, names: Sequence[str]) -> int:
-    plain = _plain(column.name)
-    return names.index(plain) if plain in names else len(names)
-
-
-def _event_and_weight(columns: Iterable[_Column]) -> dict[str, Any]:
-    """Return the settings of the event and weight columns, as far as there are any."""
-    found: dict[str, Any] = {}
-    for column in columns:
-        acquire = sorted(word for word in column.known if word.strip().lower() in _ACQUIRE_EVENTS)
-        release = sorted(word for word in column.known if word.strip().lower() in _RELEASE_EVENTS)
-        named = _plain(column.name) in _EVENT_NAMES
-        if "event" not in found and column.complete and len(column.known) <= MAX_EVENTS and (acquire or named):
-            # Where no event is known to be an acquisition, all are: a person strikes out those that are none.
-            acquire = acquire or sorted(column.known - set(release))
-            found |= {"event": column.name, "acquire": tuple(acquire), "release": tuple(release)}
-        elif "weight" not in found and _plain(column.name) in _WEIGHT_NAMES:
-            weights = column.values(parse_numbers)
-            if weights is not None and not (weights < 0).any():
-                found["weight"] = column.name
-    return found
-
-
-def _entity(key: _Column, columns: Sequence[_Column], path: str) -> EntityConfig:
-    features = [column for column in columns if column is not key]
-    as_of = _find_as_of(key, features)
-    roles = {column.name: _role(column, len(key.known)) for column in features if column is not as_of}
-    return EntityConfig(path=path, id=key.name, as_of=as_of.name if as_of else None, columns=roles)
-
-
-def _find_as_of(key: _Column, columns: Iterable[_Column]) -> _Column | None:
-    """Return the date column that tells an entity's rows apart, or that is named like one."""
-    repeats = len(key.codes) > len(key.strings)
-    candidates = []
-    for column in columns:
-        named = _plain(column.name) in _SURE_AS_OF_NAMES
-        days = column.values(parse_dates) if column.complete and (named or repeats) else None
-        if days is not None and (named or _tells_apart(key.codes, days)):
-            candidates.append(column)
-    return min(candidates, key=lambda column: _rank(column, (*_SURE_AS_OF_NAMES, *_TIME_NAMES)), default=None)
-
-
-def _tells_apart(entity: Array, day: Array) -> bool:
-    """Whether most rows that repeat an entity differ in their day; both [num_rows]."""
-    entities, pairs = len(np.unique(entity)), len(np.unique(np.stack([entity, day], axis=1), axis=0))
-    return 2 * (pairs - entities) > len(entity) - entities
-
-
-def _role(column: _Column, num_entities: int) -> ColumnConfig:
-    """Return the narrowest role that holds nearly all values of a column."""
-    if not column.known:
-        return ColumnConfig(role="category")
-    if column.values(parse_booleans) is not None and column.known not in ({"0"}, {"1"}):
-        return ColumnConfig(role="boolean")
-    if column.values(parse_dates) is not None:
-        return ColumnConfig(role="date")
-    is_code = _CODE_NAME.fullmatch(_plain(column.name)) or any(map(_LEADING_ZERO.fullmatch, column.known))
-    values = None if is_code else column.values(parse_numbers)
-    if values is not None:
-        return ColumnConfig(role="number", transform="log1p" if _is_skewed(values) else "none")
-    return ColumnConfig(role=_role_of_strings(column.known, num_entities))
-
-
-def _role_of_strings(known: set[str], num_entities: int) -> Role:
-    if len(known) >= NEARLY_ALL * num_entities > 1:  # each entity has its own
-        return "text" if any(" " in word.strip() for word in known) else "id"
-    if len(known) <= min(MAX_CATEGORIES, max(FEW_VALUES, num_entities / 2)):
-        return "category"
-    return "text"
-
-
-def _is_skewed(values: Array) -> bool:
-    known = values[~np.isnan(values)].astype(np.float64)
-    if (known < 0).any() or len(np.unique(known)) <= FEW_VALUES:
-        return False
-    return bool(abs(_skewness(np.log1p(known))) < SKEWED < _skewness(known))
-
-
-def _skewness(values: Array) -> float:
-    centred = values - values.mean()
-    return float((centred**3).mean() / (centred**2).mean() ** 1.5)
+def _first_named(entity: EntityConfig, role: Role, what: str) -> str | None:
+    names = (name for name, column in entity.columns.items() if column.role == role and is_named(name, what))
+    return next(names, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -132,20 +133,31 @@ def _load_interactions(
     problems.extend(missing)
     entities = ((source.customer_id, customers, config.customers), (source.product_id, products, config.products))
     positions = [
-        parse_references(table, column, known.ids, of.path, problems)
+        parse_references(table, column, known.ids, of.path, problems, source.unknown == "drop")
         for column, known, of in entities
         if known is not None and column in table
     ]
     if missing:
         return None
     day = _required_days(table, source.timestamp, problems)
-    kind = _kinds(table, source, problems)
+    kind, is_read = _kinds(table, source, problems)
     weight = _weights(table, source.weight, problems)
     if len(positions) < len(entities):
         return None
     customer, product = positions
-    order = np.lexsort((kind, product, customer, day))
-    return Interactions(customer, product, day, kind, weight)[order]
+    is_known = (customer >= 0) & (product >= 0)
+    if source.unknown == "drop" and not is_known.all():
+        strangers, unknown_products = customer < 0, product < 0
+        logging.getLogger(__name__).warning(
+            "%s: left out %d of %d rows: %d of unknown customers, %d of unknown products",
+            *(table.file, np.sum(~is_known), len(table), np.sum(strangers), np.sum(unknown_products)),
+        )
+    if not problems and not (is_known & is_read & (kind == ACQUIRE)).any():
+        what = "no acquisition of a known customer and product is left"
+        problems.append(Problem(table.file, None, None, what, "check the ids and interactions.acquire"))
+    interactions = Interactions(customer, product, day, kind, weight)[is_known & is_read]
+    order = np.lexsort((interactions.kind, interactions.product, interactions.customer, interactions.day))
+    return interactions[order]
 
 
 def _required(config: EntityConfig) -> list[str]:
@@ -202,10 +214,10 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
     report_rows(problems, table, column, np.sort(again), what, remedy)
 
 
-def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem]) -> Array:
-    """Return ACQUIRE, RELEASE or SIGNAL, int8, [num_rows]."""
+def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem]) -> tuple[Array, Array]:
+    """Return ACQUIRE, RELEASE or SIGNAL, int8, [num_rows], and whether a row is read, bool, [num_rows]."""
     if source.event is None:
-        return np.full(len(table), ACQUIRE, np.int8)
+        return np.full(len(table), ACQUIRE, np.int8), np.ones(len(table), bool)
     codes, names = distinct_strings(table, source.event, problems)
     report_rows(
         problems,
@@ -216,11 +228,19 @@ def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem])
         "name what happened, or remove the row",
     )
     kinds = np.select([np.isin(names, source.acquire), np.isin(names, source.release)], [ACQUIRE, RELEASE], SIGNAL)
+    quoted = ", ".join(map(quote_value, names[:EXAMPLES]))
     if ACQUIRE not in kinds:
         what = f"no event is one of acquire = {list(source.acquire)}, so there is nothing to predict"
-        remedy = f"set interactions.acquire in the config; the file has {', '.join(map(quote_value, names[:EXAMPLES]))}"
+        remedy = f"set interactions.acquire in the config; the file has {quoted}"
         problems.append(Problem(table.file, source.event, None, what, remedy))
-    return kinds[codes].astype(np.int8)
+    if source.interest is not None:
+        stated = {*source.acquire, *source.release, *source.interest, *source.refuse, *source.ignore, ""}
+        for place in (place for place, name in enumerate(names) if name not in stated):
+            what = f"the event {quote_value(names[place])} of {np.sum(codes == place):,} rows has no meaning yet"
+            remedy = "put it into acquire, release, interest, refuse or ignore of [data.interactions]"
+            problems.append(Problem(table.file, source.event, None, what, remedy))
+    is_read = ~np.isin(names, [*source.refuse, *source.ignore])
+    return kinds[codes].astype(np.int8), is_read[codes]
 
 
 def _weights(table: RawTable, column: str | None, problems: list[Problem]) -> Array:

@@ -57,15 +57,23 @@ def parse_column(table: RawTable, column: str, described: ColumnConfig, problems
     """Return a feature column as `data.dataset.Features` defines it for its role, [num_rows]."""
     if described.role == "date":
         return parse_dates(table, column, problems, date_format=described.date_format).astype(np.float32)
-    parsers = {"number": parse_numbers, "boolean": parse_booleans}
-    return parsers.get(described.role, parse_strings)(table, column, problems)
+    if described.role == "number":
+        return parse_numbers(table, column, problems, described.decimal)
+    return (parse_booleans if described.role == "boolean" else parse_strings)(table, column, problems)
 
 
-def parse_numbers(table: RawTable, column: str, problems: list[Problem]) -> Array:
-    """Return finite numbers, NaN where missing, float32, [num_rows]."""
+def parse_numbers(table: RawTable, column: str, problems: list[Problem], decimal: str | None = None) -> Array:
+    """Return finite numbers, NaN where missing, float32, [num_rows].
+
+    Args:
+        table: the table.
+        column: the column.
+        problems: the list to add to.
+        decimal: the column's decimal sign, if it is not the table's.
+    """
     raw = table.columns[column]
     if is_text(raw.type):
-        values = _numbers_from_text(table, column, problems)
+        values = _numbers_from_text(table, column, decimal or table.notation.decimal, problems)
     elif is_number(raw.type) or pa.types.is_boolean(raw.type):
         values = to_float(raw)
     else:
@@ -84,9 +92,9 @@ def parse_numbers(table: RawTable, column: str, problems: list[Problem]) -> Arra
     return np.where(too_large, np.nan, values).astype(np.float32)
 
 
-def _numbers_from_text(table: RawTable, column: str, problems: list[Problem]) -> Array:
+def _numbers_from_text(table: RawTable, column: str, decimal: str | None, problems: list[Problem]) -> Array:
     """Return numbers, infinite where written so, NaN where missing or malformed, float64, [num_rows]."""
-    text, decimal = known_text(table, column), table.notation.decimal
+    text = known_text(table, column)
     if decimal != ",":
         with suppress(pa.ArrowInvalid):  # which says neither where nor what, so the patterns are tried below
             return to_float(text)
@@ -173,8 +181,10 @@ def parse_ids(table: RawTable, column: str, problems: list[Problem]) -> Array:
     return text.to_numpy().astype(object)
 
 
-def parse_references(table: RawTable, column: str, known: Array, of: str, problems: list[Problem]) -> Array:
-    """Return positions in the ids that another table defines, int32, [num_rows].
+def parse_references(
+    table: RawTable, column: str, known: Array, of: str, problems: list[Problem], drop: bool = False
+) -> Array:
+    """Return positions in the ids that another table defines, -1 for those that it does not know, int32, [num_rows].
 
     Args:
         table: the table.
@@ -182,6 +192,7 @@ def parse_references(table: RawTable, column: str, known: Array, of: str, proble
         known: the other table's ids, object str, [num_entities].
         of: the other table's file, for people.
         problems: the list to add to.
+        drop: whether an unknown id is no problem, unless it is one of another spelling.
     """
     text = _id_text(table, column, problems)
     if text is None:
@@ -197,9 +208,9 @@ def parse_references(table: RawTable, column: str, known: Array, of: str, proble
         problems,
         table,
         column,
-        unknown,
+        unknown[: 0 if drop else len(unknown)],
         lambda row: f"{value(row)} is not in {of}",
-        "add it there, or remove the row here",
+        'add it there, or remove the row here, or set interactions.unknown = "drop" in the config',
     )
     return positions.astype(np.int32)
 
@@ -222,7 +233,7 @@ def _letters_and_digits(text: str) -> str:
 def _id_text(table: RawTable, column: str, problems: list[Problem]) -> pa.ChunkedArray | None:
     """Return ids as text, '' where missing, or None if the column cannot hold ids."""
     raw = table.columns[column]
-    if pa.types.is_decimal(raw.type) or pa.types.is_floating(raw.type):
+    if pa.types.is_floating(raw.type):
         with suppress(pa.ArrowInvalid):  # it has fractions
             raw = pc.cast(raw, pa.int64())
     fractions = pa.types.is_decimal(raw.type) or pa.types.is_floating(raw.type)

@@ -190,12 +190,15 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, notation: NotationCo
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return binary text, as Spark and Impala write it, and UUIDs as strings, other columns as they are."""
+    """Return binary text, as Spark and Impala write it, and UUIDs as strings, and whole decimals as whole numbers."""
     kind = column.type
     if isinstance(kind, pa.UuidType):
         encoded = pc.dictionary_encode(column.cast(kind.storage_type)).unify_dictionaries().combine_chunks()
         texts = pa.array([str(uuid.UUID(bytes=value)) for value in encoded.dictionary.to_pylist()], pa.large_string())
         return pa.chunked_array([texts.take(encoded.indices)])
+    if pa.types.is_decimal(kind):
+        with suppress(pa.ArrowInvalid):  # it has fractions
+            return pc.cast(column, pa.int64())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         with suppress(pa.ArrowInvalid):  # it is not UTF-8
             return pc.cast(column, pa.large_string())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from nextbest.data.config import DataConfig, Rule
 from nextbest.data.files import write_text
-from nextbest.data.tables.infer_config import suggest_rules
+from nextbest.data.tables.infer_config import Question, suggest_rules
+from nextbest.data.tables.notation import NotationQuestion
 
 __all__ = ["to_toml", "write_toml"]
 
@@ -33,7 +34,13 @@ The feature columns: role is number, category, boolean, date, text or id; number
 _SUGGESTIONS = "Rules that the columns' names suggest. Remove the # of those that hold."
 
 
-def write_toml(config: DataConfig, path: Path, whole: type[BaseModel] | None = None, keys: Sequence[str] = ()) -> None:
+def write_toml(
+    config: DataConfig,
+    path: Path,
+    whole: type[BaseModel] | None = None,
+    keys: Sequence[str] = (),
+    questions: Sequence[Question] = (),
+) -> None:
     """Write the config to a TOML file, whole or not at all.
 
     It is the file's section `[data]`; `DataConfig` reads it back to an equal config.
@@ -43,16 +50,22 @@ def write_toml(config: DataConfig, path: Path, whole: type[BaseModel] | None = N
         path: The file.
         whole: The config of all sections.
         keys: Dotted keys of it that are written as comments with their defaults, for a person to change.
+        questions: What is open: its setting is "?", which is refused until a person answers.
     """
-    write_text(path, to_toml(config, whole, keys))
+    write_text(path, to_toml(config, whole, keys, questions))
 
 
-def to_toml(config: DataConfig, whole: type[BaseModel] | None = None, keys: Sequence[str] = ()) -> str:
+def to_toml(
+    config: DataConfig,
+    whole: type[BaseModel] | None = None,
+    keys: Sequence[str] = (),
+    questions: Sequence[Question] = (),
+) -> str:
     """Return the config as TOML text with comments; arguments as for `write_toml`."""
     lines = [*_comment(_INTRODUCTION), ""]
     if whole is not None and (above := [key for key in keys if "." not in key]):
         lines += [*_comment(_DEFAULTS), *(line for key in above for line in _default(whole, key)), ""]
-    lines += _section(SECTION, config)
+    lines += _section(SECTION, config, {_setting(question): question for question in questions})
     if not config.policy.rules and (rules := suggest_rules(config)):
         lines += ["", *_comment(_SUGGESTIONS)]
         lines += [f"# {line}".rstrip() for rule in rules for line in _rule(rule)]
@@ -80,14 +93,14 @@ def _default(model: type[BaseModel], key: str) -> Iterator[str]:
     yield f"# {key} =" if default is None else f"# {key} = {_value(default)}"
 
 
-def _section(name: str, model: BaseModel) -> Iterator[str]:
+def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> Iterator[str]:
     """Yield a model's own keys, then its parts as sections of their own."""
     yield f"[{name}]"
     parts: list[str] = []
     for key, field in type(model).model_fields.items():
         value = getattr(model, key)
         if isinstance(value, BaseModel):
-            parts += ["", *_comment(field.description or ""), *_section(f"{name}.{key}", value)]
+            parts += ["", *_comment(field.description or ""), *_section(f"{name}.{key}", value, questions)]
         elif isinstance(value, dict):
             parts += ["", *_comment(_COLUMNS), f"[{name}.{key}]"]
             parts += [f"{_key(column)} = {_inline(described)}" for column, described in value.items()]
@@ -95,8 +108,28 @@ def _section(name: str, model: BaseModel) -> Iterator[str]:
             parts += [line for rule in value for line in _rule(rule)]
         else:
             yield from _comment(field.description or "")
+            if question := questions.get(f"{name}.{key}"):
+                yield from _comment(f"QUESTION: {question.why} {_how_to_answer(question)}")
+                value = "?"
             yield f"# {key} =" if value is None else f"{key} = {_value(value)}"
     yield from parts
+
+
+def _setting(question: Question) -> str:
+    """Return the dotted key of the setting that a question leaves open."""
+    if isinstance(question, NotationQuestion):
+        return f"{SECTION}.{question.table}.{question.setting}"
+    return f"{SECTION}.interactions.event"
+
+
+def _how_to_answer(question: Question) -> str:
+    if isinstance(question, NotationQuestion):
+        return f"Write one of {', '.join(map(_value, question.options))} in place of the question mark."
+    return (
+        "Put each of these words into acquire, release, interest, refuse or ignore below, and write "
+        f"{_value(question.column)} in place of the question mark. If every row is an acquisition, remove this line "
+        "and those of the five lists instead."
+    )
 
 
 def _rule(rule: Rule) -> list[str]:

@@ -29,6 +29,7 @@ from nextbest.data.errors import FailedError, InputError, MissingPackageError, e
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nextbest.data.tables.infer_config import Inference
     from nextbest.evaluation.results import Evaluation
     from nextbest.modelling.training import Progress
     from nextbest.pipeline.config import RunConfig as Config
@@ -118,15 +119,22 @@ def simulate_bank(out: str | Path, customers: int = 10_000, products: int = 120,
 
 @explain_missing_packages()
 def infer_config(
-    customers: str | Path, products: str | Path, interactions: str | Path, out: str | Path = "nextbest.toml"
+    customers: str | Path,
+    products: str | Path,
+    interactions: str | Path,
+    out: str | Path = "nextbest.toml",
+    look: Callable[[Inference], Inference] | None = None,
 ) -> Path:
-    """Guess what three CSV or Parquet files mean, and write it as a TOML for a person to correct.
+    """Guess what three tables in CSV or Parquet mean, and write it as a TOML for a person to correct.
+
+    What the tables leave open is written as "?", with the question above it; a run asks for the answer first.
 
     Args:
         customers: The customers.
         products: The products.
         interactions: The dated interactions.
         out: The TOML to write; the paths in it are relative to its folder.
+        look: Sees what was found, its doubts and its questions, before it is written, and may answer.
 
     Returns:
         The path of the TOML.
@@ -143,7 +151,10 @@ def infer_config(
     if toml.exists():
         raise InputError([Problem(str(toml), None, None, "the file is there already", "name another file to write")])
     tables = (Path(customers).resolve(), Path(products).resolve(), Path(interactions).resolve())
-    write_toml(infer_config(*tables, toml.parent.resolve()), toml, RunConfig, CHANGED_MOST)
+    found = infer_config(*tables, toml.parent.resolve())
+    if look is not None:
+        found = look(found)
+    write_toml(found.config, toml, RunConfig, CHANGED_MOST, found.questions)
     return toml
 
 

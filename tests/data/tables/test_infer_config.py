@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from nextbest.data.config import (
     ColumnConfig,
@@ -17,7 +18,7 @@ from nextbest.data.config import (
     WindowsConfig,
 )
 from nextbest.data.errors import InputError
-from nextbest.data.tables.infer_config import infer_config, suggest_rules
+from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config, suggest_rules
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.write_config import to_toml, write_toml
 
@@ -66,8 +67,14 @@ def write_tables(folder: Path, **replaced: dict[str, list[str]]) -> DataConfig:
     return infer(folder)
 
 
-def infer(folder: Path) -> DataConfig:
+def inferred(folder: Path) -> Inference:
     return infer_config(*(folder / f"{name}.csv" for name in ("customers", "products", "interactions")), folder)
+
+
+def infer(folder: Path) -> DataConfig:
+    found = inferred(folder)
+    assert not found.questions
+    return found.config
 
 
 def roles(entity: EntityConfig) -> dict[str, str]:
@@ -106,8 +113,10 @@ def test_roles_keys_and_events(tmp_path: Path) -> None:
         timestamp="when",
         event="action",
         weight="rating",
+        delimiter=",",
         acquire=("Buy",),
         release=("SELL",),
+        interest=("view",),
     )
     assert config.policy == PolicyConfig(risk_column="risk_level", category_column="category")
     assert config.segment == "segment"
@@ -163,7 +172,7 @@ def test_what_cannot_be_inferred_is_reported_at_once(tmp_path: Path) -> None:
 def test_paths_start_at_the_tomls_folder(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files = [tmp_path / f"{name}.csv" for name in ("customers", "products", "interactions")]
-    config = infer_config(*files, tmp_path / "configs" / "mine")
+    config = infer_config(*files, tmp_path / "configs" / "mine").config
     assert config.customers.path == "../../customers.csv"
     write_toml(config, tmp_path / "configs" / "mine" / "bank.toml")
     assert len(load_dataset(config, tmp_path / "configs" / "mine").customers) == NUM_CUSTOMERS
@@ -231,3 +240,166 @@ def test_inference_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
         header, *rows = (tmp_path / f"{name}.csv").read_text().splitlines()
         (tmp_path / f"{name}.csv").write_text("\n".join([header, *rng.permutation(rows)]) + "\n")
     assert infer(tmp_path) == config
+
+
+def replace_column(folder: Path, table: str, name: str, values: list[str], delimiter: str = ",") -> None:
+    """Write other values into a column of a file that `write_tables` wrote, in turn, or add it."""
+    path = folder / f"{table}.csv"
+    header, *rows = (line.split(delimiter) for line in path.read_text().splitlines())
+    place = header.index(name) if name in header else len(header)
+    rows = [[*row[:place], values[number % len(values)], *row[place + 1 :]] for number, row in enumerate(rows)]
+    header = [*header[:place], name, *header[place + 1 :]]
+    path.write_text("\n".join(delimiter.join(cells) for cells in (header, *rows)) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "date_format"),
+    [
+        (["31.12.2022", "01.02.2023"], "dd.mm.yyyy"),
+        (["31/12/2022", "01/02/2023"], "dd/mm/yyyy"),
+        (["12/31/2022", "02/01/2023"], "mm/dd/yyyy"),
+        (["20221231", "20230201"], "yyyymmdd"),
+        (["2022-12", "2023-02"], "yyyy-mm"),
+        (["1672531200", "1675209600"], "epoch_s"),
+        (["1672531200000", "1675209600000"], "epoch_ms"),
+        (["2022-12-31", "2023-02-01T10:00:00Z"], "yyyy-mm-dd"),
+        (["31-DEC-22", "01-FEB-23"], "dd-mmm-yy"),
+    ],
+)
+def test_the_notation_of_dates_is_found(tmp_path: Path, values: list[str], date_format: str) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "when", values)
+    config = infer(tmp_path)
+    assert (config.interactions.timestamp, config.interactions.date_format) == ("when", date_format)
+    assert config.customers.date_format == "yyyy-mm-dd"
+    days = load_dataset(config, tmp_path).interactions.day
+    assert days[-1] - days[0] in (31, 32, 59)  # 59: a month stands for its last day
+
+
+def test_dates_that_could_be_two_are_a_question(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "when", ["03/04/2023", "05/06/2023"])
+    found = inferred(tmp_path)
+    [question] = found.questions
+    assert question.why == "'03/04/2023' can be read as dd/mm/yyyy or mm/dd/yyyy"
+    write_toml(found.config, tmp_path / "x.toml", questions=found.questions)
+    assert 'date_format = "?"' in (tmp_path / "x.toml").read_text()
+    with pytest.raises(ValidationError, match="waits for an answer"):
+        DataConfig.model_validate(tomllib.loads((tmp_path / "x.toml").read_text())["data"])
+    answered = found.answer(question, "mm/dd/yyyy")
+    assert not answered.questions and answered.config.interactions.date_format == "mm/dd/yyyy"
+
+
+def test_another_table_answers_what_one_leaves_open(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "when", ["03/04/2023", "05/06/2023"])
+    replace_column(tmp_path, "customers", "born", ["31/12/1980", "01/02/1990"])
+    config = infer(tmp_path)
+    assert (config.interactions.date_format, config.customers.date_format) == ("dd/mm/yyyy", "dd/mm/yyyy")
+
+
+def test_a_column_may_write_dates_otherwise_than_its_table(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "customers", "joined", ["31.12.2022", "01.02.2023"])
+    columns = infer(tmp_path).customers.columns
+    assert (columns["born"].date_format, columns["joined"].date_format) == (None, "dd.mm.yyyy")
+    assert load_dataset(infer(tmp_path), tmp_path).customers.columns["joined"][0] == 19_357  # 2022-12-31
+
+
+def test_semicolons_and_decimal_commas_are_found(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    path = tmp_path / "customers.csv"
+    path.write_text(path.read_text().replace(",", ";"))
+    replace_column(tmp_path, "customers", "income", ["1.234,50", "99,90", "7"], ";")
+    replace_column(tmp_path, "customers", "years", ["1.5", "2.25"], ";")
+    config = infer(tmp_path)
+    assert (config.customers.delimiter, config.customers.decimal) == (";", ",")
+    years = config.customers.columns["years"]
+    assert (years.role, years.decimal) == ("number", ".")  # 2.25 is no group of thousands
+    assert load_dataset(config, tmp_path).customers.columns["years"][:2].tolist() == [1.5, 2.25]
+    assert config.customers.columns["income"].role == "number"
+    assert load_dataset(config, tmp_path).customers.columns["income"][:3].tolist() == pytest.approx([1234.5, 99.9, 7])
+
+
+def test_a_comma_that_may_be_decimal_is_a_question(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "products", "min_income", ['"1,234"', '"5,678"'])
+    [question] = inferred(tmp_path).questions
+    assert question.why == "'1,234' can be read as , or ."
+    config = inferred(tmp_path).answer(question, ".").config
+    assert load_dataset(config, tmp_path).products.columns["min_income"][0] == 1234
+
+
+@pytest.mark.parametrize(
+    ("words", "acquire", "release", "interest", "refuse", "ignore"),
+    [
+        (["Eröffnung", "Kündigung", "Ansicht"], ["Eröffnung"], ["Kündigung"], ["Ansicht"], [], []),
+        (["alta", "baja"], ["alta"], ["baja"], [], [], []),
+        (["založení", "výpověď", "odmítnuto"], ["založení"], ["výpověď"], [], ["odmítnuto"], []),
+        (["inception", "lapse", "claim"], ["inception"], ["lapse"], [], [], ["claim"]),
+        (["Sign-Up", "ENDED", "page view", "opt_out"], ["Sign-Up"], ["ENDED"], ["page view"], ["opt_out"], []),
+    ],
+)
+def test_events_are_known_by_meaning(
+    tmp_path: Path,
+    words: list[str],
+    acquire: list[str],
+    release: list[str],
+    interest: list[str],
+    refuse: list[str],
+    ignore: list[str],
+) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "action", words)
+    source = infer(tmp_path).interactions
+    found = [source.acquire, source.release, source.interest, source.refuse, source.ignore]
+    assert found == [tuple(kind) for kind in (acquire, release, interest, refuse, ignore)]
+
+
+def test_words_that_are_not_known_are_a_question(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "action", ["open", "X7", "X7", "close"])
+    found = inferred(tmp_path)
+    [question] = found.questions
+    assert question == EventQuestion("action", ("X7",))
+    write_toml(found.config, tmp_path / "x.toml", questions=found.questions)
+    text = (tmp_path / "x.toml").read_text()
+    assert 'event = "?"' in text and 'acquire = ["open"]' in text
+    assert "QUESTION: column 'action' may say what happened: what do 'X7' mean?" in text
+    with pytest.raises(ValidationError, match="waits for an answer"):
+        DataConfig.model_validate(tomllib.loads(text)["data"])
+    source = found.answer(question, {"X7": "interest"}).config.interactions
+    assert (source.event, source.acquire, source.interest) == ("action", ("open",), ("X7",))
+    source = found.answer(question, {}).config.interactions
+    assert (source.event, source.acquire, source.release) == (None, ("open",), ("close",))
+
+
+def test_the_questions_of_a_toml_are_answered_there(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "interactions", "action", ["X1", "X2"])
+    found = inferred(tmp_path)
+    write_toml(found.config, tmp_path / "x.toml", questions=found.questions)
+    answered = (tmp_path / "x.toml").read_text().replace('event = "?"', 'event = "action"')
+    answered = answered.replace("acquire = []", 'acquire = ["X1"]').replace("ignore = []", 'ignore = ["X2"]')
+    config = DataConfig.model_validate(tomllib.loads(answered)["data"])
+    assert len(load_dataset(config, tmp_path).interactions) == NUM_CUSTOMERS / 2
+
+
+def test_what_looks_wrong_is_a_doubt(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "customers", "income", ["1000", "2000.5", "3000", "unknown"])
+    replace_column(tmp_path, "interactions", "client", [*(f"K{row:04d}" for row in range(99)), "K9999"])
+    replace_column(tmp_path, "interactions", "action", ["1"])
+    doubts = inferred(tmp_path).doubts
+    assert (
+        "customers, 'income': most values are numbers, but not all ('unknown'), so it is taken for category" in doubts
+    )
+    assert any("1 of 100 customers are not in the customers' file, which spells ids 'K0000' where" in d for d in doubts)
+    assert "interactions: no column says what happened, so every row is an acquisition" in doubts
+
+
+def test_short_codes_are_a_category_in_a_small_catalogue(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "products", "category", [f"c{row % 17}" for row in range(NUM_PRODUCTS)])
+    config = infer(tmp_path)
+    assert config.products.columns["category"].role == "category" and config.policy.category_column == "category"

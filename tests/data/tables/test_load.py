@@ -1,5 +1,6 @@
 """The tiny bank, read into arrays whose values are known by hand; and everything that can be wrong with a value."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -396,6 +397,36 @@ def test_two_rows_of_one_day_are_duplicates(tmp_path: Path) -> None:
     [problem] = problems_of(config.model_copy(update={"products": source}), tmp_path)
     assert (problem.column, problem.row) == ("product_id", 4)
     assert problem.what == "the id 'loan' of 2023-01-03 stands on line 2 already"
+
+
+def test_rows_of_unknown_ids_may_be_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_bank(tmp_path, interactions=INTERACTIONS + "C9,loan,2023-01-03,open\nC1,boat,2023-01-03,open\n")
+    assert {problem.column for problem in problems_of(config, tmp_path)} == {"customer_id", "product_id"}
+    source = config.interactions.model_copy(update={"unknown": "drop"})
+    config = config.model_copy(update={"interactions": source})
+    monkeypatch.setattr(logging.getLogger("nextbest"), "handlers", [caplog.handler])
+    assert len(load_dataset(config, tmp_path).interactions) == 4
+    assert "left out 2 of 6 rows: 1 of unknown customers, 1 of unknown products" in caplog.text
+    write_bank(tmp_path, interactions="customer_id,product_id,timestamp,event\nC9,loan,2023-01-03,open\n")
+    assert "no acquisition of a known customer and product is left" in problems_of(config, tmp_path)[0].what
+
+
+def test_events_have_kinds(tmp_path: Path) -> None:
+    rows = "".join(f"C1,{product},2023-01-0{day},{event}\n" for day, (product, event) in enumerate(
+        [("loan", "open"), ("card", "view"), ("card", "declined"), ("loan", "payment"), ("loan", "close")], start=1
+    ))  # fmt: skip
+    config = write_bank(tmp_path, interactions="customer_id,product_id,timestamp,event\n" + rows)
+    kinds = {"interest": ("view",), "refuse": ("declined",), "ignore": ("payment",)}
+    stated = config.model_copy(update={"interactions": config.interactions.model_copy(update=kinds)})
+    interactions = load_dataset(stated, tmp_path).interactions
+    assert interactions.kind.tolist() == [ACQUIRE, SIGNAL, RELEASE]
+    kinds["ignore"] = ()
+    stated = config.model_copy(update={"interactions": config.interactions.model_copy(update=kinds)})
+    [problem] = problems_of(stated, tmp_path)
+    assert problem.what == "the event 'payment' of 1 rows has no meaning yet"
+    assert "acquire, release, interest, refuse or ignore" in problem.remedy
 
 
 CUSTOMER_CONFIG = EntityConfig(
