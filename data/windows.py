@@ -72,10 +72,21 @@ def cut_windows(config: WindowsConfig, first_day: int, last_day: int, selection:
     horizon = config.horizon_days
     test_days = horizon if config.test_days is None else config.test_days
     test = last_day - test_days if config.test_cutoff is None else day_of(config.test_cutoff)
+    needed_days = test_days + horizon * (config.ranking_windows + selection) + (config.stride_days if selection else 0)
+    span = (
+        f"all lie on one day, {EPOCH + timedelta(first_day)}"
+        if first_day == last_day
+        else f"run from {EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}"
+    )
     if not first_day < test <= last_day - min(test_days, 1):
+        if config.test_cutoff is None:
+            raise ValueError(
+                f"the interactions {span}, and the windows need {needed_days} days of them: lower "
+                "windows.horizon_days, windows.ranking_windows or windows.stride_days, or give a longer history"
+            )
         raise ValueError(
-            f"the test cutoff {EPOCH + timedelta(test)} must lie within the interactions, which run from "
-            f"{EPOCH + timedelta(first_day)} to {EPOCH + timedelta(last_day)}; fix windows.test_cutoff"
+            f"the test cutoff {EPOCH + timedelta(test)} must lie within the interactions, which {span}; fix "
+            "windows.test_cutoff"
         )
     cutoffs = [test - horizon * back for back in range(config.ranking_windows, 0, -1)]
     needed = cutoffs[0] - (horizon + config.stride_days if selection else 0)

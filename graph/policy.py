@@ -32,22 +32,17 @@ class SuitabilityPolicy(tf.Module):
     the product's side sets no requirement. NaN, an infinity and '' are missing.
     """
 
-    def __init__(self, config: PolicyConfig, products: Features, num_products: int | None = None) -> None:
+    def __init__(self, config: PolicyConfig, products: Features, num_products: int) -> None:
         """Bind the rules.
 
         Args:
             config: The policy.
             products: Raw product columns, [num_products].
-            num_products: The catalogue's size; only a catalogue without any column needs it.
-
-        Raises:
-            ValueError: There is neither a column nor `num_products`.
+            num_products: The catalogue's size, since a catalogue may have no columns.
         """
         super().__init__(name="suitability_policy")
-        if num_products is None and not products:
-            raise ValueError("the products have no column that tells how many there are; give num_products")
         self.config = config
-        self.num_products = len(next(iter(products.values()))) if num_products is None else num_products
+        self.num_products = num_products
         used = [*(rule.product for rule in config.rules), config.risk_column, config.category_column]
         self._products = {name: _constant(products[name]) for name in used if name is not None}
 

@@ -2,7 +2,8 @@
 
 A raw request holds the customer's columns and, for personal results, what the customer holds and did lately, and the
 day of the request, from which ages and recency count: `graph.served_inputs` describes them. In the lists of products ''
-is padding, and an unknown id is ignored; a list of days that is shorter than its products goes on with as_of_day.
+is padding, an unknown id is ignored, and of one that is named twice, as of two accounts, the first place counts: what
+is held is a set. A list of days is as long as its products, or left out, which means the day of the request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, raw_columns_spec
 from nextbest.graph.served_inputs import HISTORY_INPUTS
-from nextbest.graph.signatures import input_specs
+from nextbest.graph.signatures import input_specs, require
 
 __all__ = ["QueryEncoder", "concat_queries", "encode_customers", "encoded_spec", "raw_request"]
 
@@ -53,20 +54,56 @@ class QueryEncoder(tf.Module):
         as_of_day = request["as_of_day"]
         encoded: dict[str, tf.Tensor] = dict(self.features(request, as_of_day=as_of_day))
         for name in ("held", "recent"):
-            limit = self.max_length[name]
-            positions = self.positions.lookup(request[f"{name}_products"][:, :limit])
-            days = _match_width(positions, request[f"{name}_days"][:, :limit], as_of_day)
+            positions = self.positions.lookup(request[f"{name}_products"])
+            days = _days_of(request, name)
+            encoded[name], days = _first_places(positions, days, self.max_length[name])
             age = tf.cast(tf.maximum(as_of_day[:, None] - days, 0), tf.float32)
-            encoded[name] = positions
-            encoded[f"{name}_age"] = tf.where(positions == NO_PRODUCT, 0.0, age)
+            encoded[f"{name}_age"] = tf.where(encoded[name] == NO_PRODUCT, 0.0, age)
         return encoded
 
 
-def _match_width(positions: tf.Tensor, days: tf.Tensor, as_of_day: tf.Tensor) -> tf.Tensor:
-    """Cut the days to the list's width, or fill them up with the day of the request."""
-    width = tf.shape(positions)[1]
-    filled = tf.repeat(as_of_day[:, None], tf.maximum(width - tf.shape(days)[1], 0), axis=1)
-    return tf.concat([days[:, :width], filled], axis=1)
+def _days_of(request: Mapping[str, tf.Tensor], name: str) -> tf.Tensor:
+    """Return a list's days, or the day of the request where they are left out, int64 [batch, any].
+
+    Raises:
+        tf.errors.InvalidArgumentError: There are some, but not as many as products.
+    """
+    products, days = request[f"{name}_products"], request[f"{name}_days"]
+    width, given = tf.shape(products)[1], tf.shape(days)[1]
+
+    def message() -> tf.Tensor:
+        counts = tf.strings.as_string(tf.stack([width, given]))
+        return tf.strings.join(
+            [
+                f"{name}_products has ",
+                counts[0],
+                f" and {name}_days has ",
+                counts[1],
+                "; name one day for each, or none",
+            ]
+        )
+
+    with tf.control_dependencies([require(tf.logical_or(given == 0, given == width), message)]):
+        filled = tf.repeat(request["as_of_day"][:, None], width - given, axis=1)
+        return tf.concat([days, filled], axis=1)
+
+
+def _first_places(positions: tf.Tensor, days: tf.Tensor, limit: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return a list's first so many different products and their days, in their order, then NO_PRODUCT and any day.
+
+    Args:
+        positions: Product positions, [batch, length].
+        days: Their days, [batch, length].
+        limit: How many are kept.
+    """
+    by_product = tf.argsort(positions, axis=1, stable=True)
+    sorted_positions = tf.gather(positions, by_product, batch_dims=1)
+    again = tf.pad(sorted_positions[:, 1:] == sorted_positions[:, :-1], [[0, 0], [1, 0]])[:, : tf.shape(positions)[1]]
+    again = tf.gather(again, tf.argsort(by_product, axis=1), batch_dims=1)
+    unwanted = tf.logical_or(again, positions == NO_PRODUCT)
+    kept = tf.argsort(tf.cast(unwanted, tf.int32), axis=1, stable=True)[:, :limit]
+    found = tf.where(tf.gather(unwanted, kept, batch_dims=1), NO_PRODUCT, tf.gather(positions, kept, batch_dims=1))
+    return found, tf.gather(days, kept, batch_dims=1)
 
 
 def encoded_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:

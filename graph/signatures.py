@@ -146,7 +146,8 @@ def parse_requests(
         examples: Serialized tf.Examples, string [batch].
         specs: Feature -> tensor specification: [None] is one value per example, [None, None] a list of any length.
         defaults: Whole-number feature -> what it is in an example that lacks it, `as_of_day` among them.
-        parallel: Lists that must have one length in each example.
+        parallel: Lists that must have one length in each example. `X_days` must be as long as `X_products`, or left
+            out.
 
     Returns:
         Feature -> tensor, as the specifications say.
@@ -162,9 +163,12 @@ def parse_requests(
             default = defaults[name] if spec.dtype == tf.int64 else _MISSING[spec.dtype]
             features[name] = tf.io.FixedLenFeature([], spec.dtype, default)
     parsed = tf.io.parse_example(examples, features)
-    if parallel:
-        with tf.control_dependencies([_require_equal_lengths({name: parsed[name] for name in parallel})]):
-            parsed |= {name: tf.sparse.map_values(tf.identity, parsed[name]) for name in parallel}
+    dated = [(name, f"{name.removesuffix('products')}days") for name in lists if name.endswith("_products")]
+    for together, may_lack in [(parallel, False), *((pair, True) for pair in dated if pair[1] in lists)]:
+        if together:
+            checked = _require_equal_lengths({name: parsed[name] for name in together}, may_lack)
+            with tf.control_dependencies([checked]):
+                parsed |= {name: tf.sparse.map_values(tf.identity, parsed[name]) for name in together}
     for name, spec in lists.items():
         parsed[name] = tf.sparse.to_dense(parsed[name], default_value=_PADDING[spec.dtype])
         if spec.dtype == tf.int64:
@@ -172,12 +176,12 @@ def parse_requests(
     return dict(parsed)
 
 
-def _require_equal_lengths(lists: Mapping[str, tf.SparseTensor]) -> tf.Operation:
-    """Return an operation that refuses examples with lists of different lengths."""
+def _require_equal_lengths(lists: Mapping[str, tf.SparseTensor], may_lack: bool) -> tf.Operation:
+    """Return an operation that refuses examples with lists of different lengths; others may be empty if so said."""
     batch = tf.cast(next(iter(lists.values())).dense_shape[0], tf.int32)
     rows = [values.indices[:, 0] for values in lists.values()]
     lengths = tf.stack([tf.math.unsorted_segment_sum(tf.ones_like(row, tf.int32), row, batch) for row in rows], axis=1)
-    equal = tf.reduce_all(lengths == lengths[:, :1], axis=1)
+    equal = tf.reduce_all(tf.logical_or(lengths == lengths[:, :1], tf.logical_and(may_lack, lengths == 0)), axis=1)
 
     def message() -> tf.Tensor:
         first = tf.where(~equal)[0, 0]

@@ -131,7 +131,7 @@ def select_test_customers(run: Run, snapshot: Snapshot, acquisitions: Interactio
     history, window = run.history, run.windows.test
     chosen = _may_be_tested(run, history, snapshot)
     customers = np.intersect1d(np.unique(acquisitions.customer), np.flatnonzero(chosen))
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products)
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
 
     def allowed(rows: Array) -> Array:
         who = customers[rows]

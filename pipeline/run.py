@@ -18,6 +18,7 @@ from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.read import digest_file, digest_table
 from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress
+from nextbest.pipeline.check_tables import check_tables
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.run_folder import RUN_FORMAT, RunFolder
 from nextbest.pipeline.run_log import RunLog
@@ -118,6 +119,8 @@ def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> R
     if not run.windows.measured:
         what, remedy = "it is 0, and a run that is trained must be measured", "raise it, or use `nextbest refresh`"
         raise InputError([Problem(str(config), "data.windows.test_days", None, what, remedy)])
+    selection = run.selection_window if run.config.retrieval.patience > 0 else None
+    check_tables(config, run.config, run.dataset, run.windows, selection)
     begin_run(run, config)
     return run
 

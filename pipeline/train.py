@@ -80,7 +80,7 @@ def write_candidates(run: Run, window: Window, epochs: int) -> None:
     past = run.history.until(window.cutoff)
     retriever = _train_retriever(run, window.cutoff, str(window.dates[0]), epochs)
     snapshot = take_snapshot(past, window.cutoff, run.config.data.windows)
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products)
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
     config = run.config.ranking
     acquired = labels(run.history, past, window)
     eligible = snapshot.num_held >= run.config.data.windows.min_holdings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,13 @@ from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.padding import concat_padded, lists_by_row
-from nextbest.data.snapshot import NO_PRODUCT, Snapshot, new_acquisitions, take_snapshot
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot, holdings_at, new_acquisitions, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.graph.catalogue import Encoders, encode_products
 from nextbest.graph.query import QueryEncoder, concat_queries, encode_customers
 from nextbest.retrieval.config import RetrievalConfig
 
-__all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set"]
+__all__ = ["Queries", "TrainingSet", "make_queries", "make_training_set", "why_no_examples"]
 
 _LEAVE_ONE_OUT_EXAMPLES = 200_000
 """The most examples of products that are held."""
@@ -82,7 +83,6 @@ def make_training_set(
         InputError: There is no example.
     """
     encoder = encoders.query_encoder()
-    first_day = int(history.interactions.day[0]) if len(history.interactions) else day
     parts: list[Queries] = []
     products: list[dict[str, Array]] = []
     available: list[Array] = []
@@ -95,11 +95,7 @@ def make_training_set(
         products.append(encode_products(snapshot, encoders.products, popularity))
         available.append(snapshot.available)
 
-    for back in range(config.training_windows):
-        until = day - back * windows.stride_days
-        after = until - windows.stride_days
-        if after < first_day:
-            break
+    for after, until in _strides(history, day, windows, config):
         snapshot = take_snapshot(history, after, windows)
         acquired = new_acquisitions(history, after, until)
         acquired = acquired[snapshot.num_held[acquired.customer] >= windows.min_holdings]
@@ -113,9 +109,8 @@ def make_training_set(
         if len(queries.query):
             add(queries, day - acquired_on, snapshot, config.leave_one_out)
     if not parts:
-        strides = f"the {config.training_windows} strides of {windows.stride_days} days before the cutoff"
-        remedy = "raise retrieval.training_windows or check interactions.acquire"
-        raise InputError([Problem("interactions", None, None, f"no acquisition in {strides}", remedy)])
+        what, remedy = why_no_examples(history, day, windows, config) or ("no acquisition has a weight", "raise one")
+        raise InputError([Problem("interactions", None, None, what, remedy)])
     joined = _concat_queries(parts)
     weight = np.concatenate(weights)
     window = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.query) for part in parts])
@@ -129,6 +124,36 @@ def make_training_set(
         available=np.stack(available),
         frequency=(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32),
     )
+
+
+def _strides(history: Dataset, day: int, windows: WindowsConfig, config: RetrievalConfig) -> Iterator[tuple[int, int]]:
+    """Yield the days `after < day <= until` of the strides that make examples, the newest first."""
+    first_day = int(history.interactions.day[0]) if len(history.interactions) else day
+    for back in range(config.training_windows):
+        until = day - back * windows.stride_days
+        if until - windows.stride_days < first_day:
+            break
+        yield until - windows.stride_days, until
+
+
+def why_no_examples(
+    history: Dataset, day: int, windows: WindowsConfig, config: RetrievalConfig
+) -> tuple[str, str] | None:
+    """Return why the tables up to a day make no example, and what to do about it; None if they make one."""
+    if config.leave_one_out > 0 and (holdings_at(history, day).getnnz(axis=1) > 1).any():
+        return None
+    strides = list(_strides(history, day, windows, config))
+    total = 0
+    for after, until in strides:
+        acquired = new_acquisitions(history, after, until)
+        total += len(acquired)
+        if (holdings_at(history, after).getnnz(axis=1)[acquired.customer] >= windows.min_holdings).any():
+            return None
+    if total:
+        what = f"all {total:,} acquisitions are of customers who held fewer than {windows.min_holdings} products before"
+        return what, "lower data.windows.min_holdings, or set retrieval.leave_one_out above 0"
+    what = f"no acquisition in the {len(strides)} strides of {windows.stride_days} days before the cutoff"
+    return what, "raise retrieval.training_windows, lower data.windows.stride_days, or check interactions.acquire"
 
 
 def make_queries(snapshot: Snapshot, acquired: Interactions, encoder: QueryEncoder) -> Queries:

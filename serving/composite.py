@@ -83,8 +83,8 @@ class RecommenderServable(tf.Module):
         self.stages = Stages(retriever, ranker)
         self._tracked = [retriever.resources, ranker.resources]
         self.product_ids = tf.Variable(product_ids, trainable=False, name="product_ids")
-        self._policy = SuitabilityPolicy(policy, products)
         self._num_products = len(product_ids)
+        self._policy = SuitabilityPolicy(policy, products, self._num_products)
         self._candidates = min(candidates, self._num_products)
         self.defaults = {"as_of_day": as_of_day, "k": default_k}
         self._positions = tf.lookup.StaticHashTable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ import pyarrow.parquet as pq
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.files import new_file
+from nextbest.data.files import new_file, write_text
+from nextbest.serving.input_report import InputReport
 from nextbest.serving.insights.explanations import Explainer, why_sentences
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
@@ -26,6 +28,8 @@ __all__ = [
     "check_output",
     "recommendation_table",
     "score",
+    "summary_path",
+    "write_summary",
 ]
 
 RECOMMENDATION_COLUMNS = ("customer_id", "rank", "product_id", "probability", "similarity", "retrieval_rank")
@@ -103,6 +107,17 @@ def check_output(path: Path) -> None:
         problems.append(Problem(str(path.parent), None, None, "there is no such folder", "make it first"))
     if problems:
         raise InputError(problems)
+
+
+def summary_path(out: Path) -> Path:
+    """Return where the summary of a scored file lies: beside it."""
+    return out.with_name(f"{out.name}.summary.json")
+
+
+def write_summary(out: Path, report: InputReport, written: int) -> None:
+    """Write what was scored, and what was strange about it, beside the scores."""
+    summary = {**report.as_json(), "recommendations": written}
+    write_text(summary_path(out), json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
 def score(

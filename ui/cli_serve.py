@@ -88,6 +88,12 @@ def score(
             "and seconds for each by REST.",
         ),
     ] = False,
+    max_unknown_ids: Annotated[
+        float, typer.Option("--max-unknown-ids", min=0, max=1, help="The share of customers the models may not know.")
+    ] = 0.5,
+    max_unseen: Annotated[
+        float, typer.Option("--max-unseen", min=0, max=1, help="The share of a column's words that may be new to them.")
+    ] = 0.5,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -95,14 +101,17 @@ def score(
     client: Client = None,
     as_json: Json = False,
 ) -> None:
-    """Recommend to every customer of a file."""
+    """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
+    from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.requests import requests_from_file
-    from nextbest.serving.scoring import check_output, score
+    from nextbest.serving.scoring import check_output, score, write_summary
 
     check_output(out)
     with _recommender(models, backend, client) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         ids, requests = requests_from_file(recommender, customers)
+        report = describe_input(recommender, ids, requests)
+        check_input(report, InputLimits(max_unknown_ids, max_unseen), customers)
         with shown_progress(as_json) as progress:
             show, done = progress(f"score {len(ids):,} customers"), 0
 
@@ -112,8 +121,13 @@ def score(
                 show(f"{done:,}", done / max(len(ids), 1))
 
             written = score(recommender, ids, requests, out, top, filters, advance, explainer)
-    summary = {"customers": len(ids), "recommendations": written, "out": str(out)}
-    print_json(summary) if as_json else typer.echo(f"wrote {written:,} recommendations to {out}")
+    write_summary(out, report, written)
+    if as_json:
+        print_json({**report.as_json(), "recommendations": written, "out": str(out)})
+        return
+    for line in report.lines():
+        typer.echo(line)
+    typer.echo(f"wrote {written:,} recommendations to {out}")
 
 
 def ui(

@@ -85,7 +85,7 @@ class DayStatistics:
         )
         return cls(
             snapshot=snapshot,
-            policy=SuitabilityPolicy(data.policy, snapshot.products),
+            policy=SuitabilityPolicy(data.policy, snapshot.products, len(snapshot.available)),
             ease=EASE.fit(history, day, l2=config.ease_l2),
             knn=ItemKNN.fit(history, day, shrinkage=config.knn_shrinkage),
             recent=RecentPopularity.fit(history, day, half_life_days=config.half_life_days).scores,

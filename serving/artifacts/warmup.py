@@ -136,7 +136,9 @@ class _Records:
             return self.requests[name][np.arange(batch) % len(self.requests[name])]
         if name in self.packed:
             column = tf.TensorSpec([None], spec.dtype)
-            return np.stack([self._values(one, column, batch) for one in self.packed[name]], axis=1)
+            columns = [self._values(one, column, batch) for one in self.packed[name]]
+            empty = missing_values(np.dtype(spec.dtype.as_numpy_dtype), (batch, 0))
+            return np.stack(columns, axis=1) if columns else empty
         if name == "examples":
             return self._examples(batch)
         if name in ("ranking_features", "retrieval_features"):

@@ -309,8 +309,10 @@ def score(
     filters: Filters | None = None,
     *,
     why: bool = False,
+    max_unknown_ids: float = 0.5,
+    max_unseen: float = 0.5,
 ) -> int:
-    """Recommend products to many customers, into a file.
+    """Recommend products to many customers, into a file, with a summary beside it, OUT.summary.json.
 
     Args:
         recommender: What `load` returned.
@@ -319,20 +321,28 @@ def score(
         top: How many products per customer at most.
         filters: Narrow the result.
         why: Add a column with the sentence that says why; slow, some 15 to 30 recommendations a second.
+        max_unknown_ids: The share of customers whom the models may not know.
+        max_unseen: The share of a column's words that the models may never have seen.
 
     Returns:
         How many recommendations were written.
 
     Raises:
-        InputError: An id, a file or a filter has problems.
+        InputError: An id, a file or a filter has problems, or too much is unknown; nothing is written then.
     """
+    from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.insights.explanations import Explainer
-    from nextbest.serving.scoring import check_output, score
+    from nextbest.serving.scoring import check_output, score, write_summary
 
     check_output(Path(out))
     ids, request = _read_customers(recommender, customers, filters)
+    report = describe_input(recommender, ids, request)
+    source = Path(customers) if isinstance(customers, str | Path) else recommender.folder
+    check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
     explainer = Explainer(recommender) if why else None
-    return score(recommender, ids, request, Path(out), top, filters, explainer=explainer)
+    written = score(recommender, ids, request, Path(out), top, filters, explainer=explainer)
+    write_summary(Path(out), report, written)
+    return written
 
 
 def _begin_step(progress: Callable[[str], object] | None) -> Callable[[str], Progress]:

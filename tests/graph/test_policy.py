@@ -35,7 +35,7 @@ PRODUCTS = {
 
 def policy(*rules: dict[str, Any]) -> SuitabilityPolicy:
     rules = tuple(Rule.model_validate({"reason": "because", **rule}) for rule in rules)
-    return SuitabilityPolicy(PolicyConfig(rules=rules, risk_column="risk", category_column="group"), PRODUCTS)
+    return SuitabilityPolicy(PolicyConfig(rules=rules, risk_column="risk", category_column="group"), PRODUCTS, 3)
 
 
 def mask(*rules: dict[str, Any]) -> list[list[int]]:
@@ -83,7 +83,7 @@ def test_a_customer_is_compared_with_a_fixed_value() -> None:
 
 def test_a_boolean_is_1_or_0() -> None:
     config = PolicyConfig(rules=(Rule(customer="consent", op="==", value=True, reason="no consent"),))
-    bound = SuitabilityPolicy(config, PRODUCTS)
+    bound = SuitabilityPolicy(config, PRODUCTS, 3)
     consent = {"consent": numbers(1, 0, NAN)}
     assert bound.suitable_array(consent, np.arange(3))[:, 0].tolist() == [True, False, False]
 
@@ -95,7 +95,8 @@ def test_an_infinity_is_missing(value: float) -> None:
         bound = policy({"customer": "age", "op": op, "product": "min_age"})
         assert not bound.suitable_array({"age": numbers(value)}, np.arange(1)).any()
     config = PolicyConfig(rules=(Rule(customer="age", op=">=", product="min_age", reason="too young"),))
-    assert SuitabilityPolicy(config, {"min_age": numbers(value)}).suitable_array(CUSTOMERS, np.arange(2)).all()
+    bound = SuitabilityPolicy(config, {"min_age": numbers(value)}, 1)
+    assert bound.suitable_array(CUSTOMERS, np.arange(2)).all()
 
 
 def test_every_rule_must_hold() -> None:
@@ -166,16 +167,14 @@ def test_wishes_differ_within_a_batch() -> None:
 
 
 def test_filters_without_their_column_pass_everything() -> None:
-    bound = SuitabilityPolicy(PolicyConfig(), PRODUCTS)
+    bound = SuitabilityPolicy(PolicyConfig(), PRODUCTS, 3)
     assert bound.at_most_risk(tf.constant([0.0, NAN])).numpy().all()
     assert bound.in_categories(tf.constant([["horses"], [""]])).numpy().all()
     assert bound.in_categories(tf.constant([["horses"], [""]])).shape == (2, 3)
 
 
-def test_a_catalogue_without_columns_needs_its_size() -> None:
-    assert SuitabilityPolicy(PolicyConfig(), {}, num_products=7).suitable({}, 2).shape == (2, 7)
-    with pytest.raises(ValueError, match="give num_products"):
-        SuitabilityPolicy(PolicyConfig(), {})
+def test_a_catalogue_may_have_no_columns() -> None:
+    assert SuitabilityPolicy(PolicyConfig(), {}, 7).suitable({}, 2).shape == (2, 7)
 
 
 class Exported(tf.Module):

@@ -78,14 +78,44 @@ def test_a_raw_request_is_encoded_as_the_snapshot_is(tables: Tables, day: int, r
         assert_same(single, {name: values[row : row + 1] for name, values in expected.items()})
 
 
-def test_unknown_products_are_ignored(tiny: tuple[Encoders, Snapshot]) -> None:
+def of_bob(tiny: tuple[Encoders, Snapshot], products: list[str], days: list[int]) -> dict[str, Array]:
+    """Return the encoded query of Bob, had he these products of these days."""
     encoders, snapshot = tiny
     request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB]))
-    request["held_products"] = np.array([["bitcoin", "fund", "card"]], object)
-    request["held_days"] = np.array([[99, 50, 80]])
-    encoded = encode(encoders.query_encoder(), request)
-    assert encoded["held"].tolist() == [[NO_PRODUCT, FUND]]  # of the first two
-    assert encoded["held_age"].tolist() == [[0, 50]]
+    for name in ("held", "recent"):
+        request[f"{name}_products"] = np.array([products], object)
+        request[f"{name}_days"] = np.array([days], np.int64)
+    return encode(encoders.query_encoder(), request)
+
+
+def test_unknown_products_are_ignored(tiny: tuple[Encoders, Snapshot]) -> None:
+    encoded = of_bob(tiny, ["bitcoin", "fund", "", "card"], [99, 50, 0, 80])
+    assert encoded["held"].tolist() == [[FUND, CARD]]  # there is room for two
+    assert encoded["held_age"].tolist() == [[50, 20]]
+
+
+@pytest.mark.parametrize(
+    ("products", "days"),
+    [
+        (["card", "fund"], [80, 50]),
+        (["card", "card", "fund"], [80, 70, 50]),
+        (["card"] * 20 + ["fund"] * 20, [80] * 20 + [50] * 20),
+        (["card", "fund", "card", "fund"], [80, 50, 99, 99]),
+    ],
+)
+def test_a_product_that_is_named_twice_is_held_once(
+    tiny: tuple[Encoders, Snapshot], products: list[str], days: list[int]
+) -> None:
+    encoded = of_bob(tiny, products, days)
+    assert encoded["held"].tolist() == [[CARD, FUND]]  # the first place counts, in the request's order
+    assert encoded["held_age"].tolist() == [[20, 50]]
+
+
+@given(st.lists(st.sampled_from(["card", "fund", "loan", "bitcoin", ""]), max_size=12))
+def test_what_is_held_is_a_set(tiny: tuple[Encoders, Snapshot], products: list[str]) -> None:
+    known = [product for product in dict.fromkeys(products) if product in tiny[0].product_ids]
+    found = of_bob(tiny, products, [])["held"][0]
+    assert [tiny[0].product_ids[place] for place in found if place != NO_PRODUCT] == known[:2]
 
 
 def test_a_day_after_the_request_is_today(tiny: tuple[Encoders, Snapshot]) -> None:
@@ -95,22 +125,15 @@ def test_a_day_after_the_request_is_today(tiny: tuple[Encoders, Snapshot]) -> No
     assert encode(encoders.query_encoder(), request)["recent_age"].tolist() == [[0]]
 
 
-@pytest.mark.parametrize(
-    ("days", "ages"),
-    [
-        ([[]], [[0, 0]]),  # days that are left out are the day of the request
-        ([[80]], [[20, 0]]),
-        ([[80, 50, 10, 5]], [[20, 50]]),  # days without a product are dropped
-    ],
-)
-def test_days_may_be_fewer_or_more_than_products(
-    tiny: tuple[Encoders, Snapshot], days: list[list[int]], ages: list[list[float]]
-) -> None:
-    encoders, snapshot = tiny
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB]))
-    request["held_products"] = np.array([["card", "fund"]], object)
-    request["held_days"] = np.array(days, np.int64)
-    assert encode(encoders.query_encoder(), request)["held_age"].tolist() == ages
+def test_days_that_are_left_out_are_the_day_of_the_request(tiny: tuple[Encoders, Snapshot]) -> None:
+    assert of_bob(tiny, ["card", "fund"], [])["held_age"].tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("days", [[80], [80, 50, 10]])
+def test_days_and_products_of_different_number_are_refused(tiny: tuple[Encoders, Snapshot], days: list[int]) -> None:
+    message = f"held_products has 2 and held_days has {len(days)}; name one day for each, or none"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        of_bob(tiny, ["card", "fund"], days)
 
 
 def test_empty_lists_are_an_anonymous_customer(tiny: tuple[Encoders, Snapshot]) -> None:

@@ -91,3 +91,19 @@ def test_parallel_lists() -> None:
     wrong = tf.constant([example(left=2, right=2), example(middle=2), example(left=1, middle=1, right=2)])
     with pytest.raises(tf.errors.InvalidArgumentError, match="example 2 differ in length: left has 1, right has 2"):
         function(examples=wrong)
+
+
+def test_days_are_as_many_as_products_or_left_out() -> None:
+    specs = input_specs("held_products", "held_days", "as_of_day")
+    function = examples_signature(lambda parsed: parsed, specs, {"as_of_day": 9}).get_concrete_function()
+
+    def example(products: list[bytes], days: list[int]) -> bytes:
+        lists = {"held_products": {"bytes_list": {"value": products}}, "held_days": {"int64_list": {"value": days}}}
+        feature = {name: tf.train.Feature(**values) for name, values in lists.items()}
+        return tf.train.Example(features={"feature": feature}).SerializeToString()
+
+    found = function(examples=tf.constant([example([b"a", b"b"], [1, 2]), example([b"c"], []), example([], [])]))
+    assert found["held_days"].numpy().tolist() == [[1, 2], [9, 9], [9, 9]]
+    message = "example 1 differ in length: held_products has 2, held_days has 1"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        function(examples=tf.constant([example([], []), example([b"a", b"b"], [1])]))

@@ -16,6 +16,9 @@ def serialize(features: Mapping[str, Any]) -> bytes:
     lists = {}
     for name, values in features.items():
         values = np.atleast_1d(values)
+        products = features.get(f"{name.removesuffix('days')}products")
+        if name.endswith("_days") and products is not None and len(values):
+            values = values[products != ""]
         if values.dtype.kind in "OU":
             lists[name] = tf.train.Feature(bytes_list={"value": [word.encode() for word in values if word]})
         elif values.dtype.kind == "f":
@@ -29,10 +32,6 @@ def serialize(features: Mapping[str, Any]) -> bytes:
 def examples(request: Features) -> Any:
     """Return one tf.Example per customer, the lists cut to what is no padding."""
     batch = len(request["as_of_day"])
-    rows = []
-    for customer in range(batch):
-        row = {name: values[customer] for name, values in request.items()}
-        for name in ("held", "recent"):
-            row[f"{name}_days"] = row[f"{name}_days"][row[f"{name}_products"] != ""]
-        rows.append(serialize(row))
-    return tf.constant(rows)
+    return tf.constant(
+        [serialize({name: values[customer] for name, values in request.items()}) for customer in range(batch)]
+    )

@@ -166,7 +166,8 @@ class TestScore:
             "4",
             "--json",
         )
-        assert json.loads(done.out) == {"customers": 400, "recommendations": len(scored), "out": str(out)}
+        summary = json.loads(done.out)
+        assert (summary["customers"], summary["recommendations"], summary["out"]) == (400, len(scored), str(out))
         table = pd.read_parquet(out)
         assert list(table.columns) == list(scored.columns)
         for name, values in scored.items():
@@ -231,8 +232,14 @@ class TestScore:
             return tmp_path / name
 
         strange, out = file("strange.csv", region="Atlantis", credit_score="NaN"), tmp_path / "out.csv"
-        done = run_nextbest("score", "--models", trained.models, "--customers", strange, "--out", out, "--top", "3")
+        arguments = ("score", "--models", trained.models, "--customers", strange, "--out", out, "--top", "3")
+        refused = run_nextbest(*arguments)
+        assert refused.code == 2 and "column 'region': 8 of 8 values are words that the models never saw" in refused.err
+        assert not out.exists()
+        done = run_nextbest(*arguments, "--max-unseen", "1")
         assert done.code == 0, done.err
+        assert "region: 8 values that the models never saw (for example 'Atlantis'; they know" in done.out
+        assert "credit_score: 8 missing" in done.out
         found = pd.read_csv(out)
         ids, request = requests_from_file(recommender, file("missing.csv", region="", credit_score=""))
         missing = recommendation_table(ids, recommender.recommend(request, 3)).to_pandas()
@@ -247,6 +254,55 @@ class TestScore:
         known = requests_for_ids(recommender, ids[1:])
         for name in ("held_products", "held_days", "recent_products", "recent_days"):
             np.testing.assert_array_equal(request[name][1:], known[name])
+
+    @pytest.mark.parametrize(
+        ("spoil", "says"),
+        [
+            (
+                lambda rows: rows.assign(customer_id="K" + rows["customer_id"]),
+                "8 of 8 customers are unknown to the export",
+            ),
+            (
+                lambda rows: rows.assign(segment=rows["segment"].str.upper()),
+                "column 'segment': 8 of 8 values are words",
+            ),
+        ],
+    )
+    def test_most_of_a_file_must_be_known(
+        self, trained: Trained, people: Path, tmp_path: Path, spoil: Any, says: str
+    ) -> None:
+        file, out = tmp_path / "strange.csv", tmp_path / "out.csv"
+        spoil(pd.read_csv(people, dtype=str, keep_default_na=False).head(8)).to_csv(file, index=False)
+        refused = run_nextbest("score", "--models", trained.models, "--customers", file, "--out", out)
+        assert (refused.code, says in refused.err) == (2, True)
+        assert [path.name for path in tmp_path.iterdir()] == ["strange.csv"]
+
+    def test_blanks_change_nothing(self, trained: Trained, people: Path, tmp_path: Path) -> None:
+        rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(8)
+        found = []
+        for name, spoil in (("plain", str), ("padded", lambda value: f" {value}  ")):
+            file, out = tmp_path / f"{name}.csv", tmp_path / f"{name}_out.csv"
+            rows.map(spoil).to_csv(file, index=False)
+            assert run_nextbest("score", "--models", trained.models, "--customers", file, "--out", out).code == 0
+            found.append(out.read_text())
+        assert found[0] == found[1]
+
+    def test_a_summary_lies_beside_the_scores(self, trained: Trained, people: Path, tmp_path: Path) -> None:
+        rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(8)
+        rows["customer_id"] = ["new", *rows["customer_id"][1:]]
+        rows["income"] = ["1e9", "", *rows["income"][2:]]
+        rows["region"] = ["Atlantis", *rows["region"][1:]]
+        file, out = tmp_path / "people.csv", tmp_path / "out.parquet"
+        rows.to_csv(file, index=False)
+        done = run_nextbest("score", "--models", trained.models, "--customers", file, "--out", out, "--json")
+        assert done.code == 0, done.err
+        summary = json.loads((tmp_path / "out.parquet.summary.json").read_text())
+        assert json.loads(done.out) == summary | {"out": str(out)}
+        assert summary["recommendations"] == len(pd.read_parquet(out))
+        assert (summary["customers"], summary["unknown_ids"], summary["unknown_id"]) == (8, 1, "new")
+        columns = {column["column"]: column for column in summary["columns"]}
+        assert (columns["income"]["missing"], columns["income"]["out_of_range"]) == (1, 1)
+        assert (columns["region"]["unseen"], columns["region"]["example"]) == (1, "Atlantis")
 
     @pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
     def test_a_bad_file_is_refused(self, trained: Trained, people: Path, tmp_path: Path, bad: BadFile) -> None:

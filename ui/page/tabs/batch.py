@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from nextbest.data.errors import InputError
 from nextbest.serving.formatting import format_probability, format_similarity
+from nextbest.serving.input_report import InputLimits, InputReport, check_input, describe_input
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
@@ -94,10 +95,11 @@ class BatchTab:
                 progress((done, total), desc="Scoring", unit="customers")
 
             def score_and_show(data: VersionData) -> Updates:
-                out, customers, written = score_file(data, Path(path), int(top), FORMATS[file_format], advance)
-                count = alert("good", f"{customers:,} customers scored:", f"{written:,} recommendations.")
+                out, report, written = score_file(data, Path(path), int(top), FORMATS[file_format], advance)
+                count = alert("good", f"{report.customers:,} customers scored:", f"{written:,} recommendations.")
+                notes = Markup("").join(alert("info", "Please check:", f"{line}.") for line in report.lines())
                 first_rows = preview(data, out, shared.config.preview_rows)
-                return self._show(Markup("{}{}").format(count, first_rows), str(out))
+                return self._show(Markup("{}{}{}").format(count, notes, first_rows), str(out))
 
             try:
                 return shared.current.ask(score_and_show)
@@ -120,7 +122,7 @@ class BatchTab:
 
 def score_file(
     data: VersionData, path: Path, top: int, ending: str, advance: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Path, int, int]:
+) -> tuple[Path, InputReport, int]:
     """Score a file into a new one of the upload folder.
 
     Args:
@@ -131,12 +133,14 @@ def score_file(
         advance: Called with the number of scored customers, and of all.
 
     Returns:
-        The file, how many customers were scored, and how many recommendations were written.
+        The file, what was strange about the customers, and how many recommendations were written.
 
     Raises:
-        InputError: With all problems of the file.
+        InputError: With all problems of the file, or since too much in it is unknown.
     """
     ids, requests = requests_from_file(data.recommender, path)
+    report = describe_input(data.recommender, ids, requests)
+    check_input(report, InputLimits(), path)
     done = 0
 
     def count(customers: int) -> None:
@@ -147,7 +151,7 @@ def score_file(
     # Gradio serves files of its temporary folder, which is the page's own (see `ui.page.server`).
     out = Path(tempfile.mkdtemp(dir=upload_folder())) / f"recommendations{ending}"
     written = score(data.recommender, ids, requests, out, top, Filters(), count)
-    return out, len(ids), written
+    return out, report, written
 
 
 def upload_folder() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nextbest.data.errors import InputError
 from nextbest.ui.page.tabs.batch import preview, score_file
 from nextbest.ui.page.version_data import (
     VersionData,
@@ -22,13 +23,20 @@ def test_a_batch_is_shown_as_it_was_written(data: VersionData, trained: Trained,
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
         for ending, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
-            out, customers, written = score_file(
+            out, report, written = score_file(
                 data, tmp_path / "customers.csv", 3, ending, lambda *progress: seen.append(progress)
             )
             table = read(out)
-            assert (customers, written, out.suffix) == (5, len(table), ending)
+            assert (report.customers, written, out.suffix) == (5, len(table), ending)
             assert out.is_relative_to(tmp_path)
             shown = preview(data, out, 4)
             assert shown.count('scope="row"') == min(4, written)
             assert str(table["customer_id"][0]) in shown
-    assert seen == [(5, 5)] * 2
+    assert seen == [(5, 5)] * 2 and not report.unknown_ids
+
+
+def test_a_file_of_strangers_is_refused(data: VersionData, trained: Trained, tmp_path: Path) -> None:
+    rows = known_customers(trained.config.parent).head(5)
+    rows.assign(customer_id=[f"X{row}" for row in range(5)]).to_csv(tmp_path / "customers.csv", index=False)
+    with pytest.raises(InputError, match="5 of 5 customers are unknown to the export, which has ids like 'C000001'"):
+        score_file(data, tmp_path / "customers.csv", 3, ".csv")

@@ -1,0 +1,126 @@
+"""What the tables and the windows tell before anything is trained: that there is something to learn and to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.dataset import Array, Dataset, Features
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.snapshot import Snapshot, take_snapshot
+from nextbest.data.windows import EPOCH, Window, Windows, labels
+from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.pipeline.config import RunConfig
+from nextbest.retrieval.examples import why_no_examples
+
+__all__ = ["check_tables"]
+
+_MOST_CUSTOMERS = 10_000
+"""So many customers, evenly drawn, show whether the rules leave anything to anybody."""
+
+
+def check_tables(toml: Path, config: RunConfig, dataset: Dataset, windows: Windows, selection: Window | None) -> None:
+    """Refuse tables from which nothing could be trained or measured.
+
+    Args:
+        toml: The config's file, for people.
+        config: The config.
+        dataset: All rows; of the test window's only whether there are any is seen.
+        windows: How time is cut.
+        selection: The window that chooses the retriever's epochs, if there is one.
+
+    Raises:
+        InputError: With all that is wrong, each with the window that it is about.
+    """
+    named = {f"ranking window {place}": window for place, window in enumerate(windows.ranking, start=1)}
+    if selection is not None:
+        named["window that chooses the epochs"] = selection
+    if windows.measured:
+        named["test window"] = windows.test
+    problems = [*_windows_without_acquisitions(config, dataset, named)]
+    first = min(window.cutoff for window in named.values())
+    table = config.data.interactions.path
+    if why := why_no_examples(dataset.until(first), first, config.data.windows, config.retrieval):
+        what = f"there is nothing to learn from up to {EPOCH + timedelta(first)}: {why[0]}"
+        problems.append(Problem(table, None, None, what, why[1]))
+    snapshot = take_snapshot(dataset.until(windows.test.cutoff), windows.test.cutoff, config.data.windows)
+    if why_not := _nothing_suits(config.data.policy, snapshot):
+        remedy = "correct the rules, or the columns that they compare"
+        problems.append(Problem(str(toml), "data.policy.rules", None, why_not, remedy))
+    if problems:
+        raise InputError(problems)
+
+
+def _windows_without_acquisitions(
+    config: RunConfig, dataset: Dataset, windows: Mapping[str, Window]
+) -> Iterator[Problem]:
+    for name, window in windows.items():
+        if not len(labels(dataset, dataset.until(window.cutoff), window)):
+            what = _nothing_acquired(name, window, dataset)
+            yield Problem(config.data.interactions.path, None, None, what, _OTHER_WINDOWS)
+
+
+_OTHER_WINDOWS = (
+    "set data.windows.test_cutoff to another day, or change data.windows.ranking_windows or horizon_days, so that each "
+    "window has some; or check interactions.acquire"
+)
+
+
+def _nothing_acquired(name: str, window: Window, dataset: Dataset) -> str:
+    first, last = window.dates
+    acquired = dataset.interactions.acquisitions.day
+    dates = [str(np.datetime64(int(day), "D")) for day in (acquired.min(), acquired.max())]
+    return (
+        f"nobody acquires a new product after {first} until {last}, the {name}; acquisitions run from {dates[0]} to "
+        f"{dates[1]}"
+    )
+
+
+def _nothing_suits(policy: PolicyConfig, snapshot: Snapshot) -> str | None:
+    """Say which rule leaves no product to anybody, or that all rules together do."""
+    if not policy.rules:
+        return None
+    customers = _some(snapshot.customers)
+    each = {rule: _suits_somebody(PolicyConfig(rules=(rule,)), customers, snapshot) for rule in policy.rules}
+    for rule, suits in each.items():
+        if not suits:
+            return f"the rule {rule.reason!r} leaves no product to anybody: {_compared(rule, customers, snapshot)}"
+    if not _suits_somebody(policy, customers, snapshot):
+        return "the rules together leave no product to anybody, though each alone leaves some"
+    return None
+
+
+def _some(customers: Features) -> Features:
+    size = len(next(iter(customers.values()), []))
+    rows = np.linspace(0, size - 1, min(size, _MOST_CUSTOMERS)).astype(int)
+    return {name: values[rows] for name, values in customers.items()}
+
+
+def _suits_somebody(policy: PolicyConfig, customers: Features, snapshot: Snapshot) -> bool:
+    bound = SuitabilityPolicy(policy, snapshot.products, len(snapshot.available))
+    size = max(1, len(next(iter(customers.values()), [])))
+    chunks = np.array_split(np.arange(size), -(-size // 1000))
+    return any((bound.suitable_array(customers, rows) & snapshot.available).any() for rows in chunks)
+
+
+def _compared(rule: Rule, customers: Features, snapshot: Snapshot) -> str:
+    sides = []
+    if rule.customer is not None:
+        sides.append(f"customers' {rule.customer} is {_range(customers[rule.customer])}")
+    if rule.product is not None:
+        sides.append(f"products' {rule.product} is {_range(snapshot.products[rule.product])}")
+    if rule.value is not None:
+        sides.append(f"the value is {rule.value}")
+    return ", ".join(sides)
+
+
+def _range(values: Array) -> str:
+    if values.dtype.kind == "f":
+        known = values[~np.isnan(values)]
+        return f"{known.min():g} to {known.max():g}" if len(known) else "missing everywhere"
+    words = sorted({value for value in values if value})
+    return ", ".join(map(repr, words[:3])) + (", …" if len(words) > 3 else "") if words else "missing everywhere"
