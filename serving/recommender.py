@@ -15,6 +15,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.graph.served_inputs import missing_values
+from nextbest.serving.arguments import as_number, as_words
 from nextbest.serving.artifacts.assets import (
     ASSETS,
     CUSTOMERS,
@@ -53,6 +54,16 @@ class Filters:
     """The product categories wanted; none means all."""
     exclude: Sequence[str] = ()
     """Product ids that must not come back."""
+
+    def __post_init__(self) -> None:
+        """Take what is meant: '3' for 3, a single category for a list of one.
+
+        Raises:
+            InputError: Something cannot be meant.
+        """
+        object.__setattr__(self, "max_risk", as_number("max_risk", self.max_risk))
+        for name in ("categories", "exclude"):
+            object.__setattr__(self, name, as_words(name, getattr(self, name)))
 
     def arrays(self, batch: int) -> Features:
         """Return the filters as inputs of a request of `batch` customers."""

@@ -11,6 +11,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.data.tables.load import read_customers
 from nextbest.graph.served_inputs import HISTORY_INPUTS, SERVED_INPUTS, missing_values
+from nextbest.serving.arguments import as_ids
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
@@ -50,10 +51,14 @@ def check_filters(recommender: Recommender, filters: Filters) -> None:
 def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
     """Return the raw requests of customers whom the export's snapshot knows.
 
+    Args:
+        recommender: The loaded export.
+        ids: Customer ids, [num_customers]; whole numbers are their digits.
+
     Raises:
         InputError: It does not know one of them.
     """
-    customers = recommender.customers()
+    customers, ids = recommender.customers(), as_ids("customers", ids)
     rows = customers.positions(ids)
     if (rows < 0).any():
         unknown = [str(found) for found in ids[rows < 0]]

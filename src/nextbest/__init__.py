@@ -277,7 +277,7 @@ def load(models: str | Path, backend: str = "local", client: str | Path | None =
 
 @explain_missing_packages()
 def recommend(
-    recommender: Recommender, customers: Sequence[str] | str | Path, top: int = 5, filters: Filters | None = None
+    recommender: Recommender, customers: Sequence[str | int] | str | Path, top: int = 5, filters: Filters | None = None
 ) -> pa.Table:
     """Recommend products to some customers.
 
@@ -294,16 +294,18 @@ def recommend(
     Raises:
         InputError: An id, the file or a filter has problems.
     """
+    from nextbest.serving.arguments import as_count
     from nextbest.serving.scoring import recommendation_table
 
+    most = as_count("top", top)
     ids, request = _read_customers(recommender, customers, filters)
-    return recommendation_table(ids, recommender.recommend(request, top, filters))
+    return recommendation_table(ids, recommender.recommend(request, most, filters))
 
 
 @explain_missing_packages()
 def score(
     recommender: Recommender,
-    customers: Sequence[str] | str | Path,
+    customers: Sequence[str | int] | str | Path,
     out: str | Path,
     top: int = 10,
     filters: Filters | None = None,
@@ -330,17 +332,19 @@ def score(
     Raises:
         InputError: An id, a file or a filter has problems, or too much is unknown; nothing is written then.
     """
+    from nextbest.serving.arguments import as_count
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.insights.explanations import Explainer
     from nextbest.serving.scoring import check_output, score, write_summary
 
+    most = as_count("top", top)
     check_output(Path(out))
     ids, request = _read_customers(recommender, customers, filters)
     report = describe_input(recommender, ids, request)
     source = Path(customers) if isinstance(customers, str | Path) else recommender.folder
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
     explainer = Explainer(recommender) if why else None
-    written = score(recommender, ids, request, Path(out), top, filters, explainer=explainer)
+    written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
     write_summary(Path(out), report, written)
     return written
 
@@ -357,16 +361,15 @@ def _begin_step(progress: Callable[[str], object] | None) -> Callable[[str], Pro
 
 
 def _read_customers(
-    recommender: Recommender, customers: Sequence[str] | str | Path, filters: Filters | None
+    recommender: Recommender, customers: Sequence[str | int] | str | Path, filters: Filters | None
 ) -> tuple[Any, Any]:
     """Return ids and raw requests, once the filters have been checked."""
-    import numpy as np
-
+    from nextbest.serving.arguments import as_ids
     from nextbest.serving.requests import check_filters, requests_for_ids, requests_from_file
 
     if filters is not None:
         check_filters(recommender, filters)
     if isinstance(customers, str | Path):
         return requests_from_file(recommender, Path(customers))
-    ids = np.asarray(customers, object)
+    ids = as_ids("customers", customers)
     return ids, requests_for_ids(recommender, ids)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.components import Component
 from gradio.events import api
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError, Problem
+from nextbest.serving.arguments import as_count, as_id, as_ids, as_number, as_words
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
@@ -93,20 +93,21 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
 
     @show_errors
     def recommend(
-        customer_id: str,
-        top: int = config.default_products,
-        max_risk: float | None = None,
-        categories: list[str] | None = None,
-        exclude: list[str] | None = None,
+        customer_id: str | int,
+        top: int | float | str | None = config.default_products,
+        max_risk: float | str | None = None,
+        categories: list[str] | str | None = None,
+        exclude: list[str] | str | None = None,
     ) -> dict[str, Any]:
         """Recommend to a customer; the answer is that of `nextbest recommend --json --explain`."""
+        most = as_count("top", top, config.max_products)
+        wanted, unwanted = as_words("categories", categories), as_words("exclude", exclude)
+        filters = Filters(as_number("max_risk", max_risk), wanted, unwanted)
+        ids = as_ids("customer_id", [customer_id])
 
         def answer(data: VersionData) -> dict[str, Any]:
-            filters = Filters(max_risk, tuple(categories or ()), tuple(exclude or ()))
             check_filters(data.recommender, filters)
-            request = data.request(SelectedCustomer(customer_id))
-            ids = np.array([customer_id], object)
-            most = _check_top(top, config.max_products)
+            request = data.request(SelectedCustomer(ids[0]))
             (found,) = recommendations_as_json(data.recommender, ids, request, most, filters, explain=True)
             return found
 
@@ -115,22 +116,23 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     @show_errors
     def profile(customer_id: str) -> dict[str, Any]:
         """Describe a customer compared with the segment, with what is held."""
-        return current.ask(lambda data: _as_json(data.profiles.profile(data.request(SelectedCustomer(customer_id)))))
+        customer = SelectedCustomer(as_id("customer_id", customer_id))
+        return current.ask(lambda data: _as_json(data.profiles.profile(data.request(customer))))
 
     @show_errors
     def explain(customer_id: str, product_id: str, stage: str = "ranking") -> dict[str, Any]:
         """Explain a product's score ('ranking') or similarity ('retrieval') for a customer."""
+        customer, product = SelectedCustomer(as_id("customer_id", customer_id)), as_id("product_id", product_id)
 
         def answer(data: VersionData) -> dict[str, Any]:
-            request = data.request(SelectedCustomer(customer_id))
-            return _as_json(data.explainer.explain(request, product_id, _check_stage(stage)))
+            return _as_json(data.explainer.explain(data.request(customer), product, _check_stage(stage)))
 
         return current.ask(answer)
 
     @show_errors
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
-        most = _check_top(int(top), config.max_products)
+        most = as_count("top", top, config.max_products)
         return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format])[0]))
 
     for function in (recommend, profile, explain):
@@ -147,12 +149,6 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
         concurrency_limit=config.batch_concurrency,
         concurrency_id=BATCHES,
     )
-
-
-def _check_top(top: int, most: int) -> int:
-    if not 1 <= top <= most:
-        raise InputError([Problem("top", None, None, f"{top} products cannot be recommended", f"give 1 to {most}")])
-    return top
 
 
 def _check_stage(stage: str) -> Stage:

@@ -61,6 +61,13 @@ def test_recommend_by_name_with_filters(client: Client) -> None:
     assert all(product["product"]["risk_level"] <= 2 for product in found["products"])
 
 
+def test_arguments_of_other_types_mean_what_they_say(client: Client) -> None:
+    expected = client.predict(customer_id="C000017", top=3, max_risk=2, categories=["fund"], api_name="/recommend")
+    for given in ({"top": 3.0}, {"top": "3"}, {"max_risk": "2"}, {"categories": "fund"}, {"customer_id": " C000017 "}):
+        asked = {"customer_id": "C000017", "top": 3, "max_risk": 2, "categories": ["fund"], **given}
+        assert client.predict(**asked, api_name="/recommend") == expected
+
+
 def test_profile(client: Client, recommender: Recommender) -> None:
     answer = ask(client, "C000017", name="/profile")
     assert len(answer["attributes"]) == len(recommender.customer_columns)
@@ -90,8 +97,14 @@ def test_score(client: Client, people: Path, file_format: str, read: Any) -> Non
     ("name", "given", "says"),
     [
         ("/recommend", ("no-one", 5, None, None, None), "there is no customer 'no-one'"),
-        ("/recommend", ("C000017", 0, None, None, None), "0 products cannot be recommended"),
+        ("/recommend", ("C000017", 0, None, None, None), "top = 0 cannot be used; give 1 to"),
+        ("/recommend", ("C000017", None, None, None, None), "top = None cannot be used; give 1 to"),
+        ("/recommend", (None, 5, None, None, None), "customer_id = None cannot be used; give an id"),
+        ("/recommend", (1, 5, None, None, None), "there is no customer '1'"),
+        ("/recommend", (9223372036854000001, 5, None, None, None), "there is no customer '9223372036854000001'"),
+        ("/recommend", ("C000017", 5, "low", None, None), "max_risk = 'low' cannot be used"),
         ("/recommend", ("C000017", 5, None, ["yachts"], None), "there is no category 'yachts'"),
+        ("/recommend", ("C000017", 5, None, "yachts", None), "there is no category 'yachts'"),
         ("/profile", ("no-one",), "there is no customer 'no-one'"),
         ("/explain", ("C000017", "P9", "ranking"), "there is no product 'P9'"),
         ("/explain", ("C000017", "P0001", "guessing"), "give ranking or retrieval"),
