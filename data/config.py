@@ -153,8 +153,18 @@ class EntityConfig(TableConfig):
 
 
 class InteractionsConfig(TableConfig):
-    """The table of dated interactions."""
+    """The table of dated interactions, or of snapshots of what is held."""
 
+    kind: Literal["events", "snapshots"] = "events"
+    """events: a row says what happened. snapshots: the rows of a customer and a day say what is held then; what appears
+    since the customer's last ones was acquired, what disappears was given up. What the first snapshots of all hold was
+    held before, and is no acquisition. Without a row nothing is known, and what was held goes on."""
+    products: tuple[str, ...] = ()
+    """Of snapshots with a row per customer and day: the columns, one per product and named like it, that say whether it
+    is held, as patterns such as "ind_*"."""
+    held: str | None = None
+    """Of snapshots with a row per customer, day and product: the column with 1 or an amount above 0 where it is held.
+    Without it each row says so."""
     customer_id: str = "customer_id"
     """The column with the customer's id."""
     product_id: str = "product_id"
@@ -179,9 +189,15 @@ class InteractionsConfig(TableConfig):
     """What is done with rows whose customer or product is not in its table: refused, or left out and counted."""
 
     @model_validator(mode="after")
-    def _events_are_disjoint(self) -> InteractionsConfig:
+    def _settings_belong_together(self) -> InteractionsConfig:
         if self.event == "?":
             raise ValueError("event: this question of `nextbest schema` waits for an answer; see the comment above it")
+        if self.kind == "snapshots" and (self.event or self.weight):
+            raise ValueError("snapshots have neither event nor weight: what happened follows from them; remove it")
+        if self.kind == "events" and (self.products or self.held):
+            raise ValueError('products and held are of snapshots; set kind = "snapshots", or remove them')
+        if self.products and self.held:
+            raise ValueError("products is for a column per product, held for a row per product; remove one of them")
         lists = {name: getattr(self, name) or () for name in ("acquire", "release", "interest", "refuse", "ignore")}
         for first, second in combinations(lists, 2):
             if both := sorted(set(lists[first]) & set(lists[second])):

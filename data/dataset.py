@@ -16,6 +16,7 @@ import numpy.typing as npt
 __all__ = [
     "ACQUIRE",
     "ALWAYS",
+    "HELD",
     "RELEASE",
     "SIGNAL",
     "Array",
@@ -31,8 +32,9 @@ Features = dict[str, Array]
 """Column -> values, [num_rows]. Numbers, booleans (1/0) and dates (days since 1970-01-01) are float32 with NaN for
 missing; categories, texts and ids are objects holding str, with '' for missing."""
 
-ACQUIRE, RELEASE, SIGNAL = 1, 2, 0
-"""Kinds of interaction: comes to hold, ceases to hold, any other."""
+ACQUIRE, RELEASE, SIGNAL, HELD = 1, 2, 0, 3
+"""Kinds of interaction: comes to hold, ceases to hold, shows interest, is first seen to hold (since when is not known,
+so it is no acquisition)."""
 ALWAYS = np.iinfo(np.int32).min
 """The day of a row without `as_of`: it has always held."""
 
@@ -114,7 +116,7 @@ class Interactions:
     day: Array
     """Days since 1970-01-01, int32, [num_interactions]."""
     kind: Array
-    """ACQUIRE, RELEASE or SIGNAL, int8, [num_interactions]."""
+    """ACQUIRE, RELEASE, SIGNAL or HELD, int8, [num_interactions]."""
     weight: Array
     """Non-negative weight, float32, [num_interactions]."""
 

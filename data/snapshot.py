@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nextbest.data.config import WindowsConfig
-from nextbest.data.dataset import ACQUIRE, SIGNAL, Array, Dataset, Features, Interactions
+from nextbest.data.dataset import HELD, RELEASE, SIGNAL, Array, Dataset, Features, Interactions
 from nextbest.data.padding import lists_by_row
 
 __all__ = ["NO_PRODUCT", "History", "Snapshot", "holdings_at", "new_acquisitions", "take_snapshot"]
@@ -65,7 +65,7 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
     num_customers, num_products = len(dataset.customers), len(dataset.products)
     held = _held_pairs(dataset, day)
     recent = dataset.interactions.between(day - windows.recent_days, day)
-    recent = _last_event_per_pair(recent, num_products)
+    recent = _last_event_per_pair(recent[recent.kind != HELD], num_products)
     return Snapshot(
         day=day,
         customers=dataset.customers.at(day),
@@ -104,11 +104,11 @@ def _last_event_per_pair(events: Interactions, num_products: int) -> Interaction
 
 
 def _held_pairs(dataset: Dataset, day: int) -> Interactions:
-    """Return the acquisitions at or before `day` that no later release ended, one per pair held."""
+    """Return what made each pair held that is held at `day`: its last acquisition, or that it was first seen so."""
     past = dataset.interactions[: np.searchsorted(dataset.interactions.day, day, side="right")]
     past = past[past.kind != SIGNAL]
     last = _last_event_per_pair(past, len(dataset.products))
-    return last[last.kind == ACQUIRE]
+    return last[last.kind != RELEASE]
 
 
 def _holdings_matrix(pairs: Interactions, shape: tuple[int, int]) -> sp.csr_matrix:

@@ -22,7 +22,6 @@ from nextbest.data.config import (
     NotationConfig,
     PolicyConfig,
     Role,
-    Rule,
     input_name_problem,
 )
 from nextbest.data.errors import InputError, Problem, quote_value
@@ -38,16 +37,14 @@ from nextbest.data.tables.columns import (
 )
 from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.notation import NotationQuestion, date_formats, find_notation
-from nextbest.data.tables.parse import distinct_strings, parse_numbers
+from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
 from nextbest.data.tables.read import read_file
+from nextbest.data.tables.snapshots import pattern_of
 from nextbest.data.tables.words import EVENT_KINDS, EventKind, is_named, kind_of_event, plain
 
-__all__ = ["EventQuestion", "FoundColumn", "Inference", "Question", "infer_config", "suggest_rules"]
+__all__ = ["EventQuestion", "FoundColumn", "Inference", "Question", "infer_config"]
 
 Kind = Literal["customers", "products"]
-_BOUNDS: dict[str, tuple[Literal[">=", "<="], str]] = {
-    "min": (">=", "below"), "minimum": (">=", "below"), "max": ("<=", "above"), "maximum": ("<=", "above")
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,8 @@ class Inference:
     """What the files say, as far as they do."""
 
     config: DataConfig
-    """Without policy rules (`suggest_rules` has some) and with the default windows; where there is a question, with
-    the likeliest answer."""
+    """Without policy rules (`suggest_rules` has some) and with the default windows; where there is a question, with the
+    likeliest answer."""
     columns: tuple[FoundColumn, ...]
     doubts: tuple[str, ...]
     questions: tuple[Question, ...]
@@ -234,6 +231,34 @@ class _Finder:
             self.problems.append(self._no_date(path, columns))
         return min(dated, key=lambda column: not is_named(column.name, "time"), default=None)
 
+    def product_columns(self, columns: Sequence[Column], events: Sequence[Column]) -> tuple[Column, list[str]] | None:
+        """Return the products' id column and the interactions' columns that are named like ids; None without such.
+
+        They are snapshots with a column per product.
+        """
+        names = {column.name for column in events if column.values(parse_booleans) is not None}
+        found = [(column, names & column.known) for column in columns if column.complete]
+        product, named = max(found, key=lambda pair: len(pair[1]), default=(None, set[str]()))
+        if product is None or len(named) < max(2, DOUBTFUL * len(product.known)):
+            return None
+        return product, [column.name for column in events if column.name in named]
+
+    def snapshots(
+        self, customer: Column, timestamp: Column, names: Sequence[str], elsewhere: frozenset[str]
+    ) -> dict[str, Any]:
+        """Return the settings of snapshots with a column per product, but for their path."""
+        _, notation, _ = self.with_notation("interactions", [timestamp], elsewhere)
+        self.note("interactions", customer, "customer_id")
+        self.note("interactions", timestamp, "timestamp")
+        self.found.append(FoundColumn("interactions", f"{names[0]} to {names[-1]}", "products", 1.0, "0 or 1"))
+        return {
+            "kind": "snapshots",
+            "customer_id": customer.name,
+            "timestamp": timestamp.name,
+            "products": pattern_of(names, customer.table.header),
+            **_notation_settings(notation),
+        }
+
     def interactions(
         self, customer: Column, product: Column, timestamp: Column, rest: Sequence[Column], elsewhere: frozenset[str]
     ) -> dict[str, Any]:
@@ -311,17 +336,24 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
     sure = frozenset(
         column.formats[0] for column in (*ours, *theirs, *events) if len(column.formats) == 1 and column.complete
     )
+    wide = finder.product_columns(theirs, events)
+    if wide is not None:  # the customers' columns may stand in the same file
+        ours = [column for column in ours if column.name not in wide[1]]
+        events = [column for column in events if column.name not in wide[1]]
     customer, customer_reference = finder.key("customers", ours, events)
     rest = [column for column in events if column is not customer_reference]
-    product, product_reference = finder.key("products", theirs, rest)
+    product, product_reference = (wide[0], None) if wide else finder.key("products", theirs, rest)
     rest = [column for column in rest if column is not product_reference]
     timestamp = finder.timestamp(interactions, rest)
-    if not (customer and customer_reference and product and product_reference and timestamp):
+    if not (customer and customer_reference and product and timestamp):
         raise InputError(finder.problems)
     customer_entity = finder.entity("customers", customer, ours, customers, sure)
     product_entity = finder.entity("products", product, theirs, products, sure)
     rest = [column for column in rest if column is not timestamp]
-    acts = finder.interactions(customer_reference, product_reference, timestamp, rest, sure)
+    if product_reference is None:
+        acts = finder.snapshots(customer_reference, timestamp, wide[1] if wide else (), sure)
+    else:
+        acts = finder.interactions(customer_reference, product_reference, timestamp, rest, sure)
     faults = {column: input_name_problem(column) for column in customer_entity.columns}
     finder.problems += [
         Problem(str(customers), column, None, f"it is a feature, {fault}", "")
@@ -341,27 +373,6 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
         segment=_first_named(customer_entity, "category", "segment"),
     )
     return Inference(config, tuple(finder.found), tuple(finder.doubts), tuple(finder.questions))
-
-
-def suggest_rules(config: DataConfig) -> list[Rule]:
-    """Return the policy rules that the names of number columns suggest, such as income >= min_income."""
-    ours = _plain_numbers(config.customers)
-    rules = []
-    for name, product in _plain_numbers(config.products).items():
-        for bound, (op, side) in _BOUNDS.items():
-            if customer := ours.get(name.removeprefix(bound)) if name.startswith(bound) else None:
-                reason = f"the customer's {customer} is {side} the product's {product}"
-                rules.append(Rule(customer=customer, op=op, product=product, reason=reason))
-    risk = config.policy.risk_column
-    willing = next((name for name in ours.values() if is_named(name, "risk")), None)
-    if risk and willing:
-        reason = f"the product's {risk} is above the customer's {willing}"
-        rules.append(Rule(customer=willing, op=">=", product=risk, reason=reason))
-    return rules
-
-
-def _plain_numbers(entity: EntityConfig) -> dict[str, str]:
-    return {plain(name): name for name, column in entity.columns.items() if column.role == "number"}
 
 
 def _notation_settings(notation: NotationConfig) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from nextbest.data.tables.parse import (
 )
 from nextbest.data.tables.raw_table import RawTable, report_rows
 from nextbest.data.tables.read import read_file, read_table
+from nextbest.data.tables.snapshots import matching_columns, snapshot_interactions
 
 __all__ = ["load_dataset", "read_customers"]
 
@@ -122,19 +123,27 @@ def _load_interactions(
 ) -> Interactions | None:
     """Return the interactions; None where a table or column is missing, which has then been reported."""
     source = config.interactions
-    keys = [source.customer_id, source.product_id, source.timestamp]
-    wanted = keys + [name for name in (source.event, source.weight) if name]
+    is_wide = bool(source.products)
+    keys = [source.customer_id, source.timestamp, *([] if is_wide else [source.product_id])]
+    wanted = keys + [name for name in (source.event, source.weight, source.held) if name]
     try:
-        table = read_table(source, folder, wanted)
+        # Of a pattern the columns are only known once the file is read.
+        table = read_table(source, folder, None if is_wide else wanted)
     except InputError as error:
         problems.extend(error.problems)
         return None
     missing = _missing_columns(table, wanted)
+    if is_wide and not matching_columns(source.products, table.header, keys):
+        what = f"no column matches products = {list(source.products)}"
+        missing.append(Problem(table.file, None, None, what, f"the file has {', '.join(map(repr, table.header))}"))
     problems.extend(missing)
-    entities = ((source.customer_id, customers, config.customers), (source.product_id, products, config.products))
+    drop = source.unknown == "drop"
+    entities = {source.customer_id: (customers, config.customers)}
+    if source.kind == "events":
+        entities[source.product_id] = (products, config.products)
     positions = [
-        parse_references(table, column, known.ids, of.path, problems, source.unknown == "drop")
-        for column, known, of in entities
+        parse_references(table, column, known.ids, of.path, problems, drop)
+        for column, (known, of) in entities.items()
         if known is not None and column in table
     ]
     if missing:
@@ -142,20 +151,29 @@ def _load_interactions(
     day = _required_days(table, source.timestamp, problems)
     kind, is_read = _kinds(table, source, problems)
     weight = _weights(table, source.weight, problems)
-    if len(positions) < len(entities):
+    if len(positions) < len(entities) or products is None:
         return None
-    customer, product = positions
-    is_known = (customer >= 0) & (product >= 0)
-    if source.unknown == "drop" and not is_known.all():
-        strangers, unknown_products = customer < 0, product < 0
+    if source.kind == "snapshots":
+        found = snapshot_interactions(table, source, positions[0], day, products, config.products.path, problems)
+        return _known_and_sorted(table.file, found, np.ones(len(found), bool), positions[0] < 0, problems)
+    found = Interactions(positions[0], positions[1], day, kind, weight)
+    return _known_and_sorted(table.file, found, is_read, positions[0] < 0, problems)
+
+
+def _known_and_sorted(
+    file: str, found: Interactions, is_read: Array, strangers: Array, problems: list[Problem]
+) -> Interactions:
+    """Leave out what is not read, and what is of unknown customers or products, which is told; sort by day."""
+    known = (found.customer >= 0) & (found.product >= 0)
+    if not problems and (strangers.any() or not known.all()):
         logging.getLogger(__name__).warning(
-            "%s: left out %d of %d rows: %d of unknown customers, %d of unknown products",
-            *(table.file, np.sum(~is_known), len(table), np.sum(strangers), np.sum(unknown_products)),
+            "%s: left out %d rows of unknown customers, and %d of unknown products",
+            *(file, np.sum(strangers), np.sum(found.product < 0)),
         )
-    if not problems and not (is_known & is_read & (kind == ACQUIRE)).any():
+    if not problems and not (known & is_read & (found.kind == ACQUIRE)).any():
         what = "no acquisition of a known customer and product is left"
-        problems.append(Problem(table.file, None, None, what, "check the ids and interactions.acquire"))
-    interactions = Interactions(customer, product, day, kind, weight)[is_known & is_read]
+        problems.append(Problem(file, None, None, what, "check the ids and interactions.acquire"))
+    interactions = found[known & is_read]
     order = np.lexsort((interactions.kind, interactions.product, interactions.customer, interactions.day))
     return interactions[order]
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from nextbest.data.config import DataConfig, Rule
 from nextbest.data.files import write_text
-from nextbest.data.tables.infer_config import Question, suggest_rules
+from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
+from nextbest.data.tables.suggest_rules import suggest_rules
 
 __all__ = ["to_toml", "write_toml"]
 

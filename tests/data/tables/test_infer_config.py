@@ -18,8 +18,9 @@ from nextbest.data.config import (
     WindowsConfig,
 )
 from nextbest.data.errors import InputError
-from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config, suggest_rules
+from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config
 from nextbest.data.tables.load import load_dataset
+from nextbest.data.tables.suggest_rules import suggest_rules
 from nextbest.data.tables.write_config import to_toml, write_toml
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 100, 30
@@ -196,6 +197,13 @@ def test_suggested_rules_hold_once_their_marks_are_removed(tmp_path: Path) -> No
         ("age", "<=", "maximum age"),
         ("risk_tolerance", ">=", "risk_level"),
     ]
+    words = config.products.columns | {"Mindesteinkommen": ColumnConfig(role="number")}
+    products = config.products.model_copy(update={"columns": words})
+    ours = config.customers.columns | {"Einkommen": ColumnConfig(role="number")}
+    german = config.model_copy(
+        update={"products": products, "customers": config.customers.model_copy(update={"columns": ours})}
+    )
+    assert ("Einkommen", ">=", "Mindesteinkommen") in [(r.customer, r.op, r.product) for r in suggest_rules(german)]
     before, suggested = to_toml(config).split("Remove the # of those that hold.\n")
     uncommented = before + "\n".join(line.removeprefix("#").strip() for line in suggested.splitlines())
     rules = DataConfig.model_validate(tomllib.loads(uncommented)["data"]).policy.rules

@@ -408,7 +408,7 @@ def test_rows_of_unknown_ids_may_be_left_out(
     config = config.model_copy(update={"interactions": source})
     monkeypatch.setattr(logging.getLogger("nextbest"), "handlers", [caplog.handler])
     assert len(load_dataset(config, tmp_path).interactions) == 4
-    assert "left out 2 of 6 rows: 1 of unknown customers, 1 of unknown products" in caplog.text
+    assert "left out 1 rows of unknown customers, and 1 of unknown products" in caplog.text
     write_bank(tmp_path, interactions="customer_id,product_id,timestamp,event\nC9,loan,2023-01-03,open\n")
     assert "no acquisition of a known customer and product is left" in problems_of(config, tmp_path)[0].what
 
