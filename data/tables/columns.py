@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from nextbest.data.config import ColumnConfig, Role
 from nextbest.data.dataset import Array
 from nextbest.data.errors import Problem, quote_value
-from nextbest.data.tables.dates import parse_dates
+from nextbest.data.tables.dates import guess_date_formats, parse_dates
 from nextbest.data.tables.notation import NEARLY_ALL
 from nextbest.data.tables.parse import parse_booleans, parse_numbers
 from nextbest.data.tables.raw_table import MISSING, RawTable
@@ -88,9 +89,15 @@ class Column:
 
     def values(self, parse: Callable[[RawTable, str, list[Problem]], Array]) -> Array | None:
         """Return the values, NaN where missing or bad, [num_rows], or None where too many of them are bad."""
-        if not self.known or self.share(parse) < NEARLY_ALL:
-            return None
-        return parse(self.table, self.name, [])
+        found = parse(self.table, self.name, [])
+        good = np.count_nonzero(~np.isnan(found))
+        return found if self.known and good >= NEARLY_ALL * np.count_nonzero(self.is_known[self.codes]) else None
+
+    @property
+    def may_be_dates(self) -> bool:
+        """Whether the values are dates by type, or texts in a notation of dates."""
+        kind = self.table.columns[self.name].type
+        return bool(self.formats) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)
 
     def days(self, table: RawTable, name: str, problems: list[Problem]) -> Array:
         """Read dates in the column's own notation."""
@@ -120,7 +127,8 @@ def find_as_of(key: Column, columns: Sequence[Column]) -> Column | None:
     candidates = []
     for column in columns:
         named = is_named(column.name, "as_of")
-        days = column.values(column.days) if column.complete and (named or repeats) else None
+        wanted = column.complete and (named or repeats) and column.may_be_dates
+        days = column.values(column.days) if wanted else None
         if days is not None and (named or _tells_apart(key.codes, days)):
             candidates.append(column)
 
@@ -142,7 +150,7 @@ def role_of(column: Column, num_entities: int) -> ColumnConfig:
         return ColumnConfig(role="category")
     if column.values(parse_booleans) is not None and column.known not in ({"0"}, {"1"}):
         return ColumnConfig(role="boolean")
-    if column.values(column.days) is not None:
+    if column.may_be_dates and column.values(column.days) is not None:
         return ColumnConfig(role="date")
     is_code = is_named(column.name, "code") or any(map(_LEADING_ZERO.fullmatch, column.known))
     values = None if is_code else column.values(column.numbers)
@@ -161,10 +169,11 @@ def lost_role(column: Column, role: Role) -> list[str]:
     """Say of a column of words that most of its values are numbers, dates or booleans."""
     if role not in ("category", "text") or not column.known or is_named(column.name, "code"):
         return []
+    known = column.is_known[column.codes]
     for name, parse in (("numbers", column.numbers), ("dates", column.days), ("booleans", parse_booleans)):
-        values = parse(column.table, column.name, [])
-        good = ~np.isnan(values)
-        known = column.is_known[column.codes]
+        if name == "dates" and not guess_date_formats(pa.array(sorted(column.known)), DOUBTFUL):
+            continue
+        good = ~np.isnan(parse(column.table, column.name, []))
         if DOUBTFUL < np.count_nonzero(good & known) / np.count_nonzero(known) < NEARLY_ALL:
             strange = column.strings[column.codes[np.argmax(known & ~good)]]
             return [f"most values are {name}, but not all ({quote_value(strange)}), so it is taken for {role}"]

@@ -47,6 +47,8 @@ _KNOWN = (
     "mm/yyyy", "mm.yyyy", "yyyymm", "epoch_s", "epoch_ms",
 )  # fmt: skip
 """The notations that a column is tried for."""
+_LIKE_A_DATE = r"^\d{1,4}[-./ ](?:\d{1,4}|[A-Za-z]{3})|^\d{6,14}$"
+"""What all of them begin with, which is tried first."""
 _MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 _CENTURY_STARTS = 69
 """A year of two digits from here on is of the last century, as POSIX has it."""
@@ -305,7 +307,8 @@ def guess_date_formats(texts: pa.Array, share: float) -> tuple[str, ...]:
         share: How many of them must be dates.
     """
     fitting = {}
-    for date_format in _KNOWN:
+    alike = np.count_nonzero(to_bool(pc.match_substring_regex(texts, _LIKE_A_DATE)))
+    for date_format in _KNOWN if alike >= share * len(texts) > 0 else ():
         days = days_from_texts(texts, date_format).days
         first = _FIRST_EPOCH_DAY if date_format in _EPOCHS else _FIRST_DAY
         good = np.count_nonzero((days >= first) & (days <= _LAST_DAY))

@@ -35,7 +35,6 @@ from nextbest.data.tables.columns import (
     role_of,
     share_of,
 )
-from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.notation import NotationQuestion, date_formats, find_notation
 from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
 from nextbest.data.tables.read import read_file
@@ -225,8 +224,7 @@ class _Finder:
 
     def timestamp(self, path: Path, columns: Sequence[Column]) -> Column | None:
         """Return the interactions' column of dates; None, having said why, where none is one."""
-        dated = [column for column in columns if column.complete and column.formats]
-        dated += [column for column in columns if column.complete and column.values(parse_dates) is not None]
+        dated = [column for column in columns if column.complete and column.may_be_dates]
         if not dated:
             self.problems.append(self._no_date(path, columns))
         return min(dated, key=lambda column: not is_named(column.name, "time"), default=None)

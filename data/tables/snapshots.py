@@ -36,10 +36,16 @@ def matching_columns(patterns: Sequence[str], header: Sequence[str], but: Sequen
 
 def pattern_of(names: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
     """Return a pattern that matches these columns of a header and no other, or else the columns."""
+    begins, ends = _shared_start(names), _shared_start([name[::-1] for name in names])[::-1]
+    for pattern in (f"{begins}*", f"{begins}*{ends}"):
+        if pattern.strip("*") and matching_columns([pattern], header) == list(names):
+            return (pattern,)
+    return tuple(names)
+
+
+def _shared_start(names: Sequence[str]) -> str:
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    shared = "".join(letters[0] for letters in alike)
-    pattern = (f"{shared}*",)
-    return pattern if shared and matching_columns(pattern, header) == list(names) else tuple(names)
+    return "".join(letters[0] for letters in alike)
 
 
 def snapshot_interactions(

@@ -49,8 +49,10 @@ _KINDS: dict[str, EventKind] = {word: kind for kind, words in _EVENTS.items() fo
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae"})
 
 _NAMES = {
-    "customer": r".*(customer|client|cust|user|person|holder|member|kunde|cliente|persona|zakaznik|klient)s?.*",
-    "product": r".*(product|item|asset|fund|offer|policytype|produkt|artikel|angebot|producto|vyrobek).*|isin|sku",
+    "customer": r"(id|num|nr|no|cod)?(customer|client|cust|user|person|policyholder|holder|member|kunde|kunden|cliente"
+    r"|persona|zakaznik|klient)(id|no|nr|num|number|nummer|key|code|cislo)?|ncodpers",
+    "product": r"(id|num|nr|no|cod)?(product|item|asset|fund|offer|policytype|produkt|artikel|producto|vyrobek)"
+    r"(id|no|nr|num|number|nummer|key|code|cislo)?|isin|sku",
     "time": r".*(date|time|datum|zeit|fecha).*|(day|tag|dia|den|cas|ts|when|wann|month|monat|mes|mesic)",
     "as_of": r"(as|valid|state)(of|from)(date|day)?|snapshot(date|day)?|stand|stichtag|gultigab|platnostod",
     "event": r"(event|transaction|movement|operation)?(event|kind|type|action|movement|operation)|vorgang|ereignis"

@@ -16,6 +16,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.tables.infer_config import infer_config
 from nextbest.data.tables.load import load_dataset
+from nextbest.data.tables.snapshots import pattern_of
 
 PRODUCTS = ("card", "fund", "loan")
 KINDS = {ACQUIRE: "acquire", RELEASE: "release", HELD: "held"}
@@ -178,6 +179,14 @@ def test_the_last_snapshot_is_what_is_held(tmp_path: Path, held: dict[tuple[str,
             last = max(month for name, month in held if name == who)
             found = {dataset.products.ids[place][0] for place in snapshot.holdings[row].indices}
             assert found == set(held[who, last])
+
+
+def test_a_pattern_matches_the_products_alone() -> None:
+    names = ["ind_card_fin", "ind_loan_fin"]
+    assert pattern_of(names, ["id", *names]) == ("ind_*",)
+    assert pattern_of(names, ["id", *names, "ind_new"]) == ("ind_*_fin",)
+    assert pattern_of(names, ["id", *names, "ind_new_fin"]) == tuple(names)
+    assert pattern_of(["card", "loan"], ["id", "card", "loan"]) == ("card", "loan")
 
 
 def test_schema_recognises_a_column_per_product(tmp_path: Path) -> None:
