@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import date
 from itertools import combinations
 from keyword import iskeyword
@@ -67,8 +68,11 @@ _INPUT_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
 def input_name_problem(column: str) -> str | None:
-    """Return why a customers' column cannot be an input of the exported model, with the remedy; None if it can."""
-    if column in REQUEST_INPUTS:
+    """Return why a customers' column cannot be an input of the exported model, with the remedy; None if it can.
+
+    TensorFlow takes names that differ in case alone for one, and calls a signature's functions with `self`.
+    """
+    if column.lower() in (*REQUEST_INPUTS, "self"):
         return "which is the name of an input of the exported model; rename it"
     if not _INPUT_NAME.fullmatch(column) or iskeyword(column):
         rule = "a letter from a to z first, then letters, digits and _"
@@ -296,7 +300,14 @@ class DataConfig(SettingsModel):
 
     def _clashes(self) -> list[str]:
         faults = {column: input_name_problem(column) for column in self.customers.columns}
-        return [f"customers has a column {column!r}, {fault}" for column, fault in faults.items() if fault]
+        problems = [f"customers has a column {column!r}, {fault}" for column, fault in faults.items() if fault]
+        alike = Counter(column.lower() for column in self.customers.columns)
+        return problems + [
+            f"customers has {count} columns called {name!r} but for the case, which the exported model takes for one; "
+            "rename them"
+            for name, count in alike.items()
+            if count > 1
+        ]
 
     def _role(self, table: Literal["customers", "products"], column: str) -> Role | None:
         entity: EntityConfig = getattr(self, table)

@@ -8,7 +8,7 @@ What the files leave open is a question, and what looks wrong a doubt.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -172,10 +172,14 @@ class _Finder:
         self.note(kind, key, "id")
         features = [column for column in features if column.name != key.name]
         as_of = find_as_of(key, features)
-        roles = {}
+        roles: dict[str, ColumnConfig] = {}
         for column in features:
             if column is as_of:
                 self.note(kind, column, "as_of")
+                continue
+            if kind == "customers" and (fault := _name_problem(column.name, roles)):
+                self.note(kind, column, "unused")
+                self.doubts.append(f"{kind}, {column.name!r}: left out, {fault}")
                 continue
             described = role_of(column, len(key.known))
             setting = {"date": "date_format", "number": "decimal"}.get(described.role)
@@ -352,14 +356,6 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
         acts = finder.snapshots(customer_reference, timestamp, wide[1] if wide else (), sure)
     else:
         acts = finder.interactions(customer_reference, product_reference, timestamp, rest, sure)
-    faults = {column: input_name_problem(column) for column in customer_entity.columns}
-    finder.problems += [
-        Problem(str(customers), column, None, f"it is a feature, {fault}", "")
-        for column, fault in faults.items()
-        if fault
-    ]
-    if finder.problems:
-        raise InputError(finder.problems)
     config = DataConfig(
         customers=customer_entity,
         products=product_entity,
@@ -371,6 +367,13 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
         segment=_first_named(customer_entity, "category", "segment"),
     )
     return Inference(config, tuple(finder.found), tuple(finder.doubts), tuple(finder.questions))
+
+
+def _name_problem(name: str, taken: Iterable[str]) -> str | None:
+    """Return why a customers' column cannot be an input beside those that are taken; None if it can."""
+    if other := next((other for other in taken if other.lower() == name.lower()), None):
+        return f"since the exported model would take it and {other!r} for one; rename it"
+    return input_name_problem(name)
 
 
 def _notation_settings(notation: NotationConfig) -> dict[str, Any]:

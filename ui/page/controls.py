@@ -60,7 +60,7 @@ class Controls:
         )
         self.appetite = gr.Radio(
             self._appetites(data),
-            value=_ANY,
+            value=_ANY if len(data.risks) else None,
             label="Appetite for risk",
             info="The suitability policy holds in any case.",
             visible=len(data.risks) > 0,
@@ -87,7 +87,9 @@ class Controls:
     def update(self, data: VersionData) -> dict[Component, Any]:
         """Return the controls with the choices of another version."""
         return {
-            self.appetite: gr.Radio(self._appetites(data), visible=len(data.risks) > 0),
+            self.appetite: gr.Radio(self._appetites(data), visible=True)
+            if len(data.risks)
+            else gr.Radio([], value=None, visible=False),
             self.categories: gr.Dropdown(self._categories(data), visible=bool(data.categories)),
             self.exclude: gr.Dropdown(self._products(data)),
         }

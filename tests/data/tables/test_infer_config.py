@@ -229,16 +229,20 @@ def test_names_and_texts_of_any_kind_survive_the_toml() -> None:
     assert DataConfig.model_validate(tomllib.loads(to_toml(config))["data"]) == config
 
 
-def test_all_features_that_can_be_no_inputs_are_named(tmp_path: Path) -> None:
+def test_features_that_can_be_no_inputs_are_left_out(tmp_path: Path) -> None:
     write_tables(tmp_path)
-    table = tmp_path / "customers.csv"
-    header, *rows = table.read_text().splitlines()
-    table.write_text("\n".join([f"{header},net income,k", *(f"{row},{number},1" for number, row in enumerate(rows))]))
-    with pytest.raises(InputError) as refused:
-        infer(tmp_path)
-    first, second = str(refused.value).splitlines()
-    assert "column 'net income': it is a feature, and no input of the exported model can have this name" in first
-    assert "column 'k': it is a feature, which is the name of an input" in second
+    for name in ("net income", "K", "self", "Income", "größe"):
+        replace_column(tmp_path, "customers", name, ["1", "2", "3"])
+    found = inferred(tmp_path)
+    assert not {"net income", "K", "self", "Income", "größe"} & found.config.customers.columns.keys()
+    doubts = "\n".join(found.doubts)
+    assert "customers, 'net income': left out, and no input of the exported model can have this name" in doubts
+    assert "customers, 'K': left out, which is the name of an input" in doubts
+    assert "customers, 'Income': left out, since the exported model would take it and 'income' for one" in doubts
+    columns = {"Income": ColumnConfig(role="number"), "K": ColumnConfig(role="number")}
+    customers = found.config.customers.model_copy(update={"columns": found.config.customers.columns | columns})
+    with pytest.raises(ValidationError, match=r"column 'K', which is the name[\s\S]*2 columns called 'income'"):
+        DataConfig.model_validate(found.config.model_dump() | {"customers": customers.model_dump()})
 
 
 def test_inference_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
