@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nextbest.data.config import (
+    ColumnConfig,
     DataConfig,
     EntityConfig,
     InteractionsConfig,
