@@ -8,7 +8,7 @@ BIN := .venv/bin
 # With it set, Python would compile TensorFlow's thousands of modules again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick ui lint lock docs
+.PHONY: run test quick zoo ui lint lock docs
 .DELETE_ON_ERROR:
 
 run: .venv/installed bank
@@ -28,7 +28,11 @@ test: lint
 quick: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not slow"
+	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not slow and not zoo"
+
+# All of tests/zoo: institutions of eight shapes, each from its tables to every surface.
+zoo: .venv/installed-dev
+	$(BIN)/pytest -q -m "zoo or not zoo" tests/zoo --durations=0 --durations-min=1
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

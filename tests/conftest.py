@@ -40,6 +40,7 @@ SLOW = (
     "tests/retrieval/test_training.py",
     "tests/retrieval/test_training_refresh.py",
     "tests/serving/store/test_push_faults.py",
+    "tests/zoo/",
 )
 """What trains or starts many processes. `make quick` leaves it out, and all that needs the shared run."""
 

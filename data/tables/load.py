@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
         InputError: with all problems of the file.
     """
     dated = [config.as_of] if config.as_of else []
-    table = read_file(path, [config.id, *dated, *config.columns])
+    table = _read_like(config, path, [config.id, *dated, *config.columns])
     problems = _missing_columns(table, [config.id, *_required(config)])
     features = _features(table, config.columns, problems)
     customers, day = np.zeros(0, object), np.full(len(table), ALWAYS, np.int32)
@@ -76,6 +77,14 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
         raise InputError(problems)
     newest = _newest_rows(customers, day)
     return customers[newest], {name: values[newest] for name, values in features.items()}
+
+
+def _read_like(config: EntityConfig, path: Path, wanted: Sequence[str]) -> RawTable:
+    """Read a file that writes its values as the trained table did, or with another delimiter and a decimal point."""
+    table = read_file(path, wanted, config.model_copy(update={"delimiter": None}))
+    if config.delimiter is None or table.notation.delimiter in (None, config.delimiter):
+        return table
+    return replace(table, notation=table.notation.model_copy(update={"decimal": None}))
 
 
 def _newest_rows(entities: Array, day: Array) -> Array:

@@ -453,6 +453,20 @@ def test_customers_to_serve_may_be_incomplete_and_unknown(tmp_path: Path) -> Non
     assert features["region"].tolist() == ["", ""]
 
 
+def test_customers_to_serve_write_values_as_in_training(tmp_path: Path) -> None:
+    german = {"delimiter": ";", "decimal": ",", "date_format": "dd.mm.yyyy"}
+    born = {"born": ColumnConfig(role="date")}
+    config = CUSTOMER_CONFIG.model_copy(update={**german, "columns": CUSTOMER_CONFIG.columns | born})
+    path = tmp_path / "new.csv"
+    for text in (
+        "customer_id;segment;income;born\nA;mass;1.234,5;31.12.2022\n",
+        "customer_id,segment,income,born\nA,mass,1234.5,2022-12-31\n",  # as the page's template is written
+    ):
+        path.write_text(text)
+        _, features = read_customers(config, path)
+        assert (features["income"][0], features["born"][0]) == (1234.5, NEW_YEAR_2023 - 1)
+
+
 def test_of_several_dated_rows_the_newest_is_served(tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text("customer_id,as_of,segment,income\nB,2024-02-01,new,2\nA,2024-01-01,only,5\nB,2024-01-01,old,1\n")
