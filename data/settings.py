@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,7 +90,7 @@ Settings = TypeVar("Settings", bound=BaseModel)
 def read_settings(
     settings: type[Settings], path: Path, if_missing: str, context: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Read a TOML file.
+    """Read a TOML file, in whose texts `${NAME}` stands for a variable of the environment.
 
     Args:
         settings: What it describes.
@@ -99,7 +101,11 @@ def read_settings(
     Raises:
         InputError: It is missing, is not valid TOML, or has problems; all of them are listed.
     """
-    return _validate(settings, _read_toml(path, if_missing), str(path), context)
+    problems: list[Problem] = []
+    content = _fill_in(_read_toml(path, if_missing), str(path), "", problems)
+    if problems:
+        raise InputError(problems)
+    return _validate(settings, content, str(path), context)
 
 
 def override_settings(settings: Settings, options: Mapping[str, Any]) -> Settings:
@@ -127,6 +133,25 @@ def _read_toml(path: Path, if_missing: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         what = f"this is not valid TOML: {error}"
     raise InputError([Problem(str(path), None, None, what, remedy)])
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def _fill_in(content: Any, file: str, place: str, problems: list[Problem]) -> Any:
+    """Return a TOML's content with the environment's values in it; what the environment lacks becomes a problem."""
+    if isinstance(content, dict):
+        inner = {key: f"{place}.{key}".removeprefix(".") for key in content}
+        return {key: _fill_in(value, file, inner[key], problems) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_fill_in(value, file, place, problems) for value in content]
+    if not isinstance(content, str):
+        return content
+    for name in _VARIABLE.findall(content):
+        if name not in os.environ:
+            what = f"the environment has no variable {name}"
+            problems.append(Problem(file, place, None, what, f"set it, or write the value in place of ${{{name}}}"))
+    return _VARIABLE.sub(lambda found: os.environ.get(found[1], ""), content)
 
 
 def _validate(

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.data.snapshot import take_snapshot
+from nextbest.data.tables.read import without_password
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.assets import (
@@ -40,7 +42,11 @@ from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
-__all__ = ["compose", "write_explanations"]
+__all__ = [
+    "compose",
+    "describe",
+    "write_explanations",
+]
 
 
 _EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent")
@@ -96,12 +102,17 @@ def _manifest(run: Run) -> dict[str, object]:
         "as_of_day": run.windows.test.cutoff,
         "horizon_days": run.horizon_days,
         "index": run.folder.read_json("retrieval", "index.json"),
-        "customers": run.config.data.customers.model_dump(),
+        "customers": describe(run.config.data.customers),
         "customer_order": list(run.config.data.customers.columns),  # which the keys of a JSON file lose
         "segment": run.config.data.segment,
-        "products": run.config.data.products.model_dump(),
+        "products": describe(run.config.data.products),
         "policy": run.config.data.policy.model_dump(),
     }
+
+
+def describe(entity: EntityConfig) -> dict[str, Any]:
+    """Return what a table means; of a database neither the password nor the query, which are none of a reader's."""
+    return entity.model_dump() | {"path": without_password(entity.path), "query": None}
 
 
 def _write_warmup(run: Run, servables: Mapping[str, Path], loaded: Mapping[str, Any], requests: Features) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.csv_file import read_csv
 from nextbest.data.tables.raw_table import RawTable, repeated_columns
 
-__all__ = ["digest_file", "digest_table", "is_url", "read_file", "read_sql", "read_table"]
+__all__ = ["digest_file", "digest_table", "is_url", "read_file", "read_sql", "read_table", "without_password"]
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET_ENDING = ".parquet"
@@ -212,6 +213,11 @@ def _first_line(error: Exception) -> str:
 def is_url(path: str) -> bool:
     """Whether a table's path is an SQLAlchemy URL."""
     return "://" in path
+
+
+def without_password(path: str) -> str:
+    """Return a table's path, of an SQLAlchemy URL without user and password."""
+    return re.sub(r"://[^/]*@", "://***@", path)
 
 
 def read_sql(

@@ -70,3 +70,23 @@ def test_renamed_keys_and_sections_are_all_refused_with_their_new_names(tmp_path
 def test_an_option_of_an_earlier_version_is_refused_with_its_new_name() -> None:
     with pytest.raises(InputError, match=r"'pans': .*; rename it to pots"):
         override_settings(Kitchen(), {"pans": 3})
+
+
+def test_the_environment_fills_in_what_a_toml_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Source(SettingsModel):
+        path: str
+        others: tuple[str, ...] = ()
+
+    toml = tmp_path / "x.toml"
+    toml.write_text('path = "postgresql://me:${BANK_PASSWORD}@${BANK_HOST}/bank"\nothers = ["${BANK_HOST}", "$HOME"]\n')
+    monkeypatch.setenv("BANK_HOST", "db")
+    with pytest.raises(InputError) as refused:
+        read_settings(Source, toml, "")
+    assert str(refused.value) == (
+        f"{toml}, setting 'path': the environment has no variable BANK_PASSWORD; set it, or write the value in place "
+        "of ${BANK_PASSWORD}"
+    )
+    monkeypatch.setenv("BANK_PASSWORD", "s3cret")
+    found = read_settings(Source, toml, "")
+    assert (found.path, found.others) == ("postgresql://me:s3cret@db/bank", ("db", "$HOME"))
+    assert "s3cret" not in toml.read_text()

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbest.pipeline.compose import write_explanations
+from nextbest.data.config import EntityConfig
+from nextbest.pipeline.compose import describe, write_explanations
 from nextbest.pipeline.run import Run, open_run
 from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
@@ -24,6 +25,13 @@ def with_export(trained: Trained, **changes: object) -> Run:
     run = open_run(trained.run, lambda what: lambda doing, share: None)
     export = run.config.export.model_copy(update=changes)
     return replace(run, config=run.config.model_copy(update={"export": export}))
+
+
+def test_an_export_says_nothing_of_how_a_database_is_reached() -> None:
+    entity = EntityConfig(path="postgresql://me:s3cret@db:5432/bank", query="SELECT secret FROM people", id="id")
+    described = describe(entity)
+    assert described["path"] == "postgresql://***@db:5432/bank" and "s3cret" not in str(described)
+    assert described["query"] is None and EntityConfig.model_validate(described).id == "id"
 
 
 @pytest.fixture(scope="module")
