@@ -136,6 +136,11 @@ class TableConfig(NotationConfig):
     folder); or an SQLAlchemy URL."""
     query: str | None = None
     """The SQL query, for an SQLAlchemy URL only."""
+    recorded_at: str | None = None
+    """The column with the day on which a row was recorded. Of a row that was dated back, or came late, this day counts,
+    since nothing was known of it before."""
+    lag_days: int = Field(0, ge=0)
+    """How many days after its date a row comes to be known, where no column says so: month-end files, for example."""
 
 
 class EntityConfig(TableConfig):
@@ -150,9 +155,12 @@ class EntityConfig(TableConfig):
 
     @model_validator(mode="after")
     def _keys_are_not_features(self) -> EntityConfig:
-        for key in (self.id, self.as_of):
+        for key in (self.id, self.as_of, self.recorded_at):
             if key in self.columns:
-                raise ValueError(f"column {key!r} is the id or as_of column and cannot be a feature too; remove it")
+                what = f"column {key!r} is the id, as_of or recorded_at column and cannot be a feature too"
+                raise ValueError(f"{what}; remove it")
+        if self.lag_days and not (self.as_of or self.recorded_at):
+            raise ValueError("lag_days counts from a row's date; name the as_of column")
         return self
 
 

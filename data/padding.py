@@ -31,19 +31,20 @@ def pad_to_shape(values: Array, shape: tuple[int, ...], padding: Any) -> Array:
     return np.pad(values, missing, constant_values=padding)
 
 
-def lists_by_row(values: Array, row: Array, num_rows: int, padding: int) -> Array:
+def lists_by_row(values: Array, row: Array, num_rows: int, padding: Any) -> Array:
     """Put each value into its row's list, in the given order.
 
     Args:
-        values: Whole numbers, [num_values].
+        values: Whole numbers or strings, [num_values].
         row: The row of each, ascending, [num_values].
         num_rows: How many lists there are.
         padding: What the shorter lists are filled up with.
 
     Returns:
-        int32, [num_rows, length of the longest list, at least 1].
+        int32 or object, [num_rows, length of the longest list, at least 1].
     """
     place = np.arange(len(row)) - np.searchsorted(row, row, side="left")
-    lists = np.full((num_rows, int(place.max(initial=0)) + 1), padding, np.int32)
+    kind = object if values.dtype == object else np.int32
+    lists = np.full((num_rows, int(place.max(initial=0)) + 1), padding, kind)
     lists[row, place] = values
     return lists

@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from nextbest.data.config import EntityConfig
-from nextbest.data.dataset import Array, Features
+from nextbest.data.dataset import Array, Features, positions_of
 from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.padding import lists_by_row
+from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.load import read_customers
+from nextbest.data.tables.parse import parse_ids
+from nextbest.data.tables.read import read_file
 from nextbest.graph.served_inputs import HISTORY_INPUTS, SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
-__all__ = ["check_filters", "requests_for_ids", "requests_from_file", "take"]
+__all__ = ["check_filters", "read_holdings", "requests_for_ids", "requests_from_file", "take"]
 
 
 def take(request: Features, rows: Array | slice) -> Features:
@@ -68,22 +72,73 @@ def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
     return take(customers.columns, rows)
 
 
-def requests_from_file(recommender: Recommender, path: Path) -> tuple[Array, Features]:
+def requests_from_file(
+    recommender: Recommender, path: Path, holdings: Path | None = None, rejected: list[Problem] | None = None
+) -> tuple[Array, Features]:
     """Read customers to be scored: columns from the file, holdings from the snapshot where it knows the id.
 
     Args:
         recommender: The loaded export.
-        path: A .csv, .csv.gz or .parquet file with the customers' columns.
+        path: A CSV or Parquet file with the customers' columns.
+        holdings: What they hold, in place of what the snapshot knows; see `read_holdings`.
+        rejected: See `read_customers`.
 
     Returns:
         The ids, object str, [num_customers], and the raw requests, [num_customers, ...].
 
     Raises:
+        InputError: With all problems of the files.
+    """
+    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    ids, features = read_customers(config, path, rejected)
+    columns = {name: features[name] for name in recommender.customer_columns}
+    histories = _histories(recommender.customers(), ids)
+    if holdings is not None:
+        histories |= read_holdings(recommender, holdings, ids)
+    return ids, columns | histories
+
+
+def read_holdings(recommender: Recommender, path: Path, ids: Array) -> Features:
+    """Read what customers hold: a row per holding, with the customer's id, `product_id` and perhaps the day, `since`.
+
+    Args:
+        recommender: The loaded export.
+        path: A CSV or Parquet file; the customer's column is called as in training.
+        ids: The customers; those of whom the file says nothing hold nothing, and rows of others are left out.
+
+    Returns:
+        `held_products` and `held_days`, [num_customers, any], the newest first.
+
+    Raises:
         InputError: With all problems of the file.
     """
-    ids, features = read_customers(EntityConfig.model_validate(recommender.manifest["customers"]), path)
-    columns = {name: features[name] for name in recommender.customer_columns}
-    return ids, columns | _histories(recommender.customers(), ids)
+    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    needed = [config.id, "product_id"]
+    table = read_file(path, [*needed, "since"], config.model_copy(update={"delimiter": None}))
+    missing = [
+        Problem(table.file, name, None, "the column is missing", f"the file has {', '.join(map(repr, table.header))}")
+        for name in needed
+        if name not in table
+    ]
+    if missing:
+        raise InputError(missing)
+    problems: list[Problem] = []
+    order_of_ids = np.argsort(ids)
+    customer = positions_of(parse_ids(table, config.id, problems), ids[order_of_ids])
+    product = parse_ids(table, "product_id", problems)
+    today = recommender.manifest["as_of_day"]
+    day = parse_dates(table, "since", problems) if "since" in table else np.full(len(table), np.nan)
+    if problems:
+        raise InputError(problems)
+    day = np.where(np.isnan(day), today, day).astype(np.int64)
+    kept = np.flatnonzero(customer >= 0)
+    whose = order_of_ids[customer[kept]]
+    order = np.lexsort((product[kept], -day[kept], whose))
+    rows, whose = kept[order], whose[order]
+    return {
+        "held_products": lists_by_row(product[rows], whose, len(ids), ""),
+        "held_days": lists_by_row(day[rows], whose, len(ids), 0),
+    }
 
 
 def _histories(customers: Table, ids: Array) -> Features:

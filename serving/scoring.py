@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ __all__ = [
     "recommendation_table",
     "score",
     "summary_path",
+    "write_rejects",
     "write_summary",
 ]
 
@@ -114,9 +115,17 @@ def summary_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.summary.json")
 
 
-def write_summary(out: Path, report: InputReport, written: int) -> None:
+def write_rejects(path: Path, rejected: Sequence[Problem]) -> None:
+    """Write the rows that were left out: file, what it is counted in, number, reason."""
+    with new_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "unit", "number", "reason"))
+        writer.writerows((problem.file, problem.unit, problem.row, problem.what) for problem in rejected)
+
+
+def write_summary(out: Path, report: InputReport, written: int, rejected: Sequence[Problem] = ()) -> None:
     """Write what was scored, and what was strange about it, beside the scores."""
-    summary = {**report.as_json(), "recommendations": written}
+    summary = {**report.as_json(), "rejected": len(rejected), "recommendations": written}
     write_text(summary_path(out), json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 

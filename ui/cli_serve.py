@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nextbest.data.errors import Problem
 from nextbest.ui.console import Json, Models, print_json, shown_progress
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def score(
             "and seconds for each by REST.",
         ),
     ] = False,
+    holdings: Annotated[
+        Path | None,
+        typer.Option(
+            "--holdings", help="What they hold: customer, product_id, since; in place of what the export knows."
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option("--rejects", help="Leave bad rows out, and write them into this CSV file.")
+    ] = None,
     max_unknown_ids: Annotated[
         float, typer.Option("--max-unknown-ids", min=0, max=1, help="The share of customers the models may not know.")
     ] = 0.5,
@@ -104,12 +114,13 @@ def score(
     """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.requests import requests_from_file
-    from nextbest.serving.scoring import check_output, score, write_summary
+    from nextbest.serving.scoring import check_output, score, write_rejects, write_summary
 
     check_output(out)
     with _recommender(models, backend, client) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
-        ids, requests = requests_from_file(recommender, customers)
+        rejected: list[Problem] | None = None if rejects is None else []
+        ids, requests = requests_from_file(recommender, customers, holdings, rejected)
         report = describe_input(recommender, ids, requests)
         check_input(report, InputLimits(max_unknown_ids, max_unseen), customers)
         with shown_progress(as_json) as progress:
@@ -121,10 +132,14 @@ def score(
                 show(f"{done:,}", done / max(len(ids), 1))
 
             written = score(recommender, ids, requests, out, top, filters, advance, explainer)
-    write_summary(out, report, written)
+    write_summary(out, report, written, rejected or ())
+    if rejects is not None:
+        write_rejects(rejects, rejected or ())
     if as_json:
-        print_json({**report.as_json(), "recommendations": written, "out": str(out)})
+        print_json({**report.as_json(), "rejected": len(rejected or ()), "recommendations": written, "out": str(out)})
         return
+    if rejected:
+        typer.echo(f"{len(rejected):,} rows were left out; {rejects} says why")
     for line in report.lines():
         typer.echo(line)
     typer.echo(f"wrote {written:,} recommendations to {out}")

@@ -49,8 +49,17 @@ class _Layout:
     header: tuple[str, ...]
 
 
-def read_csv(path: Path, wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
+def read_csv(
+    path: Path, wanted: Sequence[str] | None, notation: NotationConfig, misshapen: list[Problem] | None = None
+) -> RawTable:
     """Read the `wanted` columns of a UTF-8 file as text.
+
+    Args:
+        path: The file.
+        wanted: The columns; all by default.
+        notation: How values are written.
+        misshapen: Lines with more or fewer values than columns are left out and added here; without it they are
+            refused.
 
     Raises:
         InputError: the file is not such a table. All its misshapen lines are named; its cells are not looked at.
@@ -60,7 +69,9 @@ def read_csv(path: Path, wanted: Sequence[str] | None, notation: NotationConfig)
     header = layout.header
     if repeated := repeated_columns(str(path), [name for name in header if name], wanted):
         raise InputError(repeated)
-    columns = _parse(layout, wanted)
+    columns, layout = _parse(layout, wanted, misshapen is not None)
+    if misshapen is not None:
+        misshapen += _misshapen(layout)
     filled = _filled_rows(columns)
     rows = columns if filled.all() else columns.filter(pa.array(filled))
     if not rows.num_rows:
@@ -163,7 +174,8 @@ def _find_delimiter(text: str, wanted: Sequence[str] | None) -> str:
     return max(DELIMITERS, key=fitness)
 
 
-def _parse(layout: _Layout, wanted: Sequence[str] | None) -> pa.Table:
+def _parse(layout: _Layout, wanted: Sequence[str] | None, skip_misshapen: bool) -> tuple[pa.Table, _Layout]:
+    """Return the columns, and the layout by which they could be read."""
     # Columns go by position, so that names repeated among those that no one wants do no harm.
     path, header = layout.path, layout.header
     positions = [str(position) for position in range(len(header))]
@@ -179,7 +191,11 @@ def _parse(layout: _Layout, wanted: Sequence[str] | None) -> pa.Table:
                     skip_rows_after_names=1,
                     block_size=BLOCK_BYTES,
                 ),
-                parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=layout.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=(lambda row: "skip") if skip_misshapen else None,
+                ),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(positions, pa.large_string()),
                     strings_can_be_null=False,
@@ -188,12 +204,12 @@ def _parse(layout: _Layout, wanted: Sequence[str] | None) -> pa.Table:
             )
     except pa.ArrowInvalid as error:
         if _rows_end_in_a_delimiter(layout):
-            return _parse(replace(layout, header=(*header, "")), wanted)
+            return _parse(replace(layout, header=(*header, "")), wanted, skip_misshapen)
         raise _find_misshapen(layout, error) from error
     # A quote that is never closed swallows the rest of the file into a last cell, and Arrow lets it pass.
     if table.num_rows and "\n" in table[last][-1].as_py() and (line := _open_quote(layout)):
         raise _refuse(path, "a quote is opened here and never closed", 'close it, or write a quote as ""', line)
-    return table.select(list(kept)).rename_columns(list(kept.values()))
+    return table.select(list(kept)).rename_columns(list(kept.values())), layout
 
 
 def _rows_end_in_a_delimiter(layout: _Layout) -> bool:
@@ -204,25 +220,25 @@ def _rows_end_in_a_delimiter(layout: _Layout) -> bool:
 
 def _find_misshapen(layout: _Layout, error: pa.ArrowInvalid) -> InputError:
     """Find what Arrow stumbled over."""
-    path, width = layout.path, len(layout.header)
+    path = layout.path
     if "invalid UTF8" in str(error):
         return _find_bad_encoding(path)
     if "straddling" in str(error):
         what = f"a row is longer than {BLOCK_BYTES:,} bytes"
         return _refuse(path, what, "check for a quote that is not closed, and for missing line breaks")
-    ragged = [(line, len(found)) for line, found in _records(layout) if len(found) != width]
-    problems = [
-        Problem(
-            str(path),
-            None,
-            line,
-            f"{found} values where the header names {width} columns",
-            f"give each column one value, and put values that contain {layout.delimiter!r} in quotes",
-        )
-        for line, found in ragged[:EXAMPLES]
-    ]
-    problems += more_like_these(str(path), None, len(ragged))
+    ragged = list(_misshapen(layout))
+    problems = [*ragged[:EXAMPLES], *more_like_these(str(path), None, len(ragged))]
     return InputError(problems) if problems else _refuse(path, str(error), "fix the file")
+
+
+def _misshapen(layout: _Layout) -> Iterator[Problem]:
+    """Yield a problem for each record that has not one value for each column."""
+    width = len(layout.header)
+    remedy = f"give each column one value, and put values that contain {layout.delimiter!r} in quotes"
+    for line, record in _records(layout):
+        if len(record) != width:
+            what = f"{len(record)} values where the header names {width} columns"
+            yield Problem(str(layout.path), None, line, what, remedy)
 
 
 def _lines(layout: _Layout) -> Iterator[str]:
@@ -246,7 +262,9 @@ def _records(layout: _Layout) -> Iterator[tuple[int, list[str]]]:
 def _places(layout: _Layout, num_rows: int) -> Places:
     """Return the line on which each row starts; where the two readers see different rows, the rows' numbers."""
     try:
-        lines = np.fromiter((line for line, _ in islice(_records(layout), num_rows + 1)), np.int64)
+        width = len(layout.header)
+        kept = (line for line, record in _records(layout) if len(record) == width)
+        lines = np.fromiter(islice(kept, num_rows + 1), np.int64)
     except csv.Error:  # a cell is longer than the standard library's reader allows
         lines = np.zeros(0, np.int64)
     return ("line", lines) if len(lines) == num_rows else ("record", np.arange(1, num_rows + 1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig
+from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig, TableConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
 from nextbest.data.tables.dates import parse_dates
@@ -47,7 +47,7 @@ def load_dataset(config: DataConfig, folder: Path) -> Dataset:
     return Dataset(customers, products, interactions)
 
 
-def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
+def read_customers(config: EntityConfig, path: Path, rejected: list[Problem] | None = None) -> tuple[Array, Features]:
     """Read customers to be served, in the file's order; of several dated rows the newest counts.
 
     Categories that no model has seen and missing values are allowed, optional columns and the one that dates the rows
@@ -55,7 +55,8 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
 
     Args:
         config: the customers' columns.
-        path: a .csv, .csv.gz or .parquet file.
+        path: a CSV or Parquet file, or a folder of such.
+        rejected: rows with problems are left out and added here, one problem each; without it they are refused.
 
     Returns:
         The ids, object str, [num_customers], and the features, [num_customers] each.
@@ -64,7 +65,7 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
         InputError: with all problems of the file.
     """
     dated = [config.as_of] if config.as_of else []
-    table = _read_like(config, path, [config.id, *dated, *config.columns])
+    table = _read_like(config, path, [config.id, *dated, *config.columns], rejected)
     problems = _missing_columns(table, [config.id, *_required(config)])
     features = _features(table, config.columns, problems)
     customers, day = np.zeros(0, object), np.full(len(table), ALWAYS, np.int32)
@@ -75,13 +76,21 @@ def read_customers(config: EntityConfig, path: Path) -> tuple[Array, Features]:
         _check_unique(table, config.id, customers, day, problems)
     if problems:
         raise InputError(problems)
-    newest = _newest_rows(customers, day)
+    good = np.ones(len(table), bool)
+    if rejected is not None and table.rejected:
+        good[list(table.rejected)] = False
+        for row, what in sorted(table.rejected.items()):
+            file, unit, number = table.place_of(row)
+            rejected.append(Problem(file, None, number, what, "", unit))
+    rows = np.flatnonzero(good)
+    newest = rows[_newest_rows(customers[rows], day[rows])]
     return customers[newest], {name: values[newest] for name, values in features.items()}
 
 
-def _read_like(config: EntityConfig, path: Path, wanted: Sequence[str]) -> RawTable:
+def _read_like(config: EntityConfig, path: Path, wanted: Sequence[str], rejected: list[Problem] | None) -> RawTable:
     """Read a file that writes its values as the trained table did, or with another delimiter and a decimal point."""
-    table = read_file(path, wanted, config.model_copy(update={"delimiter": None}))
+    table = read_file(path, wanted, config.model_copy(update={"delimiter": None}), rejected)
+    table = replace(table, rejected=None if rejected is None else {})
     if config.delimiter is None or table.notation.delimiter in (None, config.delimiter):
         return table
     return replace(table, notation=table.notation.model_copy(update={"decimal": None}))
@@ -97,7 +106,7 @@ def _newest_rows(entities: Array, day: Array) -> Array:
 
 def _load_entities(config: EntityConfig, folder: Path, problems: list[Problem]) -> EntityTable | None:
     """Return customers or products; None, having reported why, where there is no column of ids to go by."""
-    dated = [config.as_of] if config.as_of else []
+    dated = [name for name in (config.as_of, config.recorded_at) if name]
     try:
         table = read_table(config, folder, [config.id, *dated, *config.columns])
     except InputError as error:
@@ -114,7 +123,9 @@ def _load_entities(config: EntityConfig, folder: Path, problems: list[Problem]) 
     if not config.as_of or config.as_of in table:
         _check_unique(table, config.id, entities, day, problems)
     known, entity = np.unique(entities, return_inverse=True)
-    order = np.lexsort((day, entity))
+    known_day = _known_from(config, table, day, problems)
+    order = _in_effect(np.lexsort((day, known_day, entity)), entity, day)
+    day = known_day
     return EntityTable(
         ids=known,
         row_entity=entity[order].astype(np.int32),
@@ -134,7 +145,7 @@ def _load_interactions(
     source = config.interactions
     is_wide = bool(source.products)
     keys = [source.customer_id, source.timestamp, *([] if is_wide else [source.product_id])]
-    wanted = keys + [name for name in (source.event, source.weight, source.held) if name]
+    wanted = keys + [name for name in (source.event, source.weight, source.held, source.recorded_at) if name]
     try:
         # Of a pattern the columns are only known once the file is read.
         table = read_table(source, folder, None if is_wide else wanted)
@@ -157,7 +168,7 @@ def _load_interactions(
     ]
     if missing:
         return None
-    day = _required_days(table, source.timestamp, problems)
+    day = _known_from(source, table, _required_days(table, source.timestamp, problems), problems)
     kind, is_read = _kinds(table, source, problems)
     weight = _weights(table, source.weight, problems)
     if len(positions) < len(entities) or products is None:
@@ -185,6 +196,30 @@ def _known_and_sorted(
     interactions = found[known & is_read]
     order = np.lexsort((interactions.kind, interactions.product, interactions.customer, interactions.day))
     return interactions[order]
+
+
+def _known_from(config: TableConfig, table: RawTable, day: Array, problems: list[Problem]) -> Array:
+    """Return the day from which each row was known, int32, [num_rows]: its own, or when it was recorded if later."""
+    recorded = day
+    if config.recorded_at and config.recorded_at in table:
+        recorded = np.maximum(day, _required_days(table, config.recorded_at, problems))
+    return np.where(day == ALWAYS, recorded, np.maximum(recorded, day + config.lag_days)).astype(np.int32)
+
+
+def _in_effect(order: Array, entity: Array, day: Array) -> Array:
+    """Leave out rows that, when they came to be known, were older than what was known of the entity already.
+
+    Args:
+        order: The rows, by entity and the day from which they were known.
+        entity: Each row's entity, [num_rows].
+        day: The day that each row is about, [num_rows].
+    """
+    if not len(order):
+        return order
+    since = day[order].astype(np.int64) - day.min()
+    # The entities ascend, so that a running maximum over all begins anew with each.
+    base = entity[order] * (since.max() + 1)
+    return order[base + since >= np.maximum.accumulate(base + since)]
 
 
 def _required(config: EntityConfig) -> list[str]:

@@ -57,6 +57,8 @@ class RawTable:
     """How values are written; of a CSV file `delimiter` is the one that was found."""
     parts: tuple[RawTable, ...] = ()
     """Of a table in several files, each of them."""
+    rejected: dict[int, str] | None = None
+    """Row -> what is wrong with it, where such rows are left out and not refused; filled while values are parsed."""
 
     @classmethod
     def with_rows(
@@ -102,6 +104,8 @@ def report_rows(
 ) -> None:
     """Add a problem for each of the `rows` (positions, [num_bad]), or for the first `EXAMPLES` and the total.
 
+    Where the table rejects rows, they are rejected instead.
+
     Args:
         problems: the list to add to.
         table: the table.
@@ -110,6 +114,10 @@ def report_rows(
         what: says what is wrong with a row, given its position.
         remedy: what to do about it.
     """
+    if table.rejected is not None:
+        for row in rows.tolist():
+            table.rejected.setdefault(row, f"column {column!r}: {what(row)}")
+        return
     for row in rows[:EXAMPLES].tolist():
         file, unit, number = table.place_of(row)
         problems.append(Problem(file, column, number, what(row), remedy, unit))

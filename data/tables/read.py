@@ -49,7 +49,12 @@ def read_table(source: TableConfig, folder: Path, wanted: Sequence[str] | None =
     return read_file(path, wanted, source)
 
 
-def read_file(path: Path, wanted: Sequence[str] | None = None, notation: NotationConfig | None = None) -> RawTable:
+def read_file(
+    path: Path,
+    wanted: Sequence[str] | None = None,
+    notation: NotationConfig | None = None,
+    misshapen: list[Problem] | None = None,
+) -> RawTable:
     """Read the `wanted` columns of a CSV or Parquet file, of all such files in a folder, or of those that match.
 
     In folders like `month=2024-05`, as Spark and Hive name them, `month` is a column. Files and folders that begin with
@@ -59,14 +64,15 @@ def read_file(path: Path, wanted: Sequence[str] | None = None, notation: Notatio
         path: the file, the folder, or a pattern with * or ?.
         wanted: the columns to read.
         notation: how values are written.
+        misshapen: see `read_csv`.
 
     Raises:
         InputError: as for `read_table`.
     """
     notation = notation or NotationConfig()
     if (files := _parts(path)) is None:
-        return _read_one(path, wanted, notation)
-    return _read_parts(path, files, wanted, notation)
+        return _read_one(path, wanted, notation, misshapen)
+    return _read_parts(path, files, wanted, notation, misshapen)
 
 
 def digest_table(source: TableConfig, folder: Path) -> str:
@@ -117,7 +123,13 @@ def _data_files(folder: Path) -> list[Path]:
     return [file for file in files if not any(part[0] in "_." for part in file.relative_to(folder).parts)]
 
 
-def _read_parts(path: Path, files: Sequence[Path], wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
+def _read_parts(
+    path: Path,
+    files: Sequence[Path],
+    wanted: Sequence[str] | None,
+    notation: NotationConfig,
+    misshapen: list[Problem] | None,
+) -> RawTable:
     """Read files as one table; those without rows are passed over."""
     if not files:
         what = f"{'the folder has' if path.is_dir() else 'there is'} no file whose name ends in {', '.join(ENDINGS)}"
@@ -127,7 +139,8 @@ def _read_parts(path: Path, files: Sequence[Path], wanted: Sequence[str] | None,
     problems: list[Problem] = []
     for file in files:
         try:
-            parts.append(_with_partitions(_read_one(file, wanted, notation), file.relative_to(base), wanted))
+            part = _read_one(file, wanted, notation, misshapen)
+            parts.append(_with_partitions(part, file.relative_to(base), wanted))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -153,7 +166,9 @@ def _with_partitions(part: RawTable, file: Path, wanted: Sequence[str] | None) -
     return RawTable(part.file, header, columns, part.locate, part.notation)
 
 
-def _read_one(path: Path, wanted: Sequence[str] | None, notation: NotationConfig) -> RawTable:
+def _read_one(
+    path: Path, wanted: Sequence[str] | None, notation: NotationConfig, misshapen: list[Problem] | None
+) -> RawTable:
     def refuse(what: str, remedy: str) -> InputError:
         return InputError([Problem(str(path), None, None, what, remedy)])
 
@@ -167,7 +182,7 @@ def _read_one(path: Path, wanted: Sequence[str] | None, notation: NotationConfig
             raise refuse("the file is empty", "write a header and at least one row")
         if name.endswith(PARQUET_ENDING):
             return _read_parquet(path, wanted, notation)
-        return read_csv(path, wanted, notation)
+        return read_csv(path, wanted, notation, misshapen)
     except OSError as error:  # also Arrow's errors of decompression
         remedy = "check the file's permissions, or write it again"
         raise refuse(f"it cannot be read ({_first_line(error)})", remedy) from error

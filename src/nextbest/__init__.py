@@ -311,6 +311,7 @@ def score(
     filters: Filters | None = None,
     *,
     why: bool = False,
+    holdings: str | Path | None = None,
     max_unknown_ids: float = 0.5,
     max_unseen: float = 0.5,
 ) -> int:
@@ -323,6 +324,8 @@ def score(
         top: How many products per customer at most.
         filters: Narrow the result.
         why: Add a column with the sentence that says why; slow, some 15 to 30 recommendations a second.
+        holdings: A file of what the customers of a file hold, a row each: the customer's id, `product_id` and perhaps
+            the day, `since`; in place of what the models know.
         max_unknown_ids: The share of customers whom the models may not know.
         max_unseen: The share of a column's words that the models may never have seen.
 
@@ -339,7 +342,7 @@ def score(
 
     most = as_count("top", top)
     check_output(Path(out))
-    ids, request = _read_customers(recommender, customers, filters)
+    ids, request = _read_customers(recommender, customers, filters, None if holdings is None else Path(holdings))
     report = describe_input(recommender, ids, request)
     source = Path(customers) if isinstance(customers, str | Path) else recommender.folder
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
@@ -361,15 +364,19 @@ def _begin_step(progress: Callable[[str], object] | None) -> Callable[[str], Pro
 
 
 def _read_customers(
-    recommender: Recommender, customers: Sequence[str | int] | str | Path, filters: Filters | None
+    recommender: Recommender,
+    customers: Sequence[str | int] | str | Path,
+    filters: Filters | None,
+    holdings: Path | None = None,
 ) -> tuple[Any, Any]:
     """Return ids and raw requests, once the filters have been checked."""
     from nextbest.serving.arguments import as_ids
-    from nextbest.serving.requests import check_filters, requests_for_ids, requests_from_file
+    from nextbest.serving.requests import check_filters, read_holdings, requests_for_ids, requests_from_file
 
     if filters is not None:
         check_filters(recommender, filters)
     if isinstance(customers, str | Path):
-        return requests_from_file(recommender, Path(customers))
+        return requests_from_file(recommender, Path(customers), holdings)
     ids = as_ids("customers", customers)
-    return ids, requests_for_ids(recommender, ids)
+    known = requests_for_ids(recommender, ids)
+    return ids, known if holdings is None else known | read_holdings(recommender, holdings, ids)

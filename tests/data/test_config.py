@@ -126,7 +126,7 @@ def test_the_inputs_are_all_there() -> None:
 @pytest.mark.parametrize("key", ["customer_id", "as_of"])
 def test_a_key_is_no_feature(key: str) -> None:
     text = message(lambda config: config["customers"]["columns"].update({key: {"role": "id"}}))
-    assert f"column '{key}' is the id or as_of column and cannot be a feature too; remove it" in text
+    assert f"column '{key}' is the id, as_of or recorded_at column and cannot be a feature too; remove it" in text
 
 
 @pytest.mark.parametrize("role", ["category", "boolean", "date", "text", "id"])

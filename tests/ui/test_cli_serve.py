@@ -287,6 +287,51 @@ class TestScore:
             found.append(out.read_text())
         assert found[0] == found[1]
 
+    def test_bad_rows_are_left_out_and_written_down(self, trained: Trained, people: Path, tmp_path: Path) -> None:
+        lines = people.read_text().splitlines()
+        rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(6)
+        rows["income"] = ["a lot", *rows["income"][1:]]
+        rows["joined"] = [rows["joined"][0], "2023-02-30", *rows["joined"][2:]]
+        rows["customer_id"] = [*rows["customer_id"][:5], rows["customer_id"][4]]
+        file, out, rejects = tmp_path / "people.csv", tmp_path / "out.csv", tmp_path / "rejects.csv"
+        rows.to_csv(file, index=False)
+        file.write_text(f"{file.read_text()}C000009,1,2\n")
+        arguments = ("score", "--models", trained.models, "--customers", file, "--out", out, "--json")
+        assert run_nextbest(*arguments).code == 2 and not out.exists()
+        done = run_nextbest(*arguments, "--rejects", rejects)
+        assert done.code == 0, done.err
+        summary, found = json.loads(done.out), pd.read_csv(rejects)
+        assert (summary["customers"], summary["rejected"]) == (3, 4)  # 7 rows in all
+        assert found["number"].tolist() == [8, 2, 3, 7] and set(found["unit"]) == {"line"}
+        assert found["reason"].str.contains("3 values|'a lot' is not a number|does not exist|stands on line 6").all()
+        assert len(lines[0].split(",")) == len(rows.columns)
+
+    def test_what_customers_hold_may_be_given(
+        self, trained: Trained, recommender: Recommender, people: Path, tmp_path: Path
+    ) -> None:
+        rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(3)
+        rows.to_csv(tmp_path / "people.csv", index=False)
+        first, second, _ = rows["customer_id"]
+        holdings = tmp_path / "holdings.csv"
+        holdings.write_text(
+            f"customer_id,product_id,since\n{second},P0001,2024-01-01\n{first},P0002,\n{first},P0003,2024-02-01\n"
+            f"somebody,P0001,2024-01-01\n"
+        )
+        ids, request = requests_from_file(recommender, tmp_path / "people.csv", holdings)
+        assert [list(filter(None, row)) for row in request["held_products"]] == [["P0002", "P0003"], ["P0001"], []]
+        as_of = recommender.manifest["as_of_day"]
+        assert request["held_days"][0].tolist() == [as_of, 19_754]  # 2024-02-01
+        out = tmp_path / "out.csv"
+        arguments = ("score", "--models", trained.models, "--customers", tmp_path / "people.csv", "--out", out)
+        assert run_nextbest(*arguments, "--holdings", holdings, "--top", "40").code == 0
+        table = pd.read_csv(out)
+        assert "P0001" not in set(table[table["customer_id"] == second]["product_id"])
+        expected = recommendation_table(ids, recommender.recommend(request, 40)).to_pandas()
+        assert table["product_id"].tolist() == expected["product_id"].tolist()
+        holdings.write_text("customer_id,product\nC1,P1\n")
+        refused = run_nextbest(*arguments, "--holdings", holdings)
+        assert refused.code == 2 and "column 'product_id': the column is missing" in refused.err
+
     def test_a_summary_lies_beside_the_scores(self, trained: Trained, people: Path, tmp_path: Path) -> None:
         rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(8)
         rows["customer_id"] = ["new", *rows["customer_id"][1:]]

@@ -413,6 +413,51 @@ def test_rows_of_unknown_ids_may_be_left_out(
     assert "no acquisition of a known customer and product is left" in problems_of(config, tmp_path)[0].what
 
 
+def test_a_row_counts_from_the_day_on_which_it_was_recorded(tmp_path: Path) -> None:
+    rows = "C1,loan,2023-01-02,open,2023-01-09\nC1,card,2023-01-05,open,2023-01-04\n"
+    config = write_bank(tmp_path, interactions="customer_id,product_id,timestamp,event,booked\n" + rows)
+    source = config.interactions.model_copy(update={"recorded_at": "booked"})
+    interactions = load_dataset(config.model_copy(update={"interactions": source}), tmp_path).interactions
+    assert (interactions.day - NEW_YEAR_2023).tolist() == [4, 8]  # the card as it is dated, the loan as it was recorded
+    source = config.interactions.model_copy(update={"lag_days": 3})
+    interactions = load_dataset(config.model_copy(update={"interactions": source}), tmp_path).interactions
+    assert (interactions.day - NEW_YEAR_2023).tolist() == [4, 7]
+
+
+def test_a_state_that_is_recorded_late_was_not_known_before(tmp_path: Path) -> None:
+    # On the 5th it becomes known that the risk is 2 since the 3rd; on the 8th, what it had been on the 2nd.
+    rows = "loan,1,2023-01-01,2023-01-01\nloan,2,2023-01-03,2023-01-05\nloan,9,2023-01-02,2023-01-08\n"
+    config = write_bank(tmp_path, products=f"product_id,risk,since,booked\n{rows}card,1,2023-01-01,2023-01-01\n")
+    source = config.products.model_copy(update={"as_of": "since", "recorded_at": "booked"})
+    products = load_dataset(config.model_copy(update={"products": source}), tmp_path).products
+    loan = {day: products.at(NEW_YEAR_2023 + day)["risk"][1] for day in (0, 3, 4, 9)}
+    assert loan == {0: 1, 3: 1, 4: 2, 9: 2}
+    source = config.products.model_copy(update={"as_of": "since", "lag_days": 2})
+    products = load_dataset(config.model_copy(update={"products": source}), tmp_path).products
+    assert products.at(NEW_YEAR_2023 + 4)["risk"][1] == 2 and products.at(NEW_YEAR_2023 + 3)["risk"][1] == 9
+
+
+@given(delay=st.lists(st.integers(0, 20), min_size=4, max_size=4), day=st.integers(0, 30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+def test_nothing_is_seen_before_it_is_recorded(tmp_path: Path, delay: list[int], day: int) -> None:
+    """What a day knows is what is left of the tables when all rows that were recorded later are taken away."""
+    header, *rows = INTERACTIONS.splitlines()
+    booked = [np.datetime64(row.split(",")[2]) + late for row, late in zip(rows, delay, strict=True)]
+    cutoff = np.datetime64("2023-01-01") + day
+
+    def known(kept: list[int]) -> list[list[int]]:
+        text = "".join(f"{rows[row]},{booked[row]}\n" for row in kept)
+        config = write_bank(tmp_path, interactions=f"{header},booked\n{text}")
+        source = config.interactions.model_copy(update={"recorded_at": "booked"})
+        past = load_dataset(config.model_copy(update={"interactions": source}), tmp_path).until(NEW_YEAR_2023 + day)
+        found = past.interactions
+        return [values.tolist() for values in (found.customer, found.product, found.day, found.kind)]
+
+    kept = [row for row in range(4) if booked[row] <= cutoff]
+    if {1, 2} & set(kept) and any("open" in rows[row] for row in kept):
+        assert known(list(range(4))) == known(kept)
+
+
 def test_events_have_kinds(tmp_path: Path) -> None:
     rows = "".join(f"C1,{product},2023-01-0{day},{event}\n" for day, (product, event) in enumerate(
         [("loan", "open"), ("card", "view"), ("card", "declined"), ("loan", "payment"), ("loan", "close")], start=1
