@@ -92,6 +92,8 @@ class ColumnConfig(SettingsModel):
     """Whether the column may be absent from the file; its values are then all missing."""
     unit: str = ""
     """Unit for people, for example EUR or years; shown on the page."""
+    zero_means: str = ""
+    """What people read in place of a 0, for example open-ended; only for the role number."""
     date_format: DateFormat | None = None
     """How this column writes a date, where it is not as the table's others do; only for the role date."""
     decimal: Literal[".", ","] | None = None
@@ -103,6 +105,8 @@ class ColumnConfig(SettingsModel):
             raise ValueError(f"transform = {self.transform!r} is for the role 'number', not {self.role!r}; remove it")
         if self.date_format is not None and self.role != "date":
             raise ValueError(f"date_format = {self.date_format!r} is for the role 'date', not {self.role!r}; remove it")
+        if self.zero_means and self.role != "number":
+            raise ValueError(f"zero_means = {self.zero_means!r} is for the role 'number', not {self.role!r}; remove it")
         if self.decimal is not None and self.role != "number":
             raise ValueError(f"decimal = {self.decimal!r} is for the role 'number', not {self.role!r}; remove it")
         return self
@@ -150,6 +154,9 @@ class EntityConfig(TableConfig):
     """The column that identifies the entity."""
     as_of: str | None = None
     """The column that dates a row; the newest row at or before the cutoff counts. Without it a row always holds."""
+    name: str | None = None
+    """Of products: the column with the name by which people know them; without it the column `name`, the first with the
+    role id, or the id."""
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
     """The feature columns. A column of the file that is not named here is ignored."""
 
@@ -161,6 +168,8 @@ class EntityConfig(TableConfig):
                 raise ValueError(f"{what}; remove it")
         if self.lag_days and not (self.as_of or self.recorded_at):
             raise ValueError("lag_days counts from a row's date; name the as_of column")
+        if self.name is not None and self.name not in self.columns:
+            raise ValueError(f"name = {self.name!r} is not one of the columns; add it there, or remove it")
         return self
 
 

@@ -59,6 +59,8 @@ def format_value(value: Any, column: Mapping[str, Any]) -> str:
         return str(np.datetime64(int(value), "D"))
     if column["role"] == "boolean":
         return "yes" if value else "no"
+    if value == 0 and column.get("zero_means"):  # exports of 0.3.0 have none
+        return str(column["zero_means"])
     return format_number(float(value), column["unit"])
 
 

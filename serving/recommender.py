@@ -289,12 +289,14 @@ _NAME = "name"
 def product_names(export: HasProducts) -> Array:
     """Return the products' names, object str, [num_products]; the id where there is none.
 
-    The name is the column called so, else the first with the role id, which is there for people and read by no model.
+    The name is what the config says it is, else the column called so, else the first with the role id, which is there
+    for people and read by no model.
     """
     products, described = export.products, export.manifest["products"]["columns"]
+    stated = export.manifest["products"].get("name")  # exports of 0.3.0 have none
     text_columns = [column for column, values in products.columns.items() if values.dtype == object]
     id_columns = [column for column in text_columns if described[column]["role"] == "id"]
-    column = _NAME if _NAME in text_columns else next(iter(id_columns), None)
+    column = stated or (_NAME if _NAME in text_columns else next(iter(id_columns), None))
     if column is None:
         return products.ids
     names = products.columns[column]

@@ -17,7 +17,7 @@ from nextbest.data.tables.dates import guess_date_formats, parse_dates
 from nextbest.data.tables.notation import NEARLY_ALL
 from nextbest.data.tables.parse import parse_booleans, parse_numbers
 from nextbest.data.tables.raw_table import MISSING, RawTable
-from nextbest.data.tables.words import is_named, kind_of_event
+from nextbest.data.tables.words import is_named, kind_of_event, unit_of
 
 __all__ = [
     "DOUBTFUL",
@@ -155,7 +155,12 @@ def role_of(column: Column, num_entities: int) -> ColumnConfig:
     is_code = is_named(column.name, "code") or any(map(_LEADING_ZERO.fullmatch, column.known))
     values = None if is_code else column.values(column.numbers)
     if values is not None:
-        return ColumnConfig(role="number", transform="log1p" if _is_skewed(values) else "none")
+        return ColumnConfig(
+            role="number",
+            transform="log1p" if _is_skewed(values) else "none",
+            unit=unit_of(column.name),
+            zero_means="open-ended" if is_named(column.name, "duration") and (values == 0).any() else "",
+        )
     return ColumnConfig(role=_role_of_strings(column, num_entities))
 
 

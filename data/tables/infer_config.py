@@ -190,6 +190,9 @@ class _Finder:
             self.note(kind, column, described.role, share_of(column, described.role))
             self.doubts += [f"{kind}, {column.name!r}: {doubt}" for doubt in lost_role(column, described.role)]
         settings = _notation_settings(notation)
+        if kind == "products":
+            words = (name for name, column in roles.items() if column.role in ("text", "id", "category"))
+            settings["name"] = next((name for name in words if is_named(name, "name")), None)
         return EntityConfig(
             path=self.relative(path), id=key.name, as_of=as_of.name if as_of else None, columns=roles, **settings
         )

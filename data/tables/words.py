@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["EVENT_KINDS", "EventKind", "is_named", "kind_of_event", "plain"]
+__all__ = ["EVENT_KINDS", "EventKind", "is_named", "kind_of_event", "plain", "unit_of"]
 
 EventKind = Literal["acquire", "release", "interest", "refuse", "ignore"]
 EVENT_KINDS: tuple[EventKind, ...] = ("acquire", "release", "interest", "refuse", "ignore")
@@ -61,6 +61,8 @@ _NAMES = {
     "risk": r".*(risk|risiko|riesgo|rizik).*",
     "category": r".*(category|categoria|kategorie|family|familie|familia|productgroup|produktgruppe|producttype).*",
     "segment": r".*segment.*",
+    "name": r"(product|fund|item|short|long|display|full)?(name|title|label|bezeichnung|nombre|nazev|titel|titulo)",
+    "duration": r"(duration|term|maturity|laufzeit|plazo|splatnost|doba)(months|years|days|monate|jahre)?",
     "code": r".*(id|code|zip|postcode|iban|phone|plz|postleitzahl|codigo|psc)",
     "text": r".*(description|beschreibung|descripcion|popis|note|notiz|comment|bemerkung).*",
 }
@@ -81,3 +83,19 @@ def is_named(column: str, what: str) -> bool:
 def kind_of_event(word: str) -> EventKind | None:
     """Return what an event's word means, None if that is not known."""
     return _KINDS.get(plain(word))
+
+
+_UNITS = {
+    **dict.fromkeys(("months", "monate", "meses", "mesice"), "months"),
+    **dict.fromkeys(("years", "age", "jahre", "alter", "anos", "edad", "vek", "let"), "years"),
+    **dict.fromkeys(("days", "tage", "dias", "dni"), "days"),
+    **dict.fromkeys(("pct", "percent", "prozent"), "%"),
+    **{currency: currency.upper() for currency in ("eur", "usd", "gbp", "chf", "czk", "pln", "sek", "dkk", "nok")},
+}
+"""Last word of a column's name -> the unit of its numbers."""
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a column of numbers as far as its name says it, else ''."""
+    words = re.split(r"[^a-z]+", unicodedata.normalize("NFKD", column.casefold()).encode("ascii", "ignore").decode())
+    return _UNITS.get(next((word for word in reversed(words) if word), ""), "")

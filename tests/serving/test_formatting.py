@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.formatting import column_title, format_name, format_number, format_value, is_money, sentence_case
+from nextbest.serving.recommender import product_names
 
 
 def number(unit: str = "") -> dict[str, str]:
@@ -86,3 +91,18 @@ def test_names_are_titles() -> None:
     assert sentence_case("current_account") == "Current account"
     assert sentence_case("EUR_account") == "EUR account"
     assert sentence_case("") == ""
+
+
+def test_a_zero_may_mean_something_else() -> None:
+    column = {"role": "number", "unit": "months", "zero_means": "open-ended"}
+    assert [format_value(np.float32(value), column) for value in (0, 12, np.nan)] == ["open-ended", "12 months", "-"]
+
+
+def test_products_are_called_as_the_config_says() -> None:
+    ids, columns = np.array(["p1", "p2"], object), {"code": "id", "title": "text"}
+    values = {"code": np.array(["A", "B"], object), "title": np.array(["Fund one", ""], object)}
+    described: dict[str, Any] = {"columns": {name: {"role": role} for name, role in columns.items()}}
+    export = SimpleNamespace(products=Table(ids, values), manifest={"products": described})
+    assert product_names(export).tolist() == ["A", "B"]  # as in exports of 0.3.0, which say nothing of it
+    described["name"] = "title"
+    assert product_names(export).tolist() == ["Fund one", "p2"]

@@ -410,6 +410,22 @@ def test_what_looks_wrong_is_a_doubt(tmp_path: Path) -> None:
     assert "interactions: no column says what happened, so every row is an acquisition" in doubts
 
 
+def test_names_and_units_are_known_by_meaning(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    replace_column(tmp_path, "products", "name", ["Konto"])
+    replace_column(tmp_path, "products", "Bezeichnung", [f"Fonds {row}" for row in range(NUM_PRODUCTS)])
+    replace_column(tmp_path, "products", "duration_months", ["0", "12", "24"])
+    replace_column(tmp_path, "products", "fee_eur", ["1.5", "2"])
+    config = infer(tmp_path)
+    assert config.products.name == "name"
+    duration = config.products.columns["duration_months"]
+    assert (duration.unit, duration.zero_means) == ("months", "open-ended")
+    assert config.products.columns["fee_eur"].unit == "EUR" and config.customers.columns["age"].unit == "years"
+    path = tmp_path / "products.csv"
+    path.write_text(path.read_text().replace("id,name,", "id,family,"))
+    assert infer(tmp_path).products.name == "Bezeichnung"
+
+
 def test_short_codes_are_a_category_in_a_small_catalogue(tmp_path: Path) -> None:
     write_tables(tmp_path)
     replace_column(tmp_path, "products", "category", [f"c{row % 17}" for row in range(NUM_PRODUCTS)])

@@ -115,16 +115,17 @@ def holdings_view(holdings: Sequence[Holding], today: date) -> Markup:
     days = [found.since for found in holdings if found.since is not None]
     first = min(days, default=today)
     span = max((today - first).days, 1)
+    has_categories = any(found.category for found in holdings)
     columns = [
         Column("Product"),
-        Column("Category"),
+        *([Column("Category")] if has_categories else []),
         Column("Since"),
         Column(f"{first:%b %Y} to {today:%b %Y}", "chart"),
     ]
     rows = [
         (
             found.name,
-            sentence_case(found.category) or MISSING,
+            *([sentence_case(found.category) or MISSING] if has_categories else []),
             MISSING if found.since is None else f"{found.since:%d %b %Y}",
             MISSING if found.since is None else _span((found.since - first).days / span),
         )

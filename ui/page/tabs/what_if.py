@@ -41,6 +41,7 @@ from nextbest.ui.page.version_data import (
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
 
 _NOT_COMPARED = empty_state("Nothing is compared yet", "Change attributes above, then compare.")
+_NO_ATTRIBUTES = empty_state("There is nothing to change", "The models know of customers what they hold alone.")
 _YES, _NO = "yes", "no"
 
 
@@ -52,6 +53,7 @@ class WhatIfTab:
 
     def __init__(self, data: VersionData) -> None:
         self._fields = [field for field in data.form_fields.values() if field.role != "id"]
+        self._nothing = _NOT_COMPARED if self._fields else _NO_ATTRIBUTES
         with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
             self.hint = html(NO_CUSTOMER, elem_id="whatif-hint")
             with gr.Column(visible=False, elem_id="whatif-form") as self.form:
@@ -61,7 +63,7 @@ class WhatIfTab:
                     self.compare = gr.Button("Compare", variant="primary", elem_id="compare")
                     self.keep = gr.Button("Keep these changes", elem_id="keep")
                     self.reset = gr.Button("Start again", elem_id="reset")
-                self.comparison = html(_NOT_COMPARED, elem_id="comparison")
+                self.comparison = html(self._nothing, elem_id="comparison")
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -78,7 +80,7 @@ class WhatIfTab:
         return {
             self.hint: gr.HTML(visible=False),
             self.form: gr.Column(visible=True),
-            self.comparison: _NOT_COMPARED,
+            self.comparison: self._nothing,
             **values,
         }
 
