@@ -50,7 +50,7 @@ def as_number(name: str, value: Any) -> float | None:
 
 
 def as_words(name: str, value: Any) -> tuple[str, ...]:
-    """Return words, also from a single one; None is none.
+    """Return words, also from a single one; None is none, and an empty word is padding.
 
     Raises:
         InputError: Something is no word.
@@ -58,7 +58,7 @@ def as_words(name: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     given = [value] if isinstance(value, str | bytes | numbers.Number) or not isinstance(value, Iterable) else value
-    return tuple(as_id(name, word) for word in given)
+    return tuple(as_id(name, word) for word in given if not (isinstance(word, str) and not word.strip()))
 
 
 def as_id(name: str, value: Any) -> str:

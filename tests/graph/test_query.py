@@ -111,6 +111,7 @@ def test_a_product_that_is_named_twice_is_held_once(
     assert encoded["held_age"].tolist() == [[20, 50]]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["card", "fund", "loan", "bitcoin", ""]), max_size=12))
 def test_what_is_held_is_a_set(tiny: tuple[Encoders, Snapshot], products: list[str]) -> None:
     known = [product for product in dict.fromkeys(products) if product in tiny[0].product_ids]

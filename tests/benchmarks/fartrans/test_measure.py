@@ -7,6 +7,7 @@ from benchmarks.fartrans.__main__ import do_task
 from benchmarks.fartrans.prepare import TEMPLATE
 from benchmarks.fartrans.results import read_results
 from benchmarks.fartrans.run import Settings, plan
+from nextbest.data.errors import InputError
 
 
 def measure(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +23,6 @@ def measure(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_that_fails_is_no_result(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="no example in the window"):
+    with pytest.raises(InputError, match="nobody acquires a new product after 2019-09-04"):
         measure(miniature, tmp_path / "out", monkeypatch)
     assert [result.facts.group for result in read_results(tmp_path / "out")] == ["baselines"]

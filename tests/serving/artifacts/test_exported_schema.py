@@ -149,12 +149,14 @@ def test_an_example_built_from_the_schema_alone_is_answered(
 ) -> None:
     schema = schemas[name]
     specs = feature_specs(schema)
-    num_candidates = data.draw(st.integers(0, 3))
+    lengths = {name: data.draw(st.integers(0, 3)) for name in ("candidates", "held", "recent")}
+    together = {"candidates": "candidates", "similarity": "candidates"}
+    together |= {f"{name}_{what}": name for name in ("held", "recent") for what in ("products", "days")}
     given_, told = {}, {}
     for feature in schema.feature:
         spec, value = specs[feature.name], any_value(schema, feature)
-        if feature.name in ("candidates", "similarity"):  # which go together
-            given_[feature.name] = [data.draw(value) for _ in range(num_candidates)]
+        if feature.name in together:
+            given_[feature.name] = [data.draw(value) for _ in range(lengths[together[feature.name]])]
         elif isinstance(spec, tf.io.VarLenFeature):
             given_[feature.name] = data.draw(st.lists(value, max_size=3))
         elif data.draw(st.booleans()):
