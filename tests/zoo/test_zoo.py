@@ -1,7 +1,7 @@
 """One contract over institutions of all shapes: from three tables to every surface.
 
-The three that differ most stand in `make test`; `make zoo` does all of them, with the models' load check and in a
-browser.
+The two that differ most from the embedded bank stand in `make test`; `make zoo` does all of them, with the models' load
+check.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.ui.browser.conftest import browser, chromium, opened  # noqa: F401 - 
 from tests.ui.browser.screen import TABS, Screen
 from tests.zoo.shapes import SHAPES, Shape, Tables
 
-IN_EVERY_TEST = ("German bank", "monthly snapshots", "ids and dates")
+IN_EVERY_TEST = ("monthly snapshots", "ids and dates")
 
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
 pytestmark = [
@@ -111,15 +111,14 @@ def test_score(institution: Institution, tmp_path: Path) -> None:
     assert mine["product_id"].tolist() == [product["product_id"] for product in alone]
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "rest"])
-def test_serving(institution: Institution, protocol: str) -> None:
+def test_serving(institution: Institution) -> None:
+    local = _recommend(institution, "--top", "3")["products"]
     with Emulator(institution.models) as server:
-        backend = server.rest_url if protocol == "rest" else f"grpc://{server.grpc_target}"
-        answer = _recommend(institution, "--top", "3", "--backend", backend)
-    local = _recommend(institution, "--top", "3")
-    for here, there in zip(local["products"], answer["products"], strict=True):
-        assert here["product_id"] == there["product_id"]
-        assert here["probability"] == pytest.approx(there["probability"], abs=1e-5)
+        for backend in (server.rest_url, f"grpc://{server.grpc_target}"):
+            answer = _recommend(institution, "--top", "3", "--backend", backend)["products"]
+            assert [product["product_id"] for product in answer] == [product["product_id"] for product in local]
+            for here, there in zip(local, answer, strict=True):
+                assert here["probability"] == pytest.approx(there["probability"], abs=1e-5)
 
 
 @pytest.fixture(scope="module")
