@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.ui.page.config import PageConfig
@@ -22,7 +22,7 @@ from nextbest.ui.page.server import open_page
 from tests.commands import run_nextbest
 from tests.pipeline.load_checks import all_models_load
 from tests.tf_serving_emulator import Emulator
-from tests.ui.browser.conftest import browser, chromium, opened  # noqa: F401 - fixtures
+from tests.ui.browser.conftest import FLAGS, PATIENCE, chromium, opened  # noqa: F401 - two are fixtures
 from tests.ui.browser.screen import TABS, Screen
 from tests.zoo.shapes import SHAPES, Shape, Tables
 
@@ -129,6 +129,15 @@ def address(institution: Institution) -> Iterator[str]:
         open_page(live, PageConfig(port=0, refresh_seconds=3600)) as address,
     ):
         yield address
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:  # noqa: F811
+    """Yield a browser that is gone after the test: Playwright allows one at a time, and other folders have theirs."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
+        yield browser
+        browser.close()
 
 
 def test_page(institution: Institution, address: str, opened: Callable[..., Screen]) -> None:  # noqa: F811

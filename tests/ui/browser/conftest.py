@@ -22,7 +22,7 @@ from tests.trained import Trained
 from tests.ui.browser.screen import CUSTOMER, Screen
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
+FLAGS = (
     "--no-sandbox",  # Chromium refuses root, which tests in a container are, with its own sandbox
     "--disable-gpu",
     "--disable-quic",
@@ -31,7 +31,7 @@ _FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-_PATIENCE = 120_000
+PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
 _CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?")
 """Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done."""
@@ -40,7 +40,7 @@ _NO_NEWER_VERSION = 3600
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
 _COUNTED = ("ignore:'future.no_silent_downcasting' is deprecated", "ignore:The copy keyword is deprecated")
 
-expect.set_options(timeout=_PATIENCE)
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,7 +77,7 @@ def address(chromium: str, trained: Trained) -> Iterator[str]:
 def browser(chromium: str) -> Iterator[Browser]:
     """Yield the browser; each test has a context of its own in it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS, timeout=_PATIENCE)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -119,7 +119,7 @@ def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Call
 
     def opened(address: str, **settings: Any) -> Screen:
         context = browser.new_context(**settings)
-        context.set_default_timeout(_PATIENCE)
+        context.set_default_timeout(PATIENCE)
         contexts.append((context, Watch(context, address)))
         page: Page = context.new_page()
         page.goto(address)
