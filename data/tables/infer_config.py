@@ -102,7 +102,8 @@ class Inference:
         else:
             assert not isinstance(answer, str)
             source = self.config.interactions
-            settings: dict[str, Any] = {"event": None, "interest": None, "acquire": ("open",), "release": ("close",)}
+            kept = set(EVENT_KINDS) | {"event"}  # which are at their defaults where the column says nothing of events
+            settings: dict[str, Any] = InteractionsConfig(path="").model_dump(include=kept)
             if answer:
                 lists: dict[EventKind, list[str]] = {kind: [*(getattr(source, kind) or ())] for kind in EVENT_KINDS}
                 for word, kind in answer.items():
