@@ -72,15 +72,9 @@ def _days_of(request: Mapping[str, tf.Tensor], name: str) -> tf.Tensor:
     width, given = tf.shape(products)[1], tf.shape(days)[1]
 
     def message() -> tf.Tensor:
-        counts = tf.strings.as_string(tf.stack([width, given]))
+        held, dated = tf.strings.as_string(width), tf.strings.as_string(given)
         return tf.strings.join(
-            [
-                f"{name}_products has ",
-                counts[0],
-                f" and {name}_days has ",
-                counts[1],
-                "; name one day for each, or none",
-            ]
+            [f"{name}_products has ", held, f" and {name}_days has ", dated, "; name one day for each, or none"]
         )
 
     with tf.control_dependencies([require(tf.logical_or(given == 0, given == width), message)]):

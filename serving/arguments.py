@@ -15,10 +15,10 @@ import numpy as np
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem, quote_value
 
-__all__ = ["as_count", "as_id", "as_ids", "as_number", "as_words", "refuse"]
+__all__ = ["as_count", "as_id", "as_ids", "as_number", "as_words"]
 
 
-def refuse(name: str, value: Any, remedy: str) -> InputError:
+def _refused(name: str, value: Any, remedy: str) -> InputError:
     """Return the error that an argument's value cannot be used."""
     return InputError([Problem("arguments", None, None, f"{name} = {quote_value(value)} cannot be used", remedy)])
 
@@ -31,7 +31,7 @@ def as_count(name: str, value: Any, most: int | None = None) -> int:
     """
     number = _number(value)
     if number is None or number != int(number) or number < 1 or (most is not None and number > most):
-        raise refuse(name, value, "give a whole number from 1 on" if most is None else f"give 1 to {most}")
+        raise _refused(name, value, "give a whole number from 1 on" if most is None else f"give 1 to {most}")
     return int(number)
 
 
@@ -45,7 +45,7 @@ def as_number(name: str, value: Any) -> float | None:
         return None
     number = _number(value)
     if number is None:
-        raise refuse(name, value, "give a number, or none")
+        raise _refused(name, value, "give a number, or none")
     return number
 
 
@@ -73,7 +73,7 @@ def as_id(name: str, value: Any) -> str:
         return value.strip()
     number = None if isinstance(value, str) else _number(value)
     if number is None or number != int(number):
-        raise refuse(name, value, "give an id: a text or a whole number")
+        raise _refused(name, value, "give an id: a text or a whole number")
     return str(int(value))
 
 
@@ -103,6 +103,6 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
