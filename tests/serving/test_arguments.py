@@ -20,7 +20,10 @@ def test_a_count(value: Any) -> None:
     assert as_number("max_risk", value) == 3.0
 
 
-@pytest.mark.parametrize("value", [None, "", "three", 2.5, 0, -1, True, float("nan"), float("inf"), 10**400, [3], {}, 21])
+NO_COUNTS = (None, "", "three", 2.5, 0, -1, True, float("nan"), float("inf"), 10**400, [3], {}, 21)
+
+
+@pytest.mark.parametrize("value", NO_COUNTS)
 def test_what_is_no_count(value: Any) -> None:
     with pytest.raises(InputError, match=r"arguments: top = .* cannot be used; give 1 to 20"):
         as_count("top", value, most=20)
