@@ -46,12 +46,16 @@ def _check_date_format(text: str) -> str:
 DateFormat = Annotated[str, AfterValidator(_check_date_format)]
 Role = Literal["number", "category", "boolean", "date", "text", "id"]
 Comparison = Literal["<=", "<", ">=", ">", "==", "!="]
+HistoryList = Literal["held", "recent", "refused"]
+"""A list of products in a query: what the customer holds, did lately and refused lately."""
 REQUEST_INPUTS = (
     "as_of_day",
     "held_products",
     "held_days",
     "recent_products",
     "recent_days",
+    "refused_products",
+    "refused_days",
     "k",
     "max_risk",
     "categories",
@@ -203,7 +207,7 @@ class InteractionsConfig(TableConfig):
     interest: tuple[str, ...] | None = None
     """Events that show interest, such as a view or a quote; None for all that stand nowhere else."""
     refuse: tuple[str, ...] = ()
-    """Events that show the contrary, such as a declined offer or a complaint: they do not count as interest."""
+    """Events that show the contrary, such as a declined offer or a complaint: a list of their own to the models."""
     ignore: tuple[str, ...] = ()
     """Events that say neither, such as a payment or a claim: they are not read."""
     unknown: Literal["error", "drop"] = "error"
@@ -247,7 +251,7 @@ class WindowsConfig(SettingsModel):
     max_holdings: int = Field(64, ge=1)
     """How many held products (the newest) a model reads. The mask of held products is not limited by it."""
     max_recent: int = Field(48, ge=1)
-    """How many products of the latest interactions (of any kind) a model reads."""
+    """How many products of the latest interactions a model reads, and how many of the latest refusals."""
     recent_days: int = Field(365, ge=1)
     """How far back an interaction still counts as recent."""
 
@@ -305,6 +309,12 @@ class DataConfig(SettingsModel):
     """Which products suit which customer."""
     segment: str | None = None
     """The customer's category column by which popularity and the report are broken down."""
+
+    @property
+    def list_lengths(self) -> dict[HistoryList, int]:
+        """The lists that a query has -> how many products of each a model reads. Without refusals there is no list."""
+        lengths: dict[HistoryList, int] = {"held": self.windows.max_holdings, "recent": self.windows.max_recent}
+        return lengths | ({"refused": self.windows.max_recent} if self.interactions.refuse else {})
 
     @model_validator(mode="after")
     def _names_exist(self) -> DataConfig:

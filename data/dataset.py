@@ -17,6 +17,7 @@ __all__ = [
     "ACQUIRE",
     "ALWAYS",
     "HELD",
+    "REFUSE",
     "RELEASE",
     "SIGNAL",
     "Array",
@@ -32,9 +33,9 @@ Features = dict[str, Array]
 """Column -> values, [num_rows]. Numbers, booleans (1/0) and dates (days since 1970-01-01) are float32 with NaN for
 missing; categories, texts and ids are objects holding str, with '' for missing."""
 
-ACQUIRE, RELEASE, SIGNAL, HELD = 1, 2, 0, 3
+ACQUIRE, RELEASE, SIGNAL, HELD, REFUSE = 1, 2, 0, 3, 4
 """Kinds of interaction: comes to hold, ceases to hold, shows interest, is first seen to hold (since when is not known,
-so it is no acquisition)."""
+so it is no acquisition), refuses."""
 ALWAYS = np.iinfo(np.int32).min
 """The day of a row without `as_of`: it has always held."""
 
@@ -116,7 +117,7 @@ class Interactions:
     day: Array
     """Days since 1970-01-01, int32, [num_interactions]."""
     kind: Array
-    """ACQUIRE, RELEASE, SIGNAL or HELD, int8, [num_interactions]."""
+    """ACQUIRE, RELEASE, SIGNAL, HELD or REFUSE, int8, [num_interactions]."""
     weight: Array
     """Non-negative weight, float32, [num_interactions]."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nextbest.data.config import WindowsConfig
-from nextbest.data.dataset import HELD, RELEASE, SIGNAL, Array, Dataset, Features, Interactions
+from nextbest.data.dataset import HELD, REFUSE, RELEASE, SIGNAL, Array, Dataset, Features, Interactions
 from nextbest.data.padding import lists_by_row
 
 __all__ = ["NO_PRODUCT", "History", "Snapshot", "holdings_at", "new_acquisitions", "take_snapshot"]
@@ -45,7 +45,9 @@ class Snapshot:
     held: History
     """What each customer holds."""
     recent: History
-    """What each customer did lately, of whatever kind."""
+    """What each customer did lately, of whatever kind but refusals."""
+    refused: History
+    """What each customer refused lately."""
     holdings: sp.csr_matrix
     """1 where a customer holds a product, float32, [num_customers, num_products]."""
 
@@ -64,15 +66,16 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
     """Join everything that is known at the end of `day`. Rows after it change nothing."""
     num_customers, num_products = len(dataset.customers), len(dataset.products)
     held = _held_pairs(dataset, day)
-    recent = dataset.interactions.between(day - windows.recent_days, day)
-    recent = _last_event_per_pair(recent[recent.kind != HELD], num_products)
+    lately = dataset.interactions.between(day - windows.recent_days, day)
+    recent, refused = lately[~np.isin(lately.kind, (HELD, REFUSE))], lately[lately.kind == REFUSE]
     return Snapshot(
         day=day,
         customers=dataset.customers.at(day),
         products=dataset.products.at(day),
         available=dataset.products.rows_at(day) >= 0,
         held=_newest_first(held, num_customers),
-        recent=_newest_first(recent, num_customers),
+        recent=_newest_first(_last_event_per_pair(recent, num_products), num_customers),
+        refused=_newest_first(_last_event_per_pair(refused, num_products), num_customers),
         holdings=_holdings_matrix(held, (num_customers, num_products)),
     )
 
@@ -106,7 +109,7 @@ def _last_event_per_pair(events: Interactions, num_products: int) -> Interaction
 def _held_pairs(dataset: Dataset, day: int) -> Interactions:
     """Return what made each pair held that is held at `day`: its last acquisition, or that it was first seen so."""
     past = dataset.interactions[: np.searchsorted(dataset.interactions.day, day, side="right")]
-    past = past[past.kind != SIGNAL]
+    past = past[~np.isin(past.kind, (SIGNAL, REFUSE))]
     last = _last_event_per_pair(past, len(dataset.products))
     return last[last.kind != RELEASE]
 

@@ -78,7 +78,7 @@ def rest_requests(recommender: Recommender) -> dict[str, Any]:
     filters = Filters(max_risk=3.0).arrays(1)
     inputs = recommender.complete({**request, **filters}, 1) | {"k": np.array([3])}
     row = {name: _plain(name, values[0]) for name, values in sorted(inputs.items())}
-    for kind in ("held", "recent"):  # the padding of a list says nothing
+    for kind in recommender.history_lists:  # the padding of a list says nothing
         row[f"{kind}_products"] = [product for product in row[f"{kind}_products"] if product]
         row[f"{kind}_days"] = row[f"{kind}_days"][: len(row[f"{kind}_products"])]
     return {

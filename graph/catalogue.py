@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
-from nextbest.data.config import DataConfig, EncoderConfig
+from nextbest.data.config import DataConfig, EncoderConfig, HistoryList
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, fit_encoder
@@ -36,8 +37,8 @@ class Encoders:
     products: EncoderState
     product_ids: Array
     """Product ids by position, [num_products]."""
-    max_holdings: int
-    max_recent: int
+    list_lengths: Mapping[HistoryList, int]
+    """The lists that a query has, and how many products of each are read."""
 
     def for_products(self, product_ids: Array) -> Encoders:
         """Return these encoders over other products, [num_products] sorted ids."""
@@ -45,7 +46,21 @@ class Encoders:
 
     def query_encoder(self) -> QueryEncoder:
         """Return the graph from raw requests to encoded queries."""
-        return QueryEncoder(self.customers, self.product_ids, self.max_holdings, self.max_recent)
+        return QueryEncoder(self.customers, self.product_ids, self.list_lengths)
+
+    def encoded_spec(self) -> dict[str, tf.TensorSpec]:
+        """Return the tensor specifications of an encoded query, see `QueryEncoder`."""
+        state = self.customers
+        num_tokens = state.config.text_tokens * len(state.texts)
+        specs = {
+            "floats": tf.TensorSpec([None, state.num_floats], tf.float32, name="floats"),
+            "categories": tf.TensorSpec([None, len(state.categories)], tf.int32, name="categories"),
+            "tokens": tf.TensorSpec([None, num_tokens], tf.int32, name="tokens"),
+        }
+        for name in self.list_lengths:
+            specs[name] = tf.TensorSpec([None, None], tf.int32, name=name)
+            specs[f"{name}_age"] = tf.TensorSpec([None, None], tf.float32, name=f"{name}_age")
+        return specs
 
 
 def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: EncoderConfig | None = None) -> Encoders:
@@ -56,8 +71,7 @@ def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: Encode
         customers=fit_encoder(customers, config.customers.columns, encoder, day),
         products=fit_encoder(products, config.products.columns, encoder, day),
         product_ids=dataset.products.ids,
-        max_holdings=config.windows.max_holdings,
-        max_recent=config.windows.max_recent,
+        list_lengths=config.list_lengths,
     )
 
 

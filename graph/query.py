@@ -9,18 +9,19 @@ is held is a set. A list of days is as long as its products, or left out, which 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 import tensorflow as tf
 
+from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
 from nextbest.graph.encoders import EncoderState, FeatureEncoder, raw_columns_spec
-from nextbest.graph.served_inputs import HISTORY_INPUTS
 from nextbest.graph.signatures import input_specs, require
 
-__all__ = ["QueryEncoder", "concat_queries", "encode_customers", "encoded_spec", "raw_request"]
+__all__ = ["QueryEncoder", "concat_queries", "encode_customers", "raw_request"]
 
 
 class QueryEncoder(tf.Module):
@@ -32,12 +33,21 @@ class QueryEncoder(tf.Module):
         held_age    float32 [batch, any]  days since the acquisition
         recent      int32   [batch, any]
         recent_age  float32 [batch, any]
+
+    and, of a bank that records refusals, refused and refused_age.
     """
 
-    def __init__(self, state: EncoderState, product_ids: Array, max_holdings: int, max_recent: int) -> None:
+    def __init__(self, state: EncoderState, product_ids: Array, list_lengths: Mapping[HistoryList, int]) -> None:
+        """Build the encoder.
+
+        Args:
+            state: The customers' encoder.
+            product_ids: Product ids by position, [num_products].
+            list_lengths: The lists that a query has, and how many products of each are read.
+        """
         super().__init__(name="query_encoder")
         self.features = FeatureEncoder(state)
-        self.max_length = {"held": max_holdings, "recent": max_recent}
+        self.list_lengths = dict(list_lengths)
         keys = tf.constant(product_ids.tolist(), tf.string)
         positions = tf.range(len(product_ids), dtype=tf.int32)
         self.positions = tf.lookup.StaticHashTable(
@@ -46,17 +56,17 @@ class QueryEncoder(tf.Module):
 
     def request_spec(self) -> dict[str, tf.TensorSpec]:
         """Return the tensor specifications of a raw request."""
-        spec = raw_columns_spec(self.features.state)
-        return spec | input_specs(*HISTORY_INPUTS, "as_of_day")
+        history = [f"{name}_{part}" for name in self.list_lengths for part in ("products", "days")]
+        return raw_columns_spec(self.features.state) | input_specs(*history, "as_of_day")
 
     def __call__(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Encode a raw request."""
         as_of_day = request["as_of_day"]
         encoded: dict[str, tf.Tensor] = dict(self.features(request, as_of_day=as_of_day))
-        for name in ("held", "recent"):
+        for name, limit in self.list_lengths.items():
             positions = self.positions.lookup(request[f"{name}_products"])
             days = _days_of(request, name)
-            encoded[name], days = _first_places(positions, days, self.max_length[name])
+            encoded[name], days = _first_places(positions, days, limit)
             age = tf.cast(tf.maximum(as_of_day[:, None] - days, 0), tf.float32)
             encoded[f"{name}_age"] = tf.where(encoded[name] == NO_PRODUCT, 0.0, age)
         return encoded
@@ -100,20 +110,6 @@ def _first_places(positions: tf.Tensor, days: tf.Tensor, limit: int) -> tuple[tf
     return found, tf.gather(days, kept, batch_dims=1)
 
 
-def encoded_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:
-    """Return the tensor specifications of an encoded query."""
-    num_tokens = state.config.text_tokens * len(state.texts)
-    return {
-        "floats": tf.TensorSpec([None, state.num_floats], tf.float32, name="floats"),
-        "categories": tf.TensorSpec([None, len(state.categories)], tf.int32, name="categories"),
-        "tokens": tf.TensorSpec([None, num_tokens], tf.int32, name="tokens"),
-        "held": tf.TensorSpec([None, None], tf.int32, name="held"),
-        "held_age": tf.TensorSpec([None, None], tf.float32, name="held_age"),
-        "recent": tf.TensorSpec([None, None], tf.int32, name="recent"),
-        "recent_age": tf.TensorSpec([None, None], tf.float32, name="recent_age"),
-    }
-
-
 def encode_customers(snapshot: Snapshot, encoder: QueryEncoder, rows: Array) -> dict[str, Array]:
     """Encode customers of a snapshot without going through their ids; equals encoding their raw requests.
 
@@ -128,8 +124,8 @@ def encode_customers(snapshot: Snapshot, encoder: QueryEncoder, rows: Array) -> 
     features = {name: tf.constant(snapshot.customers[name][rows]) for name in encoder.features.state.columns}
     as_of_day = tf.fill([len(rows)], np.int64(snapshot.day))
     encoded = {name: tensor.numpy() for name, tensor in encoder.features(features, as_of_day=as_of_day).items()}
-    for name, history in (("held", snapshot.held), ("recent", snapshot.recent)):
-        limit = encoder.max_length[name]
+    for name, limit in encoder.list_lengths.items():
+        history: History = getattr(snapshot, name)
         products = history.products[rows, :limit]
         age = snapshot.day - history.days[rows, :limit]
         encoded[name] = products
@@ -143,28 +139,25 @@ def concat_queries(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     Args:
         parts: Encoded queries, [num_queries, ...] each.
     """
-    padding = {"held": NO_PRODUCT, "recent": NO_PRODUCT}
+    padding = dict.fromkeys(get_args(HistoryList), NO_PRODUCT)
     return {name: concat_padded([part[name] for part in parts], padding.get(name, 0)) for name in parts[0]}
 
 
-def raw_request(snapshot: Snapshot, product_ids: Array, columns: Iterable[str], rows: Array) -> dict[str, Array]:
+def raw_request(
+    snapshot: Snapshot, product_ids: Array, columns: Iterable[str], lists: Iterable[HistoryList], rows: Array
+) -> dict[str, Array]:
     """Return customers of a snapshot as a raw request.
 
     Args:
         snapshot: The snapshot.
         product_ids: Product ids by position, [num_products].
         columns: The customer columns that the models read.
+        lists: The lists that the models read.
         rows: Customer positions, [num_rows].
     """
-    held, recent = snapshot.held.take(rows), snapshot.recent.take(rows)
-    return {name: snapshot.customers[name][rows] for name in columns} | {
-        "held_products": _ids(held, product_ids),
-        "held_days": held.days.astype(np.int64),
-        "recent_products": _ids(recent, product_ids),
-        "recent_days": recent.days.astype(np.int64),
-        "as_of_day": np.full(len(rows), snapshot.day, np.int64),
-    }
-
-
-def _ids(history: History, product_ids: Array) -> Array:
-    return np.where(history.products == NO_PRODUCT, "", product_ids[history.products])
+    request = {name: snapshot.customers[name][rows] for name in columns}
+    for name in lists:
+        history: History = getattr(snapshot, name).take(rows)
+        request[f"{name}_products"] = np.where(history.products == NO_PRODUCT, "", product_ids[history.products])
+        request[f"{name}_days"] = history.days.astype(np.int64)
+    return request | {"as_of_day": np.full(len(rows), snapshot.day, np.int64)}

@@ -16,7 +16,6 @@ from nextbest.data.dataset import Array
 __all__ = [
     "CANDIDATE_INPUTS",
     "FILTER_INPUTS",
-    "HISTORY_INPUTS",
     "SERVED_INPUTS",
     "ServedInput",
     "missing_values",
@@ -69,12 +68,15 @@ def _products_in_turn(batch: int, width: int, product_ids: Array) -> Array:
 
 _HELD = "Ids of the products held, the newest first. Left out: none."
 _RECENT = "Ids of the products of the latest interactions. Left out: none."
+_REFUSED = "Ids of the products refused lately, the newest first. Left out: none."
 
 SERVED_INPUTS: Mapping[str, ServedInput] = {
     "held_products": ServedInput(_STRING, True, _HELD, _list_of_one_product),
     "held_days": ServedInput(_INT, True, "Day of each acquisition, since 1970-01-01. Left out: as_of_day."),
     "recent_products": ServedInput(_STRING, True, _RECENT, _list_of_one_product),
     "recent_days": ServedInput(_INT, True, "Day of each interaction, since 1970-01-01. Left out: as_of_day."),
+    "refused_products": ServedInput(_STRING, True, _REFUSED, _list_of_one_product),
+    "refused_days": ServedInput(_INT, True, "Day of each refusal, since 1970-01-01. Left out: as_of_day."),
     "as_of_day": ServedInput(_INT, False, "Day of the request, since 1970-01-01. Left out: the export's cutoff, {}."),
     "k": ServedInput(_INT, False, "How many products are wanted, at least 1. Left out: {}.", _k_for_each),
     "max_risk": ServedInput(_FLOAT, False, "The highest product risk wanted. Left out: any."),
@@ -91,8 +93,6 @@ SERVED_INPUTS: Mapping[str, ServedInput] = {
 }
 """Name -> input. A raw request has the customer's columns, the history and as_of_day (see `graph.query`)."""
 
-HISTORY_INPUTS = ("held_products", "held_days", "recent_products", "recent_days")
-"""What the customer holds and did lately."""
 FILTER_INPUTS = ("max_risk", "categories", "exclude")
 """What narrows a recommendation."""
 CANDIDATE_INPUTS = ("candidates", "similarity")

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-_EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent")
+_EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent", "refused")
 """Features whose places are an embedding, of which no one can say how much there is."""
 
 
@@ -76,7 +76,7 @@ def compose(run: Run) -> None:
     )
     columns = [name for name in servable.request_spec() if name in config.data.customers.columns]
     everyone = np.arange(len(history.customers))
-    requests = raw_request(snapshot, history.products.ids, columns, everyone)
+    requests = raw_request(snapshot, history.products.ids, columns, config.data.list_lengths, everyone)
     with run.folder.staged("recommender") as staging:
         save_recommender(servable, staging)
         assets = staging / ASSETS

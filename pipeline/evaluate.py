@@ -205,11 +205,12 @@ class Requests:
 
     def __init__(self, recommender: Recommender, snapshot: Snapshot, product_ids: Array) -> None:
         self._columns = [name for name in recommender.customer_columns if name in snapshot.customers]
+        self._lists = recommender.history_lists
         self._snapshot, self._product_ids = snapshot, product_ids
 
     def __call__(self, customers: Array) -> dict[str, Array]:
         """Return the requests of customers by their positions, [n, ...]."""
-        return raw_request(self._snapshot, self._product_ids, self._columns, customers)
+        return raw_request(self._snapshot, self._product_ids, self._columns, self._lists, customers)
 
 
 class ExportedRetrieval:

@@ -100,7 +100,7 @@ def _refresh_retriever(run: Run) -> None:
     if run.folder.path("retrieval", "index.json").exists():
         return
     show = run.progress(f"retrieval: refresh as of {run.windows.test.dates[0]}")
-    encoders = load_encoders(run.folder, run.config.data.windows)
+    encoders = load_encoders(run.folder, run.config.data)
     checkpoints = retriever_checkpoints(run.folder, "final")
     settings = run.retriever_settings()
     write_retrieval(run, refresh_retriever(run.history, run.windows.test.cutoff, encoders, settings, checkpoints))
@@ -111,7 +111,7 @@ def _refresh_ranker(run: Run) -> None:
     if run.folder.path("ranking", "saved_model").exists():
         return
     show = run.progress(f"ranking: refresh as of {run.windows.test.dates[0]}")
-    trained = load_encoders(run.folder, run.config.data.windows)
+    trained = load_encoders(run.folder, run.config.data)
     encoders = trained.for_products(run.history.products.ids)
     state = catalogue_at_cutoff(run, encoders)
     model = refresh_ranker(trained, encoders, state, run.ranker_settings(), ranker_checkpoints(run.folder, "final"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbest.data.config import WindowsConfig
+from nextbest.data.config import DataConfig
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import replace_folder, write_text
 from nextbest.graph.catalogue import Encoders
@@ -183,14 +183,14 @@ def save_encoders(folder: RunFolder, encoders: Encoders) -> None:
     folder.write_json(encoders.product_ids.tolist(), "retrieval", "encoders", _PRODUCT_IDS)
 
 
-def load_encoders(folder: RunFolder, windows: WindowsConfig) -> Encoders:
+def load_encoders(folder: RunFolder, config: DataConfig) -> Encoders:
     """Read what `save_encoders` wrote."""
     path = folder.path("retrieval", "encoders")
     states = {
         name: EncoderState.model_validate_json((path / f"{name}.json").read_text(encoding="utf-8")) for name in _TABLES
     }
     ids = np.array(folder.read_json("retrieval", "encoders", _PRODUCT_IDS), object)
-    return Encoders(**states, product_ids=ids, max_holdings=windows.max_holdings, max_recent=windows.max_recent)
+    return Encoders(**states, product_ids=ids, list_lengths=config.list_lengths)
 
 
 def metrics_file(folder: RunFolder) -> Path:

@@ -11,7 +11,6 @@ import tensorflow as tf
 from nextbest.data.feature_names import NamedFeature, feature_width
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders
-from nextbest.graph.query import encoded_spec
 from nextbest.graph.served_inputs import CANDIDATE_INPUTS
 from nextbest.graph.signatures import examples_signature, graph_function, input_specs, require, signature
 from nextbest.ranking.calibration import Calibration
@@ -68,7 +67,7 @@ class RankingServable(tf.Module):
         candidates = tf.TensorSpec([None, None], tf.int32, name="candidates")
         similarity = tf.TensorSpec([None, None], tf.float32, name="similarity")
         self.encode = graph_function(self._encoder.__call__, input_signature=[self._encoder.request_spec()])
-        scored = [encoded_spec(encoders.customers), candidates, similarity]
+        scored = [encoders.encoded_spec(), candidates, similarity]
         self.score = graph_function(self._score, input_signature=scored)
         self.features = graph_function(self._features, input_signature=scored)
         vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")

@@ -8,13 +8,13 @@ under its key in `CrossFeatures.call`, and give it a name (`data.feature_names`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from nextbest.data.config import DataConfig
+from nextbest.data.config import DataConfig, HistoryList
 from nextbest.data.feature_names import FeatureKind, FeatureName, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
@@ -43,20 +43,26 @@ class _Declared:
     """See `NamedFeature`."""
 
 
-def _declare(pairs: Sequence[PairStatistic], groups: Sequence[str], gaps: Sequence[tuple[str, str]]) -> list[_Declared]:
+def _declare(
+    pairs: Sequence[PairStatistic], groups: Sequence[str], gaps: Sequence[tuple[str, str]], lists: Iterable[HistoryList]
+) -> list[_Declared]:
     """Declare all cross features in the order of the vector.
 
     Args:
         pairs: The pair statistics that there are.
         groups: The products' category columns.
         gaps: The compared columns, see `gap_columns`.
+        lists: The lists that a query has.
     """
     declared = [_single("retrieval_score")]
     for pair in pairs:
         total, largest = f"{pair}_sum", f"{pair}_max"
         votes = (total, largest, f"{pair}_recent_sum", f"{pair}_seen_sum")
         declared.append(_Declared(pair, votes, leading=largest if pair in _LIFTS else total))
-    declared += [_single("seen"), _single("held_count", kind="customer")]
+    declared.append(_single("seen"))
+    if "refused" in lists:
+        declared.append(_Declared("own_refusal", ("refused", "newly_refused"), leading="refused"))
+    declared.append(_single("held_count", kind="customer"))
     for group in groups:
         held = f"held_in_{group}"
         keys = (held, f"newly_held_in_{group}", f"seen_in_{group}")
@@ -80,9 +86,10 @@ class CrossFeatures(tf.keras.layers.Layer):
     """Numbers that describe a customer and a candidate together, [batch, num_candidates, num_features].
 
     The retrieval score; for each pair statistic its sum over the holdings, its largest value, its recency-weighted sum
-    and its sum over the recent products; the candidate's own recent interactions; the holdings and recent products of
-    the candidate's group, per category column; the candidate's popularity in the customer's segment; the gaps between
-    compared columns. A customer without holdings has 0 for what is over holdings. `keys` says which stands where.
+    and its sum over the recent products; the candidate's own recent interactions, and refusals where they are recorded;
+    the holdings and recent products of the candidate's group, per category column; the candidate's popularity in the
+    customer's segment; the gaps between compared columns. A customer without holdings has 0 for what is over holdings.
+    `keys` says which stands where.
     """
 
     def __init__(
@@ -98,9 +105,10 @@ class CrossFeatures(tf.keras.layers.Layer):
         self._recency_days = config.recency_days
         self._segment = list(customers.categories).index(data.segment) if data.segment else None
         self._groups = tuple(products.categories)
+        self._has_refusals = "refused" in data.list_lengths
         compared = gap_columns(data, customers, products)
         self._gaps = tuple(_Gap.between(left, right, customers, products) for left, right in compared)
-        self._declared = tuple(_declare(self._pairs, self._groups, compared))
+        self._declared = tuple(_declare(self._pairs, self._groups, compared, data.list_lengths))
         self.keys = tuple(key for feature in self._declared for key in feature.keys)
 
     def select(self, features: tf.Tensor, key: str) -> tf.Tensor:
@@ -154,7 +162,15 @@ class CrossFeatures(tf.keras.layers.Layer):
             "segment_popularity": self._segment_popularity(query["categories"], candidates, catalogue["segments"]),
             **{gap.key: gap.compute(query["floats"], floats) for gap in self._gaps},
         }
+        if self._has_refusals:
+            features |= self._refusals(query, candidates)
         return tf.stack([features[key] for key in self.keys], axis=2)
+
+    def _refusals(self, query: Mapping[str, tf.Tensor], candidates: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Say whether the customer refused the candidate, and how lately."""
+        same = tf.cast(query["refused"][:, :, None] == candidates[:, None, :], tf.float32)
+        newly = tf.exp(-query["refused_age"] / self._recency_days)
+        return {"refused": tf.reduce_sum(same, axis=1), "newly_refused": tf.einsum("bl,blc->bc", newly, same)}
 
     def _pair_features(self, lists: _Lists, candidates: tf.Tensor, pairs: tf.Tensor) -> dict[str, tf.Tensor]:
         if pairs.shape[1] == 0:  # a catalogue too large for pair statistics

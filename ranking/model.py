@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from nextbest.data.config import DataConfig
+from nextbest.data.config import DataConfig, HistoryList
 from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT
@@ -279,7 +279,7 @@ class RankingModel(tfrs.Model):
 def _trimmed(query: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Cut the lists behind the batch's longest: most of the widest customer's list is padding for the others."""
     trimmed = dict(query)
-    for name in ("held", "recent"):
+    for name in (name for name in get_args(HistoryList) if name in query):
         places = tf.range(1, tf.shape(query[name])[1] + 1)
         length = tf.maximum(tf.reduce_max(tf.where(query[name] != NO_PRODUCT, places, 0)), 0)
         for lists in (name, f"{name}_age"):

@@ -16,7 +16,6 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import Encoders
-from nextbest.graph.query import encoded_spec
 from nextbest.modelling.metrics import ndcg, top_k
 from nextbest.modelling.training import Progress, Training, adam, train, transfer_weights, window_batches, zeros_of_spec
 from nextbest.ranking.calibration import Calibration, fit_calibration
@@ -50,7 +49,7 @@ def _build(encoders: Encoders, catalogue: CatalogueStatistics, settings: RankerS
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = RankingModel(encoders, settings.statistics, settings.data, settings.ranking, settings.seed)
     arrays = {name: tf.constant(values) for name, values in catalogue.arrays().items()}
-    model.score(zeros_of_spec(encoded_spec(encoders.customers)), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
+    model.score(zeros_of_spec(encoders.encoded_spec()), tf.zeros([1, 1], tf.int32), tf.zeros([1, 1]), arrays)
     return model
 
 

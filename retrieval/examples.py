@@ -196,7 +196,7 @@ def _leave_one_out(snapshot: Snapshot, encoder: QueryEncoder, limit: int, seed: 
     customers, place = several[row[drawn]], place[drawn]
     product = held[customers, place]
     encoded = encode_customers(snapshot, encoder, customers)
-    for name in ("held", "recent"):
+    for name in encoder.list_lengths:
         encoded[name] = np.where(encoded[name] == product[:, None], NO_PRODUCT, encoded[name])
     query = np.arange(len(customers), dtype=np.int32)
     weight = np.ones(len(customers), np.float32)

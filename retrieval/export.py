@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from nextbest.data.feature_names import feature_width
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.query import encoded_spec
 from nextbest.graph.signatures import (
     clip_k,
     examples_signature,
@@ -65,11 +64,11 @@ class RetrievalServable(tf.Module):
         self.product_embeddings = tf.Variable(retriever.product_embeddings, trainable=False, name="product_embeddings")
         self.resources = [self._encoder, tower.variables, self.product_embeddings]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
-        self.embed = graph_function(self._embed, input_signature=[encoded_spec(encoders.customers)])
+        self.embed = graph_function(self._embed, input_signature=[encoders.encoded_spec()])
         self.embed_products = graph_function(
             self._embed_products, input_signature=[*input_specs("product_id").values()]
         )
-        self.features = graph_function(self._features, input_signature=[encoded_spec(encoders.customers)])
+        self.features = graph_function(self._features, input_signature=[encoders.encoded_spec()])
         vectors = tf.TensorSpec([None, feature_width(self.named_features())], tf.float32, name="features")
         self.embed_features = graph_function(self._embed_features, input_signature=[vectors])
         embedding = tf.TensorSpec([None, retriever.product_embeddings.shape[1]], tf.float32)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from nextbest.data.feature_names import FeatureName, NamedFeature
+from nextbest.data.config import HistoryList
+from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
@@ -49,21 +50,21 @@ class TowerPair(tf.keras.layers.Layer):
         super().__init__()
         first = seed * 2 + number * _SEEDS_PER_PAIR
         self.product_embedding = tf.keras.layers.Embedding(len(encoders.product_ids), config.embedding_dim)
-        self.customer_tower = CustomerTower(encoders.customers, self.product_embedding, config, first, step)
+        self.customer_tower = CustomerTower(encoders, self.product_embedding, config, first, step)
         self.product_tower = ProductTower(
             encoders.products, num_popularity, self.product_embedding, config, first + 1, step
         )
 
 
 class CustomerTower(tf.keras.layers.Layer):
-    """Attributes, holdings and recent interactions to an embedding.
+    """Attributes, and what is held, recent and, where that is recorded, refused, to an embedding.
 
     It has no embedding of the customer's id: a customer who was not in the training data is answered as well.
     """
 
     def __init__(
         self,
-        state: EncoderState,
+        encoders: Encoders,
         product_embedding: tf.keras.layers.Embedding,
         config: RetrievalConfig,
         seed: int,
@@ -72,7 +73,7 @@ class CustomerTower(tf.keras.layers.Layer):
         """Build the tower.
 
         Args:
-            state: The customers' encoder.
+            encoders: Encoders at the cutoff.
             product_embedding: The Embedding layer of product positions, shared with the product tower.
             config: Settings.
             seed: Seed of the dropouts.
@@ -82,9 +83,11 @@ class CustomerTower(tf.keras.layers.Layer):
         seeds = _seeds(seed)
         self._product_embedding = product_embedding
         dropout = SeededDropout(CATEGORY_DROPOUT, next(seeds), step)
-        self._features = FeatureEmbedding(state, _CATEGORY_DIM, dropout)
-        self._held = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
-        self._recent = _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
+        self._features = FeatureEmbedding(encoders.customers, _CATEGORY_DIM, dropout)
+        self._pools: dict[HistoryList, _RecencyPooling] = {
+            name: _RecencyPooling(product_embedding, SeededDropout(config.holdings_dropout, next(seeds), step))
+            for name in encoders.list_lengths
+        }
         self._blocks = DenseBlocks(config.customer_units, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
         self._from_products = tf.keras.layers.Dense(config.embedding_dim, use_bias=False)
@@ -94,15 +97,10 @@ class CustomerTower(tf.keras.layers.Layer):
         return self.embed(self.features(encoded, training=training), training=training)
 
     def features(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Return what the embedding is a function of: columns, and what is held and recent, pooled; [batch, any]."""
-        return tf.concat(
-            [
-                self._features(encoded, training=training),
-                self._held(encoded["held"], encoded["held_age"], training=training),
-                self._recent(encoded["recent"], encoded["recent_age"], training=training),
-            ],
-            axis=1,
-        )
+        """Return what the embedding is a function of: columns, and the lists of products, pooled; [batch, any]."""
+        columns = self._features(encoded, training=training)
+        pools = [pool(encoded[name], encoded[f"{name}_age"], training=training) for name, pool in self._pools.items()]
+        return tf.concat([columns, *pools], axis=1)
 
     def embed(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Embed what `features` returned, [batch, embedding_dim]."""
@@ -111,11 +109,10 @@ class CustomerTower(tf.keras.layers.Layer):
         return tf.math.l2_normalize(deep + self._from_products(pools), axis=1)
 
     def named_features(self) -> list[NamedFeature]:
-        """Return what people call the places of `features`: the columns, the holdings and the recent products."""
+        """Return what people call the places of `features`: the columns, and each list of products."""
         named = [NamedFeature.from_columns("customer", *found) for found in self._features.places.items() if found[1]]
         first, width = self._features.output_dim, 2 * self._product_embedding.output_dim + 1
-        lists: tuple[FeatureName, ...] = ("held", "recent")
-        for number, name in enumerate(lists):
+        for number, name in enumerate(self._pools):
             places = tuple(range(first + number * width, first + (number + 1) * width))
             named.append(NamedFeature(kind="customer", name=name, places=places))
         return named

@@ -20,7 +20,7 @@ from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.data.windows import Window, labels
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders, encode_products, fit_encoders
-from nextbest.graph.query import encode_customers, encoded_spec
+from nextbest.graph.query import encode_customers
 from nextbest.modelling.training import Progress, Training, adam, train, transfer_weights, window_batches, zeros_of_spec
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import Queries, TrainingSet, make_queries, make_training_set
@@ -211,7 +211,7 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
     """
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = TwoTowerModel(encoders, settings.statistics.num_popularity, settings.retrieval, settings.seed)
-    model.customer_tower(zeros_of_spec(encoded_spec(encoders.customers)))
+    model.customer_tower(zeros_of_spec(encoders.encoded_spec()))
     model.product_tower(tf.range(1), {name: tf.constant(values[:1]) for name, values in products.items()})
     return model
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
+from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.graph.served_inputs import missing_values
@@ -125,6 +126,11 @@ class Recommender:
     def customer_columns(self) -> tuple[str, ...]:
         """The customer columns that a request carries."""
         return tuple(name for name in self._specs if name in self.manifest["customers"]["columns"])
+
+    @property
+    def history_lists(self) -> tuple[HistoryList, ...]:
+        """The lists of products that a request carries."""
+        return tuple(name for name in get_args(HistoryList) if f"{name}_products" in self._specs)
 
     @classmethod
     def load(cls, models: Path, backend: str = "local", config: ClientConfig | None = None) -> Recommender:

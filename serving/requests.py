@@ -14,9 +14,8 @@ from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.load import read_customers
 from nextbest.data.tables.parse import parse_ids
 from nextbest.data.tables.read import read_file
-from nextbest.graph.served_inputs import HISTORY_INPUTS, SERVED_INPUTS, missing_values
+from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
-from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["check_filters", "read_holdings", "requests_for_ids", "requests_from_file", "take"]
@@ -92,7 +91,7 @@ def requests_from_file(
     config = EntityConfig.model_validate(recommender.manifest["customers"])
     ids, features = read_customers(config, path, rejected)
     columns = {name: features[name] for name in recommender.customer_columns}
-    histories = _histories(recommender.customers(), ids)
+    histories = _histories(recommender, ids)
     if holdings is not None:
         histories |= read_holdings(recommender, holdings, ids)
     return ids, columns | histories
@@ -141,11 +140,12 @@ def read_holdings(recommender: Recommender, path: Path, ids: Array) -> Features:
     }
 
 
-def _histories(customers: Table, ids: Array) -> Features:
+def _histories(recommender: Recommender, ids: Array) -> Features:
     """Return what the snapshot's customers hold and did lately; for the others empty lists."""
+    customers = recommender.customers()
     rows = customers.positions(ids)
     histories = {}
-    for name in HISTORY_INPUTS:
+    for name in (f"{name}_{part}" for name in recommender.history_lists for part in ("products", "days")):
         lists, dtype = customers.columns[name], SERVED_INPUTS[name].dtype
         empty = missing_values(dtype, (len(ids), lists.shape[1] if len(lists) else 0))
         histories[name] = np.where((rows >= 0)[:, None], lists[rows], empty) if len(lists) else empty

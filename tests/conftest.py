@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import pickle
 from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# A worker holds millions of objects of TensorFlow's graphs, through which each full collection of garbage would go.
+gc.set_threshold(50_000, 20, 50)
+
 # How long an example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -35,6 +39,7 @@ STARTS_FIRST = "tests/pipeline/test_leak_and_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
 SLOW = (
     "tests/benchmarks/",
+    "tests/modelling/test_refusals.py",
     "tests/ranking/test_refresh.py",
     "tests/ranking/test_training.py",
     "tests/retrieval/test_training.py",

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nextbest.data.config import DataConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Dataset, EntityTable, Interactions
+from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, RELEASE, SIGNAL, Dataset, EntityTable, Interactions
 
 EntityRow = tuple[str, int, tuple[Any, ...]]
 """id, the day from which the row holds, and a value per column: None for missing."""
@@ -94,7 +94,7 @@ CONFIG = DataConfig.model_validate(
             "as_of": "as_of",
             "columns": {"risk": {"role": "number"}, "group": {"role": "category"}, "launched": {"role": "date"}},
         },
-        "interactions": {"path": "interactions.csv", "event": "event"},
+        "interactions": {"path": "interactions.csv", "event": "event", "refuse": ["declined"]},
         "windows": {"horizon_days": 10, "stride_days": 10, "max_holdings": 2, "max_recent": 3, "recent_days": 20},
         "segment": "segment",
     }
@@ -132,6 +132,7 @@ TINY = Tables(
         (70, "bob", "card", RELEASE),
         (80, "bob", "card", ACQUIRE),  # held again
         (90, "ann", "pension", ACQUIRE),
+        (95, "ann", "vault", REFUSE),
         (100, "dan", "card", ACQUIRE),
     ],
 )
@@ -160,7 +161,7 @@ def random_tables(draw: Any) -> Tables:
         dated[ids[0], ALWAYS] = draw(values)
         return [(name, day, row) for (name, day), row in dated.items()]
 
-    kinds = st.sampled_from([ACQUIRE, ACQUIRE, RELEASE, SIGNAL])
+    kinds = st.sampled_from([ACQUIRE, ACQUIRE, RELEASE, SIGNAL, REFUSE])
     events = st.tuples(_DAYS, st.sampled_from(customers), st.sampled_from(products), kinds)
     return Tables(
         CONFIG,

@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig, TableConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL, Array, Dataset, EntityTable, Features, Interactions
+from nextbest.data.dataset import (
+    ACQUIRE,
+    ALWAYS,
+    REFUSE,
+    RELEASE,
+    SIGNAL,
+    Array,
+    Dataset,
+    EntityTable,
+    Features,
+    Interactions,
+)
 from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
 from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.parse import (
@@ -277,7 +288,7 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
 
 
 def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem]) -> tuple[Array, Array]:
-    """Return ACQUIRE, RELEASE or SIGNAL, int8, [num_rows], and whether a row is read, bool, [num_rows]."""
+    """Return ACQUIRE, RELEASE, REFUSE or SIGNAL, int8, [num_rows], and whether a row is read, bool, [num_rows]."""
     if source.event is None:
         return np.full(len(table), ACQUIRE, np.int8), np.ones(len(table), bool)
     codes, names = distinct_strings(table, source.event, problems)
@@ -289,7 +300,8 @@ def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem])
         lambda row: "the event is missing",
         "name what happened, or remove the row",
     )
-    kinds = np.select([np.isin(names, source.acquire), np.isin(names, source.release)], [ACQUIRE, RELEASE], SIGNAL)
+    meanings = {ACQUIRE: source.acquire, RELEASE: source.release, REFUSE: source.refuse}
+    kinds = np.select([np.isin(names, words) for words in meanings.values()], list(meanings), SIGNAL)
     quoted = ", ".join(map(quote_value, names[:EXAMPLES]))
     if ACQUIRE not in kinds:
         what = f"no event is one of acquire = {list(source.acquire)}, so there is nothing to predict"
@@ -301,7 +313,7 @@ def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem])
             what = f"the event {quote_value(names[place])} of {np.sum(codes == place):,} rows has no meaning yet"
             remedy = "put it into acquire, release, interest, refuse or ignore of [data.interactions]"
             problems.append(Problem(table.file, source.event, None, what, remedy))
-    is_read = ~np.isin(names, [*source.refuse, *source.ignore])
+    is_read = ~np.isin(names, source.ignore)
     return kinds[codes].astype(np.int8), is_read[codes]
 
 

@@ -30,6 +30,7 @@ _NAMES: dict[FeatureName, str] = {
     "cosine": "item-kNN votes of the holdings",
     "conditional": "share of the holdings' holders",
     "seen": "recent interest in the product",
+    "own_refusal": "refusal of the product",
     "held_count": "number of products held",
     "same_group": "holdings of the same {0}",
     "segment_popularity": "popularity in the segment",
@@ -37,6 +38,7 @@ _NAMES: dict[FeatureName, str] = {
     "category_crosses": "what such customers choose",
     "held": "holdings",
     "recent": "recent products",
+    "refused": "refused products",
 }
 """Technical name (see `NamedFeature.name`) -> what people read; {n} is its n-th column."""
 _RATIOS: dict[FeatureName, str] = {
@@ -106,6 +108,8 @@ class SentenceWriter:
             "held_count": self._held_count,
             "held": lambda value: self._product_list(value, "held_products"),
             "recent": lambda value: self._product_list(value, "recent_products"),
+            "refused": lambda value: self._product_list(value, "refused_products"),
+            "own_refusal": self._own_refusal,
             "same_group": self._same_group,
             "gap": self._gap,
             "product_id": self._product,
@@ -166,6 +170,10 @@ class SentenceWriter:
             return FeatureText("none", f"no {feature_name(value.feature)} yet", plural=True)
         more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
         return FeatureText(", ".join(names[:_NUM_NAMED]) + more, f"the {feature_name(value.feature)}", plural=True)
+
+    def _own_refusal(self, value: FeatureValue) -> FeatureText:
+        refused = bool(value.amount)
+        return FeatureText("yes" if refused else "no", f"{'a' if refused else 'no'} {feature_name(value.feature)}")
 
     def _same_group(self, value: FeatureValue) -> FeatureText:
         (column,) = value.feature.columns

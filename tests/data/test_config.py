@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from nextbest.data.config import (
     DataConfig,
     EncoderConfig,
     EntityConfig,
+    HistoryList,
     InteractionsConfig,
     Rule,
     WindowsConfig,
@@ -117,7 +118,7 @@ def test_a_customers_column_has_a_name_that_a_graph_can_keep(name: str) -> None:
 
 
 def test_the_inputs_are_all_there() -> None:
-    lists = {f"{name}_{part}" for name in ("held", "recent") for part in ("products", "days")}
+    lists = {f"{name}_{part}" for name in get_args(HistoryList) for part in ("products", "days")}
     of_retrieval, of_ranking = {"as_of_day", "k", "examples"}, {"candidates", "similarity"}
     of_the_recommender = {"max_risk", "categories", "exclude", "words", "numbers", "product_id"}
     assert set(REQUEST_INPUTS) == lists | of_retrieval | of_ranking | of_the_recommender

@@ -102,8 +102,9 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
         **{f"products.{name}": values for name, values in snapshot.products.items()},
         **{f"held.{name}": values for name, values in vars(snapshot.held).items()},
         **{f"recent.{name}": values for name, values in vars(snapshot.recent).items()},
+        **{f"refused.{name}": values for name, values in vars(snapshot.refused).items()},
         **{f"query.{name}": values for name, values in query.items()},
-        **raw_request(snapshot, history.products.ids, encoders.customers.columns, everyone),
+        **raw_request(snapshot, history.products.ids, encoders.customers.columns, encoders.list_lengths, everyone),
         **{f"encoded.{k}": v for k, v in encode_products(snapshot, encoders.products, popularity).items()},
         **{f"statistics.{name}": values for name, values in vars(statistics).items()},
         **{f"acquired.{n}.{k}": v for n, acquired in enumerate(windows) for k, v in vars(acquired).items()},
@@ -173,7 +174,7 @@ def test_an_earlier_snapshot_of_all_rows_equals_the_snapshot_of_the_rows_until_t
     np.testing.assert_array_equal(full.holdings[customers][:, products].toarray(), past.holdings.toarray())
     known = set(history.products.ids.tolist())
     everyone = np.arange(len(history.customers))
-    for all_rows, until_then in ((full.held, past.held), (full.recent, past.recent)):
+    for all_rows, until_then in ((full.held, past.held), (full.recent, past.recent), (full.refused, past.refused)):
         assert _in_ids(all_rows, customers, dataset.products.ids, known) == _in_ids(
             until_then, everyone, history.products.ids, known
         )

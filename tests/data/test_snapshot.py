@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL
+from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL
 from nextbest.data.snapshot import NO_PRODUCT, History, holdings_at, new_acquisitions, take_snapshot
-from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, Tables, random_tables
+from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, VAULT, Tables, random_tables
 
 WINDOWS = CONFIG.windows
 
@@ -79,6 +81,20 @@ def test_recent_products_are_those_of_the_last_days_whatever_the_event() -> None
     assert listed(recent, ANN) == [(CARD, 30), (FUND, 30)]  # once each; one day: by position
 
 
+def test_what_was_refused_is_neither_held_nor_of_interest() -> None:
+    for day, refused in ((94, []), (95, [(VAULT, 95)]), (114, [(VAULT, 95)]), (115, [])):
+        snapshot = take_snapshot(TINY.dataset(), day, WINDOWS)
+        assert listed(snapshot.refused, ANN) == refused
+        assert VAULT not in snapshot.held.products[ANN] and VAULT not in snapshot.recent.products[ANN]
+
+
+def test_what_is_held_and_refused_is_held_still() -> None:
+    again = dataclasses.replace(TINY, events=[*TINY.events, (101, "ann", "card", REFUSE)])
+    snapshot = take_snapshot(again.dataset(), 101, WINDOWS)
+    assert listed(snapshot.held, ANN) == [(PENSION, 90), (LOAN, 60), (CARD, 30)]
+    assert listed(snapshot.refused, ANN) == [(CARD, 101), (VAULT, 95)]
+
+
 def test_a_bank_without_events_has_empty_lists() -> None:
     dataset = Tables(CONFIG, TINY.customers, TINY.products, []).dataset()
     snapshot = take_snapshot(dataset, 100, WINDOWS)
@@ -127,6 +143,7 @@ def test_snapshot_equals_replaying_the_events(tables: Tables, day: int) -> None:
     snapshot = take_snapshot(dataset, day, WINDOWS)
     held: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
     recent: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
+    refused: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
     events = dataset.interactions
     for customer, product, when, kind in zip(events.customer, events.product, events.day, events.kind, strict=True):
         if when > day:
@@ -136,9 +153,9 @@ def test_snapshot_equals_replaying_the_events(tables: Tables, day: int) -> None:
         elif kind == RELEASE:
             held[customer].pop(int(product), None)
         if when > day - WINDOWS.recent_days:
-            recent[customer][int(product)] = int(when)
+            (refused if kind == REFUSE else recent)[customer][int(product)] = int(when)
     for customer in range(len(dataset.customers)):
-        for history, expected in ((snapshot.held, held), (snapshot.recent, recent)):
+        for history, expected in ((snapshot.held, held), (snapshot.recent, recent), (snapshot.refused, refused)):
             newest_first = sorted(expected[customer].items(), key=lambda pair: (-pair[1], pair[0]))
             assert listed(history, customer) == newest_first
         assert sorted(snapshot.holdings[customer].indices) == sorted(held[customer])

@@ -15,7 +15,7 @@ from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ALWAYS, Array
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.graph.catalogue import Encoders, encode_products, fit_encoders, segment_indices
-from nextbest.graph.query import QueryEncoder, encode_customers, encoded_spec, raw_request
+from nextbest.graph.query import QueryEncoder, encode_customers, raw_request
 from tests.worlds import ANN, BOB, CARD, CAT, CONFIG, DAN, FUND, LOAN, PENSION, TINY, Tables, random_tables
 
 DAY = 100
@@ -29,6 +29,10 @@ def encoders_at(tables: Tables, day: int) -> tuple[Encoders, Snapshot]:
 @pytest.fixture(scope="module")
 def tiny() -> tuple[Encoders, Snapshot]:
     return encoders_at(TINY, DAY)
+
+
+def request_of(encoders: Encoders, snapshot: Snapshot, rows: Array) -> dict[str, Array]:
+    return raw_request(snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, rows)
 
 
 def encode(encoder: Any, request: dict[str, Array]) -> dict[str, Array]:
@@ -54,7 +58,9 @@ def test_a_customers_lists_are_cut_to_the_newest(tiny: tuple[Encoders, Snapshot]
 
 def test_a_raw_request_names_products_and_days(tiny: tuple[Encoders, Snapshot]) -> None:
     encoders, snapshot = tiny
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB, CAT]))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.array([BOB, CAT])
+    )
     assert set(request) == set(encoders.query_encoder().request_spec())
     assert request["income"].tolist()[0] == 50
     assert request["segment"].tolist() == ["retail", ""]
@@ -71,7 +77,7 @@ def test_a_raw_request_is_encoded_as_the_snapshot_is(tables: Tables, day: int, r
     everyone = len(snapshot.holdings.indptr) - 1
     rows = np.array([random.randrange(everyone) for _ in range(3)])  # in any order, with repetitions
     expected = encode_customers(snapshot, encoder, rows)
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, rows)
+    request = request_of(encoders, snapshot, rows)
     assert_same(encode(encoder, request), expected)
     for row in range(3):  # batch 1 equals batch n
         single = encode(encoder, {name: values[row : row + 1] for name, values in request.items()})
@@ -81,7 +87,9 @@ def test_a_raw_request_is_encoded_as_the_snapshot_is(tables: Tables, day: int, r
 def of_bob(tiny: tuple[Encoders, Snapshot], products: list[str], days: list[int]) -> dict[str, Array]:
     """Return the encoded query of Bob, had he these products of these days."""
     encoders, snapshot = tiny
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB]))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.array([BOB])
+    )
     for name in ("held", "recent"):
         request[f"{name}_products"] = np.array([products], object)
         request[f"{name}_days"] = np.array([days], np.int64)
@@ -121,7 +129,9 @@ def test_what_is_held_is_a_set(tiny: tuple[Encoders, Snapshot], products: list[s
 
 def test_a_day_after_the_request_is_today(tiny: tuple[Encoders, Snapshot]) -> None:
     encoders, snapshot = tiny
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB]))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.array([BOB])
+    )
     request["recent_days"] = np.full_like(request["recent_days"], DAY + 5)
     assert encode(encoders.query_encoder(), request)["recent_age"].tolist() == [[0]]
 
@@ -139,7 +149,9 @@ def test_days_and_products_of_different_number_are_refused(tiny: tuple[Encoders,
 
 def test_empty_lists_are_an_anonymous_customer(tiny: tuple[Encoders, Snapshot]) -> None:
     encoders, snapshot = tiny
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.array([BOB]))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.array([BOB])
+    )
     for name in ("held", "recent"):
         request[f"{name}_products"], request[f"{name}_days"] = np.zeros((1, 0), object), np.zeros((1, 0), np.int64)
     tensors = {
@@ -152,7 +164,7 @@ def test_empty_lists_are_an_anonymous_customer(tiny: tuple[Encoders, Snapshot]) 
 def test_the_encoded_query_is_as_specified(tiny: tuple[Encoders, Snapshot]) -> None:
     encoders, snapshot = tiny
     query = encode_customers(snapshot, encoders.query_encoder(), np.arange(4))
-    spec = encoded_spec(encoders.customers)
+    spec = encoders.encoded_spec()
     assert list(spec) == list(query)
     for name, values in query.items():
         assert spec[name].is_compatible_with(tf.constant(values)), name
@@ -169,7 +181,9 @@ def test_a_saved_model_encodes_alike(tiny: tuple[Encoders, Snapshot], tmp_path: 
     encoders, snapshot = tiny
     encoder = encoders.query_encoder()
     tf.saved_model.save(Exported(encoder), str(tmp_path))
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.arange(4))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.arange(4)
+    )
     loaded = tf.saved_model.load(str(tmp_path))
     assert_same(encode(loaded.encode, request), encode_customers(snapshot, encoder, np.arange(4)))
 
@@ -213,7 +227,9 @@ def test_a_bank_without_columns_is_encoded() -> None:
     dataset = Tables(config, rows, rows, [(1, "x", "y", 1)]).dataset()
     snapshot = take_snapshot(dataset, 5, config.windows)
     encoders = fit_encoders(dataset, 5, config)
-    request = raw_request(snapshot, encoders.product_ids, encoders.customers.columns, np.arange(2))
+    request = raw_request(
+        snapshot, encoders.product_ids, encoders.customers.columns, encoders.list_lengths, np.arange(2)
+    )
     encoded = encode(encoders.query_encoder(), request)
     assert encoded["floats"].shape == (2, 0)
     assert encoded["held"].tolist() == [[1], [NO_PRODUCT]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from nextbest.data.config import DataConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset
+from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, SIGNAL, Array, Dataset
 from tests.worlds import Tables
 
-__all__ = ["BANK", "PER_FAMILY", "planted_bank", "planted_families"]
+__all__ = ["BANK", "BANK_WITH_REFUSALS", "PER_FAMILY", "planted_bank", "planted_families"]
 
 FAMILIES = 4
 PER_FAMILY = 5
@@ -45,11 +45,17 @@ BANK = DataConfig.model_validate(
     }
 )
 
+BANK_WITH_REFUSALS = BANK.model_copy(
+    update={"interactions": BANK.interactions.model_copy(update={"event": "event", "refuse": ("declined",)})}
+)
+"""The same bank, where what was refused is recorded."""
 
-def planted_bank(num_customers: int = 240, seed: int = 5) -> Dataset:
+
+def planted_bank(num_customers: int = 240, seed: int = 5, refusals: bool = False) -> Dataset:
     """Plant four kinds of customers who each take four of the five products of one family, on days 0 to 299.
 
-    At any cutoff a customer has a product of the own family left, so that the best top 1 is always of it.
+    At any cutoff a customer has a product of the own family left, so that the best top 1 is always of it. With
+    refusals, customers look at all five, and refuse the one that they never take on a day like the others'.
     """
     random = np.random.default_rng(seed)
     kind = random.integers(0, FAMILIES, num_customers)
@@ -72,8 +78,25 @@ def planted_bank(num_customers: int = 240, seed: int = 5) -> Dataset:
             (day, f"c{customer:04d}", f"p{product:02d}", ACQUIRE)
             for customer in range(num_customers)
             for day, product in zip(days[customer], acquired[customer], strict=True)
-        ],
+        ]
+        + (_looks_and_refusals(kind, acquired, seed) if refusals else []),
     ).dataset()
+
+
+def _looks_and_refusals(kind: Array, acquired: Array, seed: int) -> list[tuple[int, str, str, int]]:
+    """Let each customer look at all products of the family, and refuse the one that is not acquired."""
+    random = np.random.default_rng([seed, 1])
+    family = kind[:, None] * PER_FAMILY + np.arange(PER_FAMILY)
+    never = family.sum(axis=1) - acquired.sum(axis=1)
+    looks = [
+        (int(random.integers(0, 300)), f"c{customer:04d}", f"p{product:02d}", SIGNAL)
+        for customer, products in enumerate(family)
+        for product in products
+    ]
+    return looks + [
+        (int(random.integers(0, 300)), f"c{customer:04d}", f"p{product:02d}", REFUSE)
+        for customer, product in enumerate(never)
+    ]
 
 
 def planted_families(dataset: Dataset) -> Array:

@@ -28,7 +28,7 @@ def answers_before_export(
     snapshot = take_snapshot(run.history, day, run.config.data.windows)
     rows = np.arange(max(SIZES)) % len(run.history.customers)
     ids = run.history.products.ids
-    request = raw_request(snapshot, ids, recommender.customer_columns, rows)
+    request = raw_request(snapshot, ids, recommender.customer_columns, recommender.history_lists, rows)
 
     encoders = fit_encoders(run.history, day, run.config.data)
     encoded = encode_customers(snapshot, encoders.query_encoder(), rows)

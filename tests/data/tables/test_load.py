@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, RELEASE, SIGNAL
+from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, RELEASE, SIGNAL
 from nextbest.data.errors import EXAMPLES, InputError
 from nextbest.data.tables.load import load_dataset, read_customers
 from nextbest.data.tables.raw_table import MISSING, MISSING_STRINGS
@@ -466,7 +466,7 @@ def test_events_have_kinds(tmp_path: Path) -> None:
     kinds = {"interest": ("view",), "refuse": ("declined",), "ignore": ("payment",)}
     stated = config.model_copy(update={"interactions": config.interactions.model_copy(update=kinds)})
     interactions = load_dataset(stated, tmp_path).interactions
-    assert interactions.kind.tolist() == [ACQUIRE, SIGNAL, RELEASE]
+    assert interactions.kind.tolist() == [ACQUIRE, SIGNAL, REFUSE, RELEASE]
     kinds["ignore"] = ()
     stated = config.model_copy(update={"interactions": config.interactions.model_copy(update=kinds)})
     [problem] = problems_of(stated, tmp_path)

@@ -1,0 +1,95 @@
+"""A bank where customers refuse the one product of their family that they never take: both stages learn it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nextbest.data.dataset import Array, Dataset
+from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
+from nextbest.data.statistics import StatisticsConfig
+from nextbest.graph.catalogue import fit_encoders
+from nextbest.ranking.examples import window_examples
+from nextbest.ranking.training import RankerSettings, train_ranker
+from nextbest.retrieval.training import RetrieverSettings, train_retriever
+from tests.modelling.worlds import BANK_WITH_REFUSALS, PER_FAMILY, planted_bank, planted_families
+from tests.ranking.conftest import WINDOWS, shuffled_candidates
+from tests.ranking.conftest import small_config as small_ranking
+from tests.retrieval.conftest import DAY
+from tests.retrieval.conftest import small_config as small_retrieval
+
+
+def ignore(what: str, share: float) -> None:
+    """Report nothing."""
+
+
+@pytest.fixture(scope="module")
+def bank() -> Dataset:
+    return planted_bank(refusals=True)
+
+
+def told_apart(scores: Array, bank: Dataset) -> tuple[float, float]:
+    """How often the refused product is scored below all others of the family that are left, and how often by chance.
+
+    Args:
+        scores: [num_customers, num_products], as of DAY.
+    """
+    snapshot = take_snapshot(bank.until(DAY), DAY, BANK_WITH_REFUSALS.windows)
+    products = np.arange(scores.shape[1])
+    family = products // PER_FAMILY == planted_families(bank)[:, None]
+    refused = snapshot.refused.products[:, :1]
+    others = family & snapshot.can_acquire(np.arange(len(scores))) & (products != refused)
+    known = (refused[:, 0] != NO_PRODUCT) & others.any(axis=1)
+    assert known.sum() > 50
+    below = np.take_along_axis(scores, refused, axis=1)[:, 0] < np.where(others, scores, np.inf).min(axis=1)
+    return float(below[known].mean()), float((1 / (1 + others[known].sum(axis=1))).mean())
+
+
+def retrieved(bank: Dataset, folder: Path) -> Array:
+    history = bank.until(DAY)
+    settings = RetrieverSettings(
+        BANK_WITH_REFUSALS, StatisticsConfig(), small_retrieval(num_tower_pairs=1, embedding_dim=32), 1
+    )
+    retriever = train_retriever(history, DAY, 20, settings, folder, ignore)
+    snapshot = take_snapshot(history, DAY, BANK_WITH_REFUSALS.windows)
+    return retriever.embed_customers(snapshot, np.arange(len(history.customers))) @ retriever.product_embeddings.T
+
+
+def ranked(bank: Dataset, folder: Path) -> Array:
+    encoders = fit_encoders(bank.until(DAY), DAY, BANK_WITH_REFUSALS)
+    everyone = np.arange(len(bank.customers))
+    examples = [
+        window_examples(
+            bank,
+            window,
+            shuffled_candidates(bank, window, everyone),
+            new_acquisitions(bank, window.cutoff, window.until),
+            encoders,
+            BANK_WITH_REFUSALS,
+            StatisticsConfig(),
+        )
+        for window in WINDOWS
+    ]
+    settings = RankerSettings(BANK_WITH_REFUSALS, StatisticsConfig(), small_ranking(), 1, validation_k=5)
+    model = train_ranker(examples[:2], encoders, 4, settings, folder, ignore)
+    last = examples[2]
+    query, catalogue = (
+        {name: tf.constant(values) for name, values in arrays.items()}
+        for arrays in (last.queries, last.catalogue.arrays())
+    )
+    logits, _ = model.score(query, tf.constant(last.candidates), tf.constant(last.scores), catalogue)
+    scores = np.full((len(everyone), len(bank.products)), -np.inf, np.float32)
+    row, place = np.nonzero(last.candidates != NO_PRODUCT)
+    scores[row, last.candidates[row, place]] = logits.numpy()[row, place]
+    return scores
+
+
+@pytest.mark.parametrize("stage", [retrieved, ranked])
+def test_a_refusal_lowers_what_follows(stage: Callable[[Dataset, Path], Array], bank: Dataset, tmp_path: Path) -> None:
+    """Customers looked at all products of the family, so that with refusals taken for interest there is but chance."""
+    found, chance = told_apart(stage(bank, tmp_path), bank)
+    assert found > chance + 0.2
