@@ -154,9 +154,11 @@ def monthly_snapshots(folder: Path) -> Tables:
 
 
 def insurer(folder: Path) -> Tables:
-    """Write eight products without risk or category, and inception, lapse and claim."""
+    """Write eight products without risk or category, and inception, lapse, claim and declined offers."""
     story = tell(num_products=8)
-    words = {"open": "inception", "close": "lapse", "view": "claim"}
+    looks = story.events.index[story.events["what"] == "view"]
+    story.events.loc[looks[::3], "what"] = "refuse"
+    words = {"open": "inception", "close": "lapse", "view": "claim", "refuse": "declined"}
     moves = story.events.assign(what=story.events["what"].map(words)).rename(
         columns={"customer": "policyholder", "product": "policy_type", "day": "effective_date", "what": "movement"}
     )
