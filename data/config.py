@@ -141,7 +141,7 @@ class TableConfig(NotationConfig):
 
     path: str
     """A .csv, .csv.gz or .parquet file, a folder of such, or a pattern such as part-*.parquet (relative to the TOML's
-    folder); or an SQLAlchemy URL."""
+    folder), or one at an address such as s3://bank/events/; or an SQLAlchemy URL."""
     query: str | None = None
     """The SQL query, for an SQLAlchemy URL only."""
     recorded_at: str | None = None

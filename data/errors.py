@@ -81,6 +81,7 @@ def quote_value(value: Any) -> str:
 
 
 EXTRAS = {
+    "fsspec": "remote",
     "gradio": "page",
     "grpc": "clients",
     "httpx": "clients",
@@ -89,6 +90,7 @@ EXTRAS = {
     "pandas": "train",
     "plotly": "train",
     "rich": "cli",
+    "s3fs": "remote",
     "scann": "scann",
     "scipy": "train",
     "shap": "explain",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nextbest.data.errors import InputError, Problem
 
-__all__ = ["OPTIONS", "REMOVED", "RENAMED", "SettingsModel", "override_settings", "read_settings"]
+__all__ = ["OPTIONS", "REMOVED", "RENAMED", "SettingsModel", "fill_in", "override_settings", "read_settings"]
 
 OPTIONS = "the command line"
 """The place that a problem with an option names."""
@@ -102,7 +102,7 @@ def read_settings(
         InputError: It is missing, is not valid TOML, or has problems; all of them are listed.
     """
     problems: list[Problem] = []
-    content = _fill_in(_read_toml(path, if_missing), str(path), "", problems)
+    content = fill_in(_read_toml(path, if_missing), str(path), "", problems)
     if problems:
         raise InputError(problems)
     return _validate(settings, content, str(path), context)
@@ -138,13 +138,20 @@ def _read_toml(path: Path, if_missing: str) -> dict[str, Any]:
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def _fill_in(content: Any, file: str, place: str, problems: list[Problem]) -> Any:
-    """Return a TOML's content with the environment's values in it; what the environment lacks becomes a problem."""
+def fill_in(content: Any, file: str, place: str, problems: list[Problem]) -> Any:
+    """Return content with the environment's values in place of `${NAME}`; what the environment lacks becomes a problem.
+
+    Args:
+        content: A TOML's content, or a part of it.
+        file: What a problem names as the file.
+        place: The setting that holds it; empty for all of a file.
+        problems: New ones are added.
+    """
     if isinstance(content, dict):
         inner = {key: f"{place}.{key}".removeprefix(".") for key in content}
-        return {key: _fill_in(value, file, inner[key], problems) for key, value in content.items()}
+        return {key: fill_in(value, file, inner[key], problems) for key, value in content.items()}
     if isinstance(content, list):
-        return [_fill_in(value, file, place, problems) for value in content]
+        return [fill_in(value, file, place, problems) for value in content]
     if not isinstance(content, str):
         return content
     for name in _VARIABLE.findall(content):

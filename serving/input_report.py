@@ -133,7 +133,7 @@ def _describe_numbers(column: str, numbers: Array, known: Array) -> ColumnReport
     return ColumnReport(column, missing, 0, len(strange), example, f"{least:g} to {greatest:g}")
 
 
-def check_input(report: InputReport, limits: InputLimits, file: Path) -> None:
+def check_input(report: InputReport, limits: InputLimits, file: Path | str) -> None:
     """Refuse customers of whom more is strange than may be.
 
     Raises:

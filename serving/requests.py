@@ -72,7 +72,10 @@ def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
 
 
 def requests_from_file(
-    recommender: Recommender, path: Path, holdings: Path | None = None, rejected: list[Problem] | None = None
+    recommender: Recommender,
+    path: Path | str,
+    holdings: Path | str | None = None,
+    rejected: list[Problem] | None = None,
 ) -> tuple[Array, Features]:
     """Read customers to be scored: columns from the file, holdings from the snapshot where it knows the id.
 
@@ -97,7 +100,7 @@ def requests_from_file(
     return ids, columns | histories
 
 
-def read_holdings(recommender: Recommender, path: Path, ids: Array) -> Features:
+def read_holdings(recommender: Recommender, path: Path | str, ids: Array) -> Features:
     """Read what customers hold: a row per holding, with the customer's id, `product_id` and perhaps the day, `since`.
 
     Args:

@@ -20,12 +20,17 @@ __all__ = ["schema"]
 
 Answer = TypeVar("Answer", bound=str)
 
+_PLACES = "CSV or Parquet, a folder of such or a pattern, here or at s3://..., or a database's SQLAlchemy URL"
+
 
 def schema(
-    customers: Annotated[Path, typer.Option("--customers", help="The customers: CSV or Parquet, or a folder of such.")],
-    products: Annotated[Path, typer.Option("--products", help="The products, likewise.")],
-    interactions: Annotated[Path, typer.Option("--interactions", help="The dated interactions, likewise.")],
+    customers: Annotated[str, typer.Option("--customers", help=f"The customers: {_PLACES}.")],
+    products: Annotated[str, typer.Option("--products", help="The products, likewise.")],
+    interactions: Annotated[str, typer.Option("--interactions", help="The dated interactions, likewise.")],
     out: Annotated[Path, typer.Option("--out", help="The TOML to write.")] = Path("nextbest.toml"),
+    customers_query: Annotated[str | None, typer.Option(help="The SQL, of customers in a database.")] = None,
+    products_query: Annotated[str | None, typer.Option(help="The SQL, of products in a database.")] = None,
+    interactions_query: Annotated[str | None, typer.Option(help="The SQL, of interactions in a database.")] = None,
 ) -> None:
     """Infer the TOML from the tables, say what was understood and what is doubtful, and ask what is open."""
 
@@ -41,7 +46,9 @@ def schema(
         return found
 
     open_questions: list[Question] = []
-    nextbest.infer_config(customers, products, interactions, out, look)
+    asked = {"customers": customers_query, "products": products_query, "interactions": interactions_query}
+    queries = {table: query for table, query in asked.items() if query is not None}
+    nextbest.infer_config(customers, products, interactions, out, look, queries)
     if open_questions:
         typer.echo(f"wrote {out}: answer each QUESTION in it, where a setting is a question mark, before you train")
     else:

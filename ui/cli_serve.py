@@ -78,7 +78,7 @@ def _columns_to_print(recommender: Recommender) -> dict[str, Any]:
 
 def score(
     models: Models,
-    customers: Annotated[Path, typer.Option("--customers", help="The customers, CSV or Parquet.")],
+    customers: Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")],
     out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
     why: Annotated[
@@ -90,7 +90,7 @@ def score(
         ),
     ] = False,
     holdings: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--holdings", help="What they hold: customer, product_id, since; in place of what the export knows."
         ),

@@ -1,22 +1,26 @@
-"""One column of a file as strings, and which role its values have."""
+"""One column of a table as strings, how a table's columns are read, and which role their values have."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from nextbest.data.config import ColumnConfig, Role
+from nextbest.data.config import ColumnConfig, Role, TableConfig
 from nextbest.data.dataset import Array
-from nextbest.data.errors import Problem, quote_value
+from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.settings import fill_in
 from nextbest.data.tables.dates import guess_date_formats, parse_dates
-from nextbest.data.tables.notation import NEARLY_ALL
-from nextbest.data.tables.parse import parse_booleans, parse_numbers
+from nextbest.data.tables.notation import NEARLY_ALL, date_formats
+from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
 from nextbest.data.tables.raw_table import MISSING, RawTable
+from nextbest.data.tables.read import read_table
 from nextbest.data.tables.words import is_named, kind_of_event, unit_of
 
 __all__ = [
@@ -26,8 +30,10 @@ __all__ = [
     "likeness_to_events",
     "lost_role",
     "may_be_events",
+    "read_columns",
     "role_of",
     "share_of",
+    "table_at",
 ]
 
 SKEWED = 2.0
@@ -203,3 +209,51 @@ def _is_skewed(values: Array) -> bool:
 def _skewness(values: Array) -> float:
     centred = values - values.mean()
     return float((centred**3).mean() / (centred**2).mean() ** 1.5)
+
+
+def read_columns(source: TableConfig, folder: Path) -> list[Column]:
+    """Read a table's columns, except nested and binary ones, which no model reads.
+
+    Args:
+        source: Where the table is; `${NAME}` in its path is a variable of the environment.
+        folder: Where a relative path starts; it need not be there.
+
+    Raises:
+        InputError: The table cannot be read, or no column of it.
+    """
+    problems: list[Problem] = []
+    path = fill_in(source.path, source.path, "", problems)
+    if problems:
+        raise InputError(problems)
+    if _is_file(path):
+        path = os.path.normpath(folder / path)
+    table = read_table(source.model_copy(update={"path": path}), folder)
+    # Trying roles makes problems that no one reads; their lines need not be looked up.
+    table = replace(table, locate=lambda: ("row", np.arange(1, len(table) + 1)), parts=())
+    columns = []
+    for name in table.columns.column_names:
+        unreadable: list[Problem] = []
+        codes, strings = distinct_strings(table, name, unreadable)
+        if not unreadable:
+            columns.append(Column(table, name, codes, strings, date_formats(table, name)))
+    if not columns:
+        what = "no column holds plain values"
+        raise InputError([Problem(table.file, None, None, what, "name a table with ids, words, numbers or dates")])
+    return columns
+
+
+def table_at(place: str | Path, folder: Path, query: str | None = None) -> TableConfig:
+    """Return a table as a TOML in a folder names it.
+
+    Args:
+        place: A file, which is named by the way to it; an address, an SQLAlchemy URL, or a variable like `${BANK}` that
+            holds one, which are named as they are.
+        folder: The folder of the TOML.
+        query: Of a database, the SQL.
+    """
+    path = str(place)
+    return TableConfig(path=os.path.relpath(Path(path).resolve(), folder) if _is_file(path) else path, query=query)
+
+
+def _is_file(path: str) -> bool:
+    return "://" not in path and not path.startswith("${")

@@ -7,7 +7,6 @@ What the files leave open is a question, and what looks wrong a doubt.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from nextbest.data.config import (
     NotationConfig,
     PolicyConfig,
     Role,
+    TableConfig,
     input_name_problem,
 )
 from nextbest.data.errors import InputError, Problem, quote_value
@@ -33,12 +33,13 @@ from nextbest.data.tables.columns import (
     likeness_to_events,
     lost_role,
     may_be_events,
+    read_columns,
     role_of,
     share_of,
 )
-from nextbest.data.tables.notation import NotationQuestion, date_formats, find_notation
-from nextbest.data.tables.parse import distinct_strings, parse_booleans, parse_numbers
-from nextbest.data.tables.read import read_file
+from nextbest.data.tables.notation import NotationQuestion, find_notation
+from nextbest.data.tables.parse import parse_booleans, parse_numbers
+from nextbest.data.tables.read import without_password
 from nextbest.data.tables.snapshots import pattern_of
 from nextbest.data.tables.words import EVENT_KINDS, EventKind, is_named, kind_of_event, plain
 
@@ -124,22 +125,18 @@ class _Finder:
         self.doubts: list[str] = []
         self.questions: list[Question] = []
 
-    def columns(self, path: Path) -> list[Column]:
-        """Read a file's columns, except nested and binary ones, which no model reads."""
+    def columns(self, source: TableConfig) -> list[Column]:
+        """Read a table's columns; none, having said why, where it cannot be read."""
+        if source.path != without_password(source.path):
+            self.doubts.append(
+                f"the TOML holds the password of {without_password(source.path)}; give the address as '${{NAME}}', a "
+                "variable of the environment, and it does not"
+            )
         try:
-            table = read_file(path)
+            return read_columns(source, self.folder)
         except InputError as error:
             self.problems.extend(error.problems)
             return []
-        # Trying roles makes problems that no one reads; their lines need not be looked up.
-        table = replace(table, locate=lambda: ("row", np.arange(1, len(table) + 1)), parts=())
-        columns = []
-        for name in table.columns.column_names:
-            unreadable: list[Problem] = []
-            codes, strings = distinct_strings(table, name, unreadable)
-            if not unreadable:
-                columns.append(Column(table, name, codes, strings, date_formats(table, name)))
-        return columns
 
     def with_notation(
         self, name: str, columns: Sequence[Column], elsewhere: frozenset[str]
@@ -167,7 +164,7 @@ class _Finder:
             )
 
     def entity(
-        self, kind: Kind, key: Column, columns: Sequence[Column], path: Path, elsewhere: frozenset[str]
+        self, kind: Kind, key: Column, columns: Sequence[Column], source: TableConfig, elsewhere: frozenset[str]
     ) -> EntityConfig:
         """Return what the columns of customers or products mean."""
         features, notation, own = self.with_notation(kind, columns, elsewhere)
@@ -194,13 +191,8 @@ class _Finder:
         if kind == "products":
             words = (name for name, column in roles.items() if column.role in ("text", "id", "category"))
             settings["name"] = next((name for name in words if is_named(name, "name")), None)
-        return EntityConfig(
-            path=self.relative(path), id=key.name, as_of=as_of.name if as_of else None, columns=roles, **settings
-        )
-
-    def relative(self, path: Path) -> str:
-        """Return a path as the TOML names it."""
-        return os.path.relpath(path, self.folder)
+        settings |= {"id": key.name, "as_of": as_of.name if as_of else None}
+        return EntityConfig(path=source.path, query=source.query, columns=roles, **settings)
 
     def key(
         self, kind: Kind, columns: Sequence[Column], events: Sequence[Column]
@@ -231,11 +223,11 @@ class _Finder:
             )
         return entity, event
 
-    def timestamp(self, path: Path, columns: Sequence[Column]) -> Column | None:
+    def timestamp(self, file: str, columns: Sequence[Column]) -> Column | None:
         """Return the interactions' column of dates; None, having said why, where none is one."""
         dated = [column for column in columns if column.complete and column.may_be_dates]
         if not dated:
-            self.problems.append(self._no_date(path, columns))
+            self.problems.append(self._no_date(file, columns))
         return min(dated, key=lambda column: not is_named(column.name, "time"), default=None)
 
     def product_columns(self, columns: Sequence[Column], events: Sequence[Column]) -> tuple[Column, list[str]] | None:
@@ -282,16 +274,16 @@ class _Finder:
             **self._event_and_weight(rest),
         }
 
-    def _no_date(self, path: Path, columns: Sequence[Column]) -> Problem:
+    def _no_date(self, file: str, columns: Sequence[Column]) -> Problem:
         named = [column for column in columns if is_named(column.name, "time")]
         if not named:
             remedy = "add a column 'timestamp' with a date in every row"
-            return Problem(str(path), None, None, "no column has a date in every row", remedy)
+            return Problem(file, None, None, "no column has a date in every row", remedy)
         if not named[0].complete:
             what = "the date is missing in some rows"
-            return Problem(str(path), named[0].name, None, what, "give each row a date, or remove the row")
+            return Problem(file, named[0].name, None, what, "give each row a date, or remove the row")
         what = f"no notation of dates that nextbest knows fits its values, such as {quote_value(named[0].example)}"
-        return Problem(str(path), named[0].name, None, what, "write dates as YYYY-MM-DD")
+        return Problem(file, named[0].name, None, what, "write dates as YYYY-MM-DD")
 
     def _event_and_weight(self, columns: Sequence[Column]) -> dict[str, Any]:
         """Return the settings of the event and weight columns, as far as there are any."""
@@ -324,25 +316,26 @@ class _Finder:
         return found | {"event": event.name, **lists}
 
 
-def infer_config(customers: Path, products: Path, interactions: Path, folder: Path) -> Inference:
-    """Guess the config of three tables in CSV or Parquet files, or folders of such.
+def infer_config(customers: TableConfig, products: TableConfig, interactions: TableConfig, folder: Path) -> Inference:
+    """Guess the config of three tables.
 
     Args:
-        customers: the customers.
+        customers: the customers; only where they are matters.
         products: the products.
         interactions: the interactions.
-        folder: where the TOML will stand; the config's paths are relative to it.
+        folder: where the TOML will stand, at which relative paths start.
 
     Raises:
         InputError: with everything that is not a table, and all that cannot be guessed.
     """
     finder = _Finder(folder)
-    ours, theirs, events = (finder.columns(path) for path in (customers, products, interactions))
+    ours, theirs, events = (finder.columns(source) for source in (customers, products, interactions))
     if finder.problems:
         raise InputError(finder.problems)
     sure = frozenset(
         column.formats[0] for column in (*ours, *theirs, *events) if len(column.formats) == 1 and column.complete
     )
+    file = events[0].table.file
     wide = finder.product_columns(theirs, events)
     if wide is not None:  # the customers' columns may stand in the same file
         ours = [column for column in ours if column.name not in wide[1]]
@@ -351,7 +344,7 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
     rest = [column for column in events if column is not customer_reference]
     product, product_reference = (wide[0], None) if wide else finder.key("products", theirs, rest)
     rest = [column for column in rest if column is not product_reference]
-    timestamp = finder.timestamp(interactions, rest)
+    timestamp = finder.timestamp(file, rest)
     if not (customer and customer_reference and product and timestamp):
         raise InputError(finder.problems)
     customer_entity = finder.entity("customers", customer, ours, customers, sure)
@@ -364,7 +357,7 @@ def infer_config(customers: Path, products: Path, interactions: Path, folder: Pa
     config = DataConfig(
         customers=customer_entity,
         products=product_entity,
-        interactions=InteractionsConfig(path=finder.relative(interactions), **acts),
+        interactions=InteractionsConfig(path=interactions.path, query=interactions.query, **acts),
         policy=PolicyConfig(
             risk_column=_first_named(product_entity, "number", "risk"),
             category_column=_first_named(product_entity, "category", "category"),

@@ -58,7 +58,9 @@ def load_dataset(config: DataConfig, folder: Path) -> Dataset:
     return Dataset(customers, products, interactions)
 
 
-def read_customers(config: EntityConfig, path: Path, rejected: list[Problem] | None = None) -> tuple[Array, Features]:
+def read_customers(
+    config: EntityConfig, path: Path | str, rejected: list[Problem] | None = None
+) -> tuple[Array, Features]:
     """Read customers to be served, in the file's order; of several dated rows the newest counts.
 
     Categories that no model has seen and missing values are allowed, optional columns and the one that dates the rows
@@ -66,7 +68,7 @@ def read_customers(config: EntityConfig, path: Path, rejected: list[Problem] | N
 
     Args:
         config: the customers' columns.
-        path: a CSV or Parquet file, or a folder of such.
+        path: a CSV or Parquet file, or a folder of such, here or at an address.
         rejected: rows with problems are left out and added here, one problem each; without it they are refused.
 
     Returns:
@@ -98,7 +100,9 @@ def read_customers(config: EntityConfig, path: Path, rejected: list[Problem] | N
     return customers[newest], {name: values[newest] for name, values in features.items()}
 
 
-def _read_like(config: EntityConfig, path: Path, wanted: Sequence[str], rejected: list[Problem] | None) -> RawTable:
+def _read_like(
+    config: EntityConfig, path: Path | str, wanted: Sequence[str], rejected: list[Problem] | None
+) -> RawTable:
     """Read a file that writes its values as the trained table did, or with another delimiter and a decimal point."""
     table = read_file(path, wanted, config.model_copy(update={"delimiter": None}), rejected)
     table = replace(table, rejected=None if rejected is None else {})

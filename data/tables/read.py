@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from glob import has_magic
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,8 +20,9 @@ from nextbest.data.config import NotationConfig, TableConfig
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.csv_file import read_csv
 from nextbest.data.tables.raw_table import RawTable, repeated_columns
+from nextbest.data.tables.remote import Copied, copy_here, is_remote
 
-__all__ = ["digest_file", "digest_table", "is_url", "read_file", "read_sql", "read_table", "without_password"]
+__all__ = ["digest_file", "digest_table", "is_database", "read_file", "read_sql", "read_table", "without_password"]
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET_ENDING = ".parquet"
@@ -40,9 +41,9 @@ def read_table(source: TableConfig, folder: Path, wanted: Sequence[str] | None =
     Raises:
         InputError: the table cannot be read at all. Columns that are missing are the caller's to judge.
     """
-    if is_url(source.path):
+    if is_database(source.path):
         return read_sql(source.path, source.query, wanted, source)
-    path = folder / source.path
+    path = source.path if is_remote(source.path) else folder / source.path
     if source.query is not None:
         remedy = "remove the query, or give an SQLAlchemy URL such as sqlite:///bank.db as the path"
         raise InputError([Problem(str(path), None, None, "a file cannot be queried", remedy)])
@@ -50,7 +51,7 @@ def read_table(source: TableConfig, folder: Path, wanted: Sequence[str] | None =
 
 
 def read_file(
-    path: Path,
+    path: Path | str,
     wanted: Sequence[str] | None = None,
     notation: NotationConfig | None = None,
     misshapen: list[Problem] | None = None,
@@ -61,7 +62,7 @@ def read_file(
     _ or . are no data.
 
     Args:
-        path: the file, the folder, or a pattern with * or ?.
+        path: the file, the folder, or a pattern with * or ?; or such an address, see `is_remote`.
         wanted: the columns to read.
         notation: how values are written.
         misshapen: see `read_csv`.
@@ -70,9 +71,26 @@ def read_file(
         InputError: as for `read_table`.
     """
     notation = notation or NotationConfig()
+    if isinstance(path, str) and is_remote(path):
+        return _read_copied(copy_here(path, _is_data), wanted, notation, misshapen)
+    path = Path(path)
     if (files := _parts(path)) is None:
         return _read_one(path, wanted, notation, misshapen)
     return _read_parts(path, files, wanted, notation, misshapen)
+
+
+def _read_copied(
+    copied: Copied, wanted: Sequence[str] | None, notation: NotationConfig, misshapen: list[Problem] | None
+) -> RawTable:
+    """Read what was copied from an address."""
+    left_out: list[Problem] | None = None if misshapen is None else []
+    try:
+        table = read_file(copied.local, wanted, notation, left_out)
+    except InputError as error:
+        raise InputError(copied.blamed(error.problems)) from None
+    if misshapen is not None:
+        misshapen += copied.blamed(left_out or ())
+    return copied.renamed(table)
 
 
 def digest_table(source: TableConfig, folder: Path) -> str:
@@ -81,13 +99,13 @@ def digest_table(source: TableConfig, folder: Path) -> str:
     Raises:
         InputError: The table cannot be read.
     """
-    if is_url(source.path):
+    if is_database(source.path):
         columns = read_sql(source.path, source.query, None).columns
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, columns.schema) as stream:
             stream.write_table(columns.combine_chunks())
         return hashlib.sha256(sink.getvalue()).hexdigest()
-    path = folder / source.path
+    path = copy_here(source.path, _is_data).local if is_remote(source.path) else folder / source.path
     if (files := _parts(path)) is None:
         return digest_file(path)
     digests = (f"{file.relative_to(path.parent)} {digest_file(file)}\n" for file in files)
@@ -119,8 +137,12 @@ def _parts(path: Path) -> list[Path] | None:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name.lower().endswith(ENDINGS))
-    return [file for file in files if not any(part[0] in "_." for part in file.relative_to(folder).parts)]
+    return [file for file in folder.rglob("*") if file.is_file() and _is_data(file.relative_to(folder))]
+
+
+def _is_data(file: PurePath) -> bool:
+    """Whether a path below a folder is one of a table's files."""
+    return file.name.lower().endswith(ENDINGS) and not any(part[0] in "_." for part in file.parts)
 
 
 def _read_parts(
@@ -225,9 +247,9 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def is_url(path: str) -> bool:
+def is_database(path: str) -> bool:
     """Whether a table's path is an SQLAlchemy URL."""
-    return "://" in path
+    return "://" in path and not is_remote(path)
 
 
 def without_password(path: str) -> str:

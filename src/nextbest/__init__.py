@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,17 +124,20 @@ def infer_config(
     interactions: str | Path,
     out: str | Path = "nextbest.toml",
     look: Callable[[Inference], Inference] | None = None,
+    queries: Mapping[str, str] | None = None,
 ) -> Path:
-    """Guess what three tables in CSV or Parquet mean, and write it as a TOML for a person to correct.
+    """Guess what three tables mean, and write it as a TOML for a person to correct.
 
     What the tables leave open is written as "?", with the question above it; a run asks for the answer first.
 
     Args:
-        customers: The customers.
+        customers: The customers: a CSV or Parquet file, a folder of such or a pattern, here or at an address such as
+            s3://bank/customers/, or a database's SQLAlchemy URL.
         products: The products.
         interactions: The dated interactions.
         out: The TOML to write; the paths in it are relative to its folder.
         look: Sees what was found, its doubts and its questions, before it is written, and may answer.
+        queries: Of tables in a database, the query: customers, products or interactions -> SQL.
 
     Returns:
         The path of the TOML.
@@ -143,6 +146,7 @@ def infer_config(
         InputError: The tables have problems, or there is such a file already.
     """
     from nextbest.data.errors import Problem
+    from nextbest.data.tables.columns import table_at
     from nextbest.data.tables.infer_config import infer_config
     from nextbest.data.tables.write_config import write_toml
     from nextbest.pipeline.config import CHANGED_MOST, RunConfig
@@ -150,8 +154,13 @@ def infer_config(
     toml = Path(out)
     if toml.exists():
         raise InputError([Problem(str(toml), None, None, "the file is there already", "name another file to write")])
-    tables = (Path(customers).resolve(), Path(products).resolve(), Path(interactions).resolve())
-    found = infer_config(*tables, toml.parent.resolve())
+    folder, queries = toml.parent.resolve(), queries or {}
+    found = infer_config(
+        table_at(customers, folder, queries.get("customers")),
+        table_at(products, folder, queries.get("products")),
+        table_at(interactions, folder, queries.get("interactions")),
+        folder,
+    )
     if look is not None:
         found = look(found)
     write_toml(found.config, toml, RunConfig, CHANGED_MOST, found.questions)
@@ -342,9 +351,9 @@ def score(
 
     most = as_count("top", top)
     check_output(Path(out))
-    ids, request = _read_customers(recommender, customers, filters, None if holdings is None else Path(holdings))
+    ids, request = _read_customers(recommender, customers, filters, holdings)
     report = describe_input(recommender, ids, request)
-    source = Path(customers) if isinstance(customers, str | Path) else recommender.folder
+    source = customers if isinstance(customers, str | Path) else recommender.folder
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
     explainer = Explainer(recommender) if why else None
     written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
@@ -367,7 +376,7 @@ def _read_customers(
     recommender: Recommender,
     customers: Sequence[str | int] | str | Path,
     filters: Filters | None,
-    holdings: Path | None = None,
+    holdings: str | Path | None = None,
 ) -> tuple[Any, Any]:
     """Return ids and raw requests, once the filters have been checked."""
     from nextbest.serving.arguments import as_ids
@@ -376,7 +385,7 @@ def _read_customers(
     if filters is not None:
         check_filters(recommender, filters)
     if isinstance(customers, str | Path):
-        return requests_from_file(recommender, Path(customers), holdings)
+        return requests_from_file(recommender, customers, holdings)
     ids = as_ids("customers", customers)
     known = requests_for_ids(recommender, ids)
     return ids, known if holdings is None else known | read_holdings(recommender, holdings, ids)

@@ -298,6 +298,7 @@ class NamesAlways:
     """Another bank's recommender: it names the same products to everyone."""
 
     customer_columns = ("segment", "gone")
+    history_lists = ("held", "recent")
 
     def __init__(self, *products: str) -> None:
         self.named = np.array(products, object)

@@ -57,13 +57,17 @@ def make_training_set(
     )
 
 
+def encoders_of(product_ids: Array) -> Encoders:
+    return Encoders(NO_COLUMNS, NO_COLUMNS, product_ids, {"held": 9, "recent": 9})
+
+
 class Scored:
     """A model that is bound to given scores."""
 
     def __init__(self, examples: TrainingSet, **config: Any) -> None:
         ids = np.array([f"p{number}" for number in range(examples.frequency.shape[1])], object)
         config = {"temperature": 1.0, "mixed_negatives": 0} | config
-        self.model = TwoTowerModel(Encoders(NO_COLUMNS, NO_COLUMNS, ids, 9, 9), 0, small_config(**config), seed=3)
+        self.model = TwoTowerModel(encoders_of(ids), 0, small_config(**config), seed=3)
         self.scores = tf.Variable(examples.queries.encoded["floats"])
         self.examples = tf.range(len(examples.weight))
         self.model.bind(examples)
@@ -232,7 +236,7 @@ def test_the_weight_of_an_example_is_its_share() -> None:
 
 def test_an_unbound_model_says_so() -> None:
     ids = np.array(["p0", "p1"], object)
-    model = TwoTowerModel(Encoders(NO_COLUMNS, NO_COLUMNS, ids, 9, 9), 0, small_config(), seed=3)
+    model = TwoTowerModel(encoders_of(ids), 0, small_config(), seed=3)
     with pytest.raises(RuntimeError, match="bind"):
         model.compute_loss({})
 

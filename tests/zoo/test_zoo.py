@@ -1,7 +1,7 @@
 """One contract over institutions of all shapes: from three tables to every surface.
 
-The two that differ most from the embedded bank stand in `make test`; `make zoo` does all of them, with the models' load
-check.
+The one that differs most from the embedded bank stands in `make test`; `make zoo` does all of them, with the models'
+load check.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.ui.browser.conftest import FLAGS, PATIENCE, chromium, opened  # noqa:
 from tests.ui.browser.screen import TABS, Screen
 from tests.zoo.shapes import SHAPES, Shape, Tables
 
-IN_EVERY_TEST = ("monthly snapshots", "ids and dates")
+IN_EVERY_TEST = ("monthly snapshots",)
 
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
 pytestmark = [

@@ -1,13 +1,16 @@
 """What the columns of three files are inferred to be, and the TOML that says so."""
 
+import sqlite3
 import tomllib
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+import nextbest
 from nextbest.data.config import (
     ColumnConfig,
     DataConfig,
@@ -15,9 +18,11 @@ from nextbest.data.config import (
     InteractionsConfig,
     PolicyConfig,
     Rule,
+    TableConfig,
     WindowsConfig,
 )
 from nextbest.data.errors import InputError
+from nextbest.data.tables.columns import Column, read_columns, table_at
 from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.suggest_rules import suggest_rules
@@ -69,7 +74,11 @@ def write_tables(folder: Path, **replaced: dict[str, list[str]]) -> DataConfig:
 
 
 def inferred(folder: Path) -> Inference:
-    return infer_config(*(folder / f"{name}.csv" for name in ("customers", "products", "interactions")), folder)
+    return infer_files(*(folder / f"{name}.csv" for name in ("customers", "products", "interactions")), folder)
+
+
+def infer_files(customers: Path, products: Path, interactions: Path, folder: Path) -> Inference:
+    return infer_config(*(table_at(file, folder) for file in (customers, products, interactions)), folder)
 
 
 def infer(folder: Path) -> DataConfig:
@@ -166,14 +175,52 @@ def test_what_cannot_be_inferred_is_reported_at_once(tmp_path: Path) -> None:
     assert len(what) == 3
     assert ["customer" in what[0], "product" in what[1], "date" in what[2]] == [True] * 3
     with pytest.raises(InputError) as caught:
-        infer_config(tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "interactions.csv", tmp_path)
+        infer_files(tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "interactions.csv", tmp_path)
     assert [Path(problem.file).name for problem in caught.value.problems] == ["a.csv", "b.csv"]
+
+
+def test_tables_may_stand_in_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its URL stands in a variable of the environment, and nothing else of it in the TOML."""
+    of_files = write_tables(tmp_path)
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        for name in ("customers", "products", "interactions"):
+            pd.read_csv(tmp_path / f"{name}.csv", dtype=str).to_sql(name, database, index=False)
+    database.close()
+    monkeypatch.setenv("THE_BANK", f"sqlite:///{tmp_path}/bank.db")
+    toml = tmp_path / "sql.toml"
+    names = ("customers", "products", "interactions")
+    nextbest.infer_config(*["${THE_BANK}"] * 3, toml, queries={name: f"SELECT * FROM {name}" for name in names})
+    assert "sqlite" not in tomllib.loads(toml.read_text(encoding="utf-8"))["data"]["customers"]["path"]
+    found = nextbest.read_config(toml).data
+    assert found.customers.query == "SELECT * FROM customers"
+    assert found.customers.columns.keys() == of_files.customers.columns.keys()
+    assert len(load_dataset(found, tmp_path).customers) == NUM_CUSTOMERS
+    monkeypatch.delenv("THE_BANK")
+    with pytest.raises(InputError, match="the environment has no variable THE_BANK"):
+        nextbest.infer_config(*["${THE_BANK}"] * 3, tmp_path / "other.toml")
+
+
+def test_a_password_that_the_toml_would_hold_is_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tables(tmp_path)
+    files = {f"postgresql://me:s3cret@host/{name}": name for name in ("customers", "products", "interactions")}
+
+    def read(source: TableConfig, folder: Path) -> list[Column]:
+        return read_columns(source.model_copy(update={"path": f"{files[source.path]}.csv"}), folder)
+
+    monkeypatch.setattr("nextbest.data.tables.infer_config.read_columns", read)
+    doubts = [
+        doubt
+        for doubt in infer_config(*(TableConfig(path=path) for path in files), tmp_path).doubts
+        if "password" in doubt
+    ]
+    assert len(doubts) == 3 and "s3cret" not in "".join(doubts)
+    assert doubts[0].startswith("the TOML holds the password of postgresql://***@host/customers; give the address as")
 
 
 def test_paths_start_at_the_tomls_folder(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files = [tmp_path / f"{name}.csv" for name in ("customers", "products", "interactions")]
-    config = infer_config(*files, tmp_path / "configs" / "mine").config
+    config = infer_files(*files, tmp_path / "configs" / "mine").config
     assert config.customers.path == "../../customers.csv"
     write_toml(config, tmp_path / "configs" / "mine" / "bank.toml")
     assert len(load_dataset(config, tmp_path / "configs" / "mine").customers) == NUM_CUSTOMERS

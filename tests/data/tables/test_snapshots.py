@@ -14,6 +14,7 @@ from nextbest.data.config import DataConfig, WindowsConfig
 from nextbest.data.dataset import ACQUIRE, HELD, RELEASE, Dataset
 from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
+from nextbest.data.tables.columns import table_at
 from nextbest.data.tables.infer_config import infer_config
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.snapshots import pattern_of
@@ -194,7 +195,8 @@ def test_schema_recognises_a_column_per_product(tmp_path: Path) -> None:
     write_wide(tmp_path, story)
     (tmp_path / "customers.csv").write_text((tmp_path / "snapshots.csv").read_text())  # one file for both
     paths = [tmp_path / f"{name}.csv" for name in ("customers", "products", "snapshots")]
-    found = infer_config(*paths, tmp_path)
+    tables = [table_at(path, tmp_path) for path in paths]
+    found = infer_config(*tables, tmp_path)
     assert not found.questions
     source = found.config.interactions
     assert (source.kind, source.customer_id, source.timestamp, source.date_format) == (
@@ -206,4 +208,4 @@ def test_schema_recognises_a_column_per_product(tmp_path: Path) -> None:
     for name in PRODUCTS:
         for file in paths:
             file.write_text(file.read_text().replace(name, f"ind_{name}"))
-    assert infer_config(*paths, tmp_path).config.interactions.products == ("ind_*",)
+    assert infer_config(*tables, tmp_path).config.interactions.products == ("ind_*",)

@@ -1,0 +1,112 @@
+"""Tables at addresses that fsspec knows, such as s3://bank/customers/: copied here once, then read like files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from glob import has_magic
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nextbest.data.errors import InputError, Problem
+from nextbest.data.tables.raw_table import RawTable
+
+__all__ = ["Copied", "copy_here", "is_remote"]
+
+_SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "memory", "http", "https")
+"""Known without fsspec, so that the package that is missing can be named."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether a table's path is an address of fsspec's, and neither a file's path nor an SQLAlchemy URL."""
+    scheme, found, _ = path.partition("://")
+    if not found or scheme in _SCHEMES:
+        return bool(found)
+    with suppress(ImportError):
+        import fsspec
+
+        return scheme in fsspec.available_protocols()
+    return False
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A table's files, copied here. What is said of them names the address."""
+
+    address: str
+    local: Path
+    """The file, the folder, or the pattern below the folder of copies."""
+
+    def renamed(self, table: RawTable) -> RawTable:
+        """Return a table that was read from the copies, which calls itself by the address."""
+        return replace(table, file=self._name(table.file), parts=tuple(map(self.renamed, table.parts)))
+
+    def blamed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Return what is wrong with the copies as what is wrong at the address."""
+        return [replace(problem, file=self._name(problem.file)) for problem in problems]
+
+    def _name(self, file: str) -> str:
+        parent = self.address.rstrip("/").rpartition("/")[0]
+        return f"{parent}/{Path(file).relative_to(self.local.parent).as_posix()}"
+
+
+def copy_here(address: str, is_data: Callable[[PurePosixPath], bool]) -> Copied:
+    """Copy a file, those below a folder or those that match a pattern; what is here already and the same stays.
+
+    Args:
+        address: Where they are, for example s3://bank/events-*.parquet.
+        is_data: Whether a path is one of a table's files; asked of what lies in folders.
+
+    Raises:
+        InputError: There is nothing, or it cannot be read.
+        MissingPackageError: fsspec is not installed.
+    """
+    import fsspec
+
+    def refuse(what: str, remedy: str) -> InputError:
+        return InputError([Problem(address, None, None, what, remedy)])
+
+    try:
+        files, root = fsspec.core.url_to_fs(address)
+        return _copy(files, root.rstrip("/"), address, is_data)
+    except FileNotFoundError as error:
+        raise refuse("there is no such file", "fix the path, or put the file there") from error
+    except ImportError as error:  # fsspec names the package, of another project for each kind of address
+        raise refuse(f"{error}", "for s3:// that is pip install 'nextbest[remote]'") from error
+    except Exception as error:  # each kind of address has errors of its own, of no common class
+        what = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise refuse(f"it cannot be read ({what})", "check the address, the credentials and the network") from error
+
+
+def _copy(files: Any, root: str, address: str, is_data: Callable[[PurePosixPath], bool]) -> Copied:
+    """Copy what is at `root` of a file system of fsspec's."""
+    matched = files.glob(root) if has_magic(root) else [root] if files.exists(root) else []
+    found = [
+        path
+        for match in matched
+        for path in (files.find(match) if files.isdir(match) else [match])
+        if path == match or is_data(PurePosixPath(path).relative_to(match))
+    ]
+    if not found:
+        raise FileNotFoundError(address)
+    base = PurePosixPath(root).parent
+    # The state is in the name of the folder: a later state is another folder, and the earlier one is left as it is.
+    state = "\n".join(f"{path} {files.ukey(path)}" for path in sorted(found))
+    folder = Path(_copies().name) / hashlib.sha256(f"{address}\n{state}".encode()).hexdigest()[:16]
+    for path in found:
+        target = folder / PurePosixPath(path).relative_to(base)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(path, str(target.with_name(f"{target.name}.part")))
+            target.with_name(f"{target.name}.part").rename(target)
+    return Copied(address, folder / PurePosixPath(root).name)
+
+
+@cache
+def _copies() -> TemporaryDirectory[str]:
+    """Return the folder of all copies, which is gone when the process ends: rows are looked up in them until then."""
+    return TemporaryDirectory(prefix="nextbest-tables-")
