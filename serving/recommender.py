@@ -15,6 +15,7 @@ import numpy as np
 from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.remote import is_remote
 from nextbest.graph.served_inputs import missing_values
 from nextbest.serving.arguments import as_number, as_words
 from nextbest.serving.artifacts.assets import (
@@ -28,7 +29,7 @@ from nextbest.serving.artifacts.assets import (
 )
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
-from nextbest.serving.store.versions import latest_version, versions
+from nextbest.serving.store.versions import COMPOSITE, copy_newest, latest_version, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
@@ -133,20 +134,24 @@ class Recommender:
         return tuple(name for name in get_args(HistoryList) if f"{name}_products" in self._specs)
 
     @classmethod
-    def load(cls, models: Path, backend: str = "local", config: ClientConfig | None = None) -> Recommender:
+    def load(cls, models: Path | str, backend: str = "local", config: ClientConfig | None = None) -> Recommender:
         """Load the newest version below a MODELS folder, or connect to a server that answers for the one it serves.
 
         Args:
-            models: MODELS; a server's answers are read with the products and customers that lie there.
+            models: MODELS, here or at an address such as s3://bank/models; a server's answers are read with the
+                products and customers that lie there.
             backend: 'local', or the URL of a TF Serving (see `serving.backends.connect`).
             config: The client's settings.
 
         Raises:
             FileNotFoundError: There is no version.
-            InputError: The URL or the config cannot be used, or MODELS lacks the version that the server serves.
+            InputError: The URL, the address or the config cannot be used, or MODELS lacks the version that the server
+                serves.
             BackendError: The server does not answer, or does not serve the model.
         """
-        folder = models / "recommender"
+        if isinstance(models, str) and is_remote(models):
+            models = copy_newest(models)
+        folder = Path(models) / COMPOSITE
         if backend == "local":
             return cls(latest_version(folder))
         from nextbest.serving.backends.connect import connect  # imports pydantic, and httpx or TensorFlow

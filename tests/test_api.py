@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
@@ -14,6 +16,7 @@ import pytest
 
 import nextbest
 from nextbest.data.errors import EXTRAS, explain_missing_packages
+from tests.commands import run_nextbest
 from tests.conftest import ROOT
 from tests.trained import Trained
 
@@ -110,6 +113,39 @@ class TestTables:
 
 
 @pytest.mark.slow
+class TestAddress:
+    """Models, and customers to score, in a store that fsspec knows."""
+
+    @pytest.fixture
+    @classmethod
+    def store(cls, trained: Trained) -> Iterator[str]:
+        """Yield where a copy of MODELS lies, with a version that is not there in full."""
+        files = fsspec.filesystem("memory")
+        files.put(f"{trained.models}/", "/store/models", recursive=True)
+        files.pipe("/store/models/recommender/2/variables/variables.index", b"")
+        yield "memory://store"
+        files.rm("/store", recursive=True)
+
+    def test_they_are_those_that_were_pushed(self, trained: Trained, store: str) -> None:
+        here, there = nextbest.load(trained.models), nextbest.load(f"{store}/models")
+        assert there.folder.name == "1"
+        expected, found = (nextbest.recommend(bank, ["C000017"]) for bank in (here, there))
+        assert found == expected
+
+    def test_a_file_is_scored(self, trained: Trained, store: str, tmp_path: Path) -> None:
+        fsspec.filesystem("memory").put(str(trained.config.parent / "customers.csv"), "/store/customers.csv")
+        outcome = run_nextbest(
+            *("score", "--models", f"{store}/models", "--customers", f"{store}/customers.csv"),
+            *("--out", tmp_path / "scores.csv", "--top", "2"),
+        )
+        assert outcome.code == 0, outcome.err
+        assert len(pyarrow.csv.read_csv(tmp_path / "scores.csv")) == 800
+
+    def test_there_is_none(self) -> None:
+        with pytest.raises(nextbest.InputError, match="memory://none/recommender: there is no such file"):
+            nextbest.load("memory://none")
+
+
 class TestNotebook:
     """A session after a training: nothing is trained again, since the run is done."""
 

@@ -27,10 +27,13 @@ Backend = Annotated[
 Client = Annotated[
     Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see docs/settings.md.")
 ]
+ServedModels = Annotated[
+    str, typer.Option("--models", help="The folder of the served models, or a copy of it at s3://...")
+]
 
 
 def recommend(
-    models: Models,
+    models: ServedModels,
     customer: Annotated[str, typer.Option("--customer", help="A customer's id, or a CSV or Parquet file.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products.")] = 5,
     explain: Annotated[bool, typer.Option("--explain", help="Say which products are excluded, and why.")] = False,
@@ -77,7 +80,7 @@ def _columns_to_print(recommender: Recommender) -> dict[str, Any]:
 
 
 def score(
-    models: Models,
+    models: ServedModels,
     customers: Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")],
     out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
@@ -177,7 +180,7 @@ def ui(
 
 
 @contextmanager
-def _recommender(models: Path, backend: str, client: Path | None) -> Iterator[Recommender]:
+def _recommender(models: str, backend: str, client: Path | None) -> Iterator[Recommender]:
     from nextbest.serving.backends.config import load_client_config
     from nextbest.serving.recommender import Recommender
 

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from glob import has_magic
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,9 +19,9 @@ import pyarrow.parquet as pq
 
 from nextbest.data.config import NotationConfig, TableConfig
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.remote import Copied, copy_here, is_remote
 from nextbest.data.tables.csv_file import read_csv
 from nextbest.data.tables.raw_table import RawTable, repeated_columns
-from nextbest.data.tables.remote import Copied, copy_here, is_remote
 
 __all__ = ["digest_file", "digest_table", "is_database", "read_file", "read_sql", "read_table", "without_password"]
 
@@ -82,15 +83,22 @@ def read_file(
 def _read_copied(
     copied: Copied, wanted: Sequence[str] | None, notation: NotationConfig, misshapen: list[Problem] | None
 ) -> RawTable:
-    """Read what was copied from an address."""
-    left_out: list[Problem] | None = None if misshapen is None else []
+    """Read what was copied from an address. What is said of it names the address."""
+
+    def blamed(problems: Sequence[Problem]) -> list[Problem]:
+        return [replace(problem, file=copied.address_of(problem.file)) for problem in problems]
+
+    def named(table: RawTable) -> RawTable:
+        return replace(table, file=copied.address_of(table.file), parts=tuple(map(named, table.parts)))
+
+    left_out: list[Problem] = []
     try:
-        table = read_file(copied.local, wanted, notation, left_out)
+        table = read_file(copied.local, wanted, notation, None if misshapen is None else left_out)
     except InputError as error:
-        raise InputError(copied.blamed(error.problems)) from None
+        raise InputError(blamed(error.problems)) from None
     if misshapen is not None:
-        misshapen += copied.blamed(left_out or ())
-    return copied.renamed(table)
+        misshapen += blamed(left_out)
+    return named(table)
 
 
 def digest_table(source: TableConfig, folder: Path) -> str:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nextbest.data.remote import copy_here, list_names
 from nextbest.serving.artifacts.assets import read_manifest
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Version",
     "commit_order",
     "complete_versions",
+    "copy_newest",
     "latest_version",
     "list_versions",
     "model_names",
@@ -86,6 +88,23 @@ def latest_version(folder: Path) -> Path:
     if not found:
         raise FileNotFoundError(f"{folder} holds no model version; run `nextbest export --models {folder.parent}`")
     return folder / str(found[-1])
+
+
+def copy_newest(address: str) -> Path:
+    """Copy the newest version of the composite from MODELS at an address, and return the folder of the copied MODELS.
+
+    A version is there once its `saved_model.pb` is, which is therefore to be copied there last.
+
+    Raises:
+        FileNotFoundError: There is no version.
+        InputError: The address cannot be read.
+    """
+    folder = f"{address.rstrip('/')}/{COMPOSITE}"
+    numbers = sorted((int(name) for name in list_names(folder) if _VERSION.fullmatch(name)), reverse=True)
+    complete = (number for number in numbers if "saved_model.pb" in list_names(f"{folder}/{number}"))
+    if (newest := next(complete, None)) is None:
+        raise FileNotFoundError(f"{folder} holds no model version; copy a folder there that `nextbest export` wrote")
+    return copy_here(address, lambda file: file.parts[:2] == (COMPOSITE, str(newest))).local
 
 
 def commit_order(names: Iterable[str]) -> list[str]:

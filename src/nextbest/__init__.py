@@ -267,7 +267,7 @@ def load(models: str | Path, backend: str = "local", client: str | Path | None =
     """Load the newest models that were pushed, or let a TF Serving answer for those that it serves.
 
     Args:
-        models: The folder that models are pushed to.
+        models: The folder that models are pushed to, or a copy of it at an address such as s3://bank/models.
         backend: 'local', or a server's URL, grpc[s]://HOST:PORT or http[s]://HOST:PORT.
         client: A TOML with deadlines, TLS and batches for a server.
 
@@ -278,10 +278,10 @@ def load(models: str | Path, backend: str = "local", client: str | Path | None =
     from nextbest.serving.recommender import Recommender
 
     if backend == "local":
-        return Recommender.load(Path(models))
+        return Recommender.load(models)
     from nextbest.serving.backends.config import load_client_config
 
-    return Recommender.load(Path(models), backend, load_client_config(None if client is None else Path(client)))
+    return Recommender.load(models, backend, load_client_config(None if client is None else Path(client)))
 
 
 @explain_missing_packages()

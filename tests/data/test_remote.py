@@ -1,4 +1,4 @@
-"""Tables at addresses: in memory, and on an S3 server of this machine."""
+"""Files at addresses: in memory, and on an S3 server of this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import nextbest
 from nextbest.data.config import TableConfig
 from nextbest.data.errors import InputError
-from nextbest.data.tables import remote
+from nextbest.data.remote import is_remote
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.read import digest_table, is_database, read_file, read_table
 from tests.commands import run_nextbest
@@ -141,7 +141,7 @@ def test_the_package_for_an_address_is_missing() -> None:
     ],
 )
 def test_what_a_path_is(path: str, is_address: bool, is_sql: bool) -> None:
-    assert (remote.is_remote(path), is_database(path)) == (is_address, is_sql)
+    assert (is_remote(path), is_database(path)) == (is_address, is_sql)
 
 
 def test_schema_writes_addresses(bucket: str, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""Tables at addresses that fsspec knows, such as s3://bank/customers/: copied here once, then read like files."""
+"""Files at addresses that fsspec knows, such as s3://bank/customers/: copied here once, then read like others."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from glob import has_magic
 from pathlib import Path, PurePosixPath
@@ -13,16 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.tables.raw_table import RawTable
 
-__all__ = ["Copied", "copy_here", "is_remote"]
+__all__ = ["Copied", "copy_here", "is_remote", "list_names"]
 
 _SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "memory", "http", "https")
 """Known without fsspec, so that the package that is missing can be named."""
 
 
 def is_remote(path: str) -> bool:
-    """Whether a table's path is an address of fsspec's, and neither a file's path nor an SQLAlchemy URL."""
+    """Whether a path is an address of fsspec's, and neither a file's path nor an SQLAlchemy URL."""
     scheme, found, _ = path.partition("://")
     if not found or scheme in _SCHEMES:
         return bool(found)
@@ -35,36 +34,42 @@ def is_remote(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Copied:
-    """A table's files, copied here. What is said of them names the address."""
+    """Files that were copied here."""
 
     address: str
     local: Path
     """The file, the folder, or the pattern below the folder of copies."""
 
-    def renamed(self, table: RawTable) -> RawTable:
-        """Return a table that was read from the copies, which calls itself by the address."""
-        return replace(table, file=self._name(table.file), parts=tuple(map(self.renamed, table.parts)))
-
-    def blamed(self, problems: Iterable[Problem]) -> list[Problem]:
-        """Return what is wrong with the copies as what is wrong at the address."""
-        return [replace(problem, file=self._name(problem.file)) for problem in problems]
-
-    def _name(self, file: str) -> str:
+    def address_of(self, file: str) -> str:
+        """Return where a copy was copied from."""
         parent = self.address.rstrip("/").rpartition("/")[0]
         return f"{parent}/{Path(file).relative_to(self.local.parent).as_posix()}"
 
 
-def copy_here(address: str, is_data: Callable[[PurePosixPath], bool]) -> Copied:
+def copy_here(address: str, is_wanted: Callable[[PurePosixPath], bool]) -> Copied:
     """Copy a file, those below a folder or those that match a pattern; what is here already and the same stays.
 
     Args:
         address: Where they are, for example s3://bank/events-*.parquet.
-        is_data: Whether a path is one of a table's files; asked of what lies in folders.
+        is_wanted: Whether a path below a folder is one of the files.
 
     Raises:
         InputError: There is nothing, or it cannot be read.
         MissingPackageError: fsspec is not installed.
     """
+    with _file_system(address) as (files, root):
+        return _copy(files, root, address, is_wanted)
+
+
+def list_names(address: str) -> list[str]:
+    """Return the names of what lies in a folder, sorted; errors as of `copy_here`."""
+    with _file_system(address) as (files, root):
+        return sorted(PurePosixPath(path.rstrip("/")).name for path in files.ls(root, detail=False))
+
+
+@contextmanager
+def _file_system(address: str) -> Iterator[tuple[Any, str]]:
+    """Yield the file system of an address and the path in it; what goes wrong in the block becomes an InputError."""
     import fsspec
 
     def refuse(what: str, remedy: str) -> InputError:
@@ -72,24 +77,25 @@ def copy_here(address: str, is_data: Callable[[PurePosixPath], bool]) -> Copied:
 
     try:
         files, root = fsspec.core.url_to_fs(address)
-        return _copy(files, root.rstrip("/"), address, is_data)
+        files.invalidate_cache()
+        yield files, root.rstrip("/")
     except FileNotFoundError as error:
         raise refuse("there is no such file", "fix the path, or put the file there") from error
     except ImportError as error:  # fsspec names the package, of another project for each kind of address
-        raise refuse(f"{error}", "for s3:// that is pip install 'nextbest[remote]'") from error
+        raise refuse(str(error), "for s3:// that is pip install 'nextbest[remote]'") from error
     except Exception as error:  # each kind of address has errors of its own, of no common class
         what = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise refuse(f"it cannot be read ({what})", "check the address, the credentials and the network") from error
 
 
-def _copy(files: Any, root: str, address: str, is_data: Callable[[PurePosixPath], bool]) -> Copied:
+def _copy(files: Any, root: str, address: str, is_wanted: Callable[[PurePosixPath], bool]) -> Copied:
     """Copy what is at `root` of a file system of fsspec's."""
     matched = files.glob(root) if has_magic(root) else [root] if files.exists(root) else []
     found = [
         path
         for match in matched
         for path in (files.find(match) if files.isdir(match) else [match])
-        if path == match or is_data(PurePosixPath(path).relative_to(match))
+        if path == match or is_wanted(PurePosixPath(path).relative_to(match))
     ]
     if not found:
         raise FileNotFoundError(address)
@@ -108,5 +114,5 @@ def _copy(files: Any, root: str, address: str, is_data: Callable[[PurePosixPath]
 
 @cache
 def _copies() -> TemporaryDirectory[str]:
-    """Return the folder of all copies, which is gone when the process ends: rows are looked up in them until then."""
-    return TemporaryDirectory(prefix="nextbest-tables-")
+    """Return the folder of all copies, which is gone when the process ends: a table's rows are looked up in them."""
+    return TemporaryDirectory(prefix="nextbest-copies-")
