@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features, positions_of
@@ -13,6 +16,7 @@ from nextbest.data.padding import lists_by_row
 from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.load import read_customers
 from nextbest.data.tables.parse import parse_ids
+from nextbest.data.tables.raw_table import RawTable
 from nextbest.data.tables.read import read_file
 from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
@@ -81,8 +85,9 @@ def requests_from_file(
 
     Args:
         recommender: The loaded export.
-        path: A CSV or Parquet file with the customers' columns.
-        holdings: What they hold, in place of what the snapshot knows; see `read_holdings`.
+        path: A CSV or Parquet file with the customers' columns. The lists `held_products` and `held_days` of a Parquet
+            file are what they hold, in place of what the snapshot knows.
+        holdings: The same, in a file of its own; see `read_holdings`.
         rejected: See `read_customers`.
 
     Returns:
@@ -97,6 +102,8 @@ def requests_from_file(
     histories = _histories(recommender, ids)
     if holdings is not None:
         histories |= read_holdings(recommender, holdings, ids)
+    elif (held := _lists_of_holdings(config, path)) is not None:
+        histories |= _holdings(recommender, held, config, ids)
     return ids, columns | histories
 
 
@@ -124,6 +131,42 @@ def read_holdings(recommender: Recommender, path: Path | str, ids: Array) -> Fea
     ]
     if missing:
         raise InputError(missing)
+    return _holdings(recommender, table, config, ids)
+
+
+def _lists_of_holdings(config: EntityConfig, path: Path | str) -> RawTable | None:
+    """Return what a Parquet file's lists say that its customers hold, as a row per holding; None without such lists.
+
+    Raises:
+        InputError: A customer has another number of days than of products.
+    """
+    if not str(path).lower().endswith(".parquet"):
+        return None
+    table = read_file(path, [config.id, "held_products", "held_days"])
+    if not {config.id, "held_products"} <= set(table.columns.column_names):
+        return None
+    lists = table.columns.combine_chunks()
+    products = lists["held_products"].combine_chunks()
+    if not (pa.types.is_list(products.type) or pa.types.is_large_list(products.type)):
+        return None
+    columns = {
+        config.id: lists[config.id].combine_chunks().take(pc.list_parent_indices(products)),
+        "product_id": pc.list_flatten(products),
+    }
+    if "held_days" in table:
+        days = lists["held_days"].combine_chunks()
+        if not pc.list_value_length(days).equals(pc.list_value_length(products)):
+            what = "a customer has another number of days than of products in held_products"
+            raise InputError([Problem(table.file, "held_days", None, what, "give a day for each product")])
+        since = pc.list_flatten(days)
+        # Whole numbers are days since 1970, as in a request.
+        columns["since"] = since.cast(pa.int32()).cast(pa.date32()) if pa.types.is_integer(since.type) else since
+    exploded = pa.table(columns)
+    return replace(table, columns=exploded, locate=lambda: ("holding", np.arange(1, len(exploded) + 1)), parts=())
+
+
+def _holdings(recommender: Recommender, table: RawTable, config: EntityConfig, ids: Array) -> Features:
+    """Return the lists of `read_holdings` from a row per holding."""
     problems: list[Problem] = []
     order_of_ids = np.argsort(ids)
     customer = positions_of(parse_ids(table, config.id, problems), ids[order_of_ids])

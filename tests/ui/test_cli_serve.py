@@ -8,14 +8,18 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import nextbest.serving.scoring
+from nextbest.data.errors import InputError
 from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Filters, Recommender
@@ -331,6 +335,29 @@ class TestScore:
         holdings.write_text("customer_id,product\nC1,P1\n")
         refused = run_nextbest(*arguments, "--holdings", holdings)
         assert refused.code == 2 and "column 'product_id': the column is missing" in refused.err
+
+    def test_lists_in_the_customers_file_are_what_they_hold(
+        self, recommender: Recommender, people: Path, tmp_path: Path
+    ) -> None:
+        rows = pd.read_csv(people).head(3)
+        day = np.datetime64("2024-02-01").astype(int)
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        lists = {"held_products": [["P0003", "P0002"], None, []], "held_days": [[day, day - 1], None, []]}
+        for name, values in lists.items():
+            table = table.append_column(name, pa.array(values))
+        pq.write_table(table, tmp_path / "people.parquet")
+        _, request = requests_from_file(recommender, tmp_path / "people.parquet")
+        assert [list(filter(None, row)) for row in request["held_products"]] == [["P0003", "P0002"], [], []]
+        assert request["held_days"][0].tolist() == [day, day - 1]
+        dates = pa.array([[date(2024, 1, 1), date(2024, 2, 1)], None, []], pa.list_(pa.date32()))
+        pq.write_table(table.drop("held_days").append_column("held_days", dates), tmp_path / "people.parquet")
+        _, request = requests_from_file(recommender, tmp_path / "people.parquet")
+        assert [list(filter(None, row)) for row in request["held_products"]] == [["P0002", "P0003"], [], []]
+        pq.write_table(
+            table.drop("held_days").append_column("held_days", pa.array([[1], None, []])), tmp_path / "p.parquet"
+        )
+        with pytest.raises(InputError, match="'held_days': a customer has another number of days"):
+            requests_from_file(recommender, tmp_path / "p.parquet")
 
     def test_a_summary_lies_beside_the_scores(self, trained: Trained, people: Path, tmp_path: Path) -> None:
         rows = pd.read_csv(people, dtype=str, keep_default_na=False).head(8)
