@@ -27,6 +27,7 @@ __all__ = [
     "DOUBTFUL",
     "Column",
     "find_as_of",
+    "held_column",
     "likeness_to_events",
     "lost_role",
     "may_be_events",
@@ -119,6 +120,13 @@ def may_be_events(column: Column) -> bool:
     words = column.known
     numbers = column.share(column.numbers) if words else 1
     return column.complete and 1 < len(words) <= MAX_EVENTS and numbers < DOUBTFUL and not column.formats
+
+
+def held_column(columns: Sequence[Column]) -> Column | None:
+    """Return the column of snapshots in which 1, or an amount above 0, says that a product is held, if one does."""
+    numbers = [(column, column.values(column.numbers)) for column in columns if column.complete]
+    found = [(column, values) for column, values in numbers if values is not None and (values == 0).any()]
+    return min(found, key=lambda pair: len(np.unique(pair[1])), default=(None, None))[0]
 
 
 def likeness_to_events(column: Column) -> tuple[float, bool, int]:

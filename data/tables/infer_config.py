@@ -30,6 +30,7 @@ from nextbest.data.tables.columns import (
     DOUBTFUL,
     Column,
     find_as_of,
+    held_column,
     likeness_to_events,
     lost_role,
     may_be_events,
@@ -40,7 +41,7 @@ from nextbest.data.tables.columns import (
 from nextbest.data.tables.notation import NotationQuestion, find_notation
 from nextbest.data.tables.parse import parse_booleans, parse_numbers
 from nextbest.data.tables.read import without_password
-from nextbest.data.tables.snapshots import pattern_of
+from nextbest.data.tables.snapshots import are_snapshots, pattern_of
 from nextbest.data.tables.words import EVENT_KINDS, EventKind, is_named, kind_of_event, plain
 
 __all__ = ["EventQuestion", "FoundColumn", "Inference", "Question", "infer_config"]
@@ -56,7 +57,7 @@ class FoundColumn:
     """customers, products or interactions."""
     name: str
     role: str
-    """A role, or what else the column is: id, as_of, customer_id, product_id, timestamp, event, weight or unused."""
+    """A role, or what else it is: id, as_of, customer_id, product_id, timestamp, event, weight, held or unused."""
     share: float
     """The share of its values that are of that role, of those that are not missing."""
     example: str
@@ -266,13 +267,16 @@ class _Finder:
         self.note("interactions", customer, "customer_id")
         self.note("interactions", product, "product_id")
         self.note("interactions", timestamp, "timestamp", read[0].share(read[0].days))
-        return {
-            "customer_id": customer.name,
-            "product_id": product.name,
-            "timestamp": timestamp.name,
-            **_notation_settings(notation),
-            **self._event_and_weight(rest),
-        }
+        days = read[0].values(read[0].days)
+        if days is not None and are_snapshots(customer.codes, product.codes, np.nan_to_num(days)):
+            held = held_column(rest)
+            for column in rest:
+                self.note("interactions", column, "held" if column is held else "unused")
+            acts: dict[str, Any] = {"kind": "snapshots", "held": held.name if held else None}
+        else:
+            acts = self._event_and_weight(rest)
+        keys = {"customer_id": customer.name, "product_id": product.name, "timestamp": timestamp.name}
+        return {**keys, **_notation_settings(notation), **acts}
 
     def _no_date(self, file: str, columns: Sequence[Column]) -> Problem:
         named = [column for column in columns if is_named(column.name, "time")]

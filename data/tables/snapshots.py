@@ -20,7 +20,30 @@ from nextbest.data.errors import Problem, quote_value
 from nextbest.data.tables.parse import parse_booleans, parse_numbers, parse_references
 from nextbest.data.tables.raw_table import RawTable, report_rows
 
-__all__ = ["matching_columns", "pattern_of", "snapshot_interactions"]
+__all__ = ["are_snapshots", "matching_columns", "pattern_of", "snapshot_interactions"]
+
+_PERIOD_DAYS = 25
+"""Snapshots lie at least so far apart: those of months."""
+_GO_ON = 0.7
+"""Of what is held in a snapshot, so much is held in the next one too; what is bought is seldom bought again at once."""
+
+
+def are_snapshots(customer: Array, product: Array, day: Array) -> bool:
+    """Whether rows say again and again, month by month, who holds what, and not what happened.
+
+    Args:
+        customer: A number for each customer, [num_rows].
+        product: A number for each product, [num_rows].
+        day: Days without gaps, [num_rows].
+    """
+    days, period = np.unique(day, return_inverse=True)
+    if len(days) < 3 or np.diff(days).min() < _PERIOD_DAYS:
+        return False
+    pair = customer.astype(np.int64) * (int(product.max()) + 1) + product
+    _, pair = np.unique(pair, return_inverse=True)
+    seen = np.unique(pair.astype(np.int64) * len(days) + period)
+    last = seen % len(days) == len(days) - 1
+    return bool(np.isin(seen[~last] + 1, seen).mean() >= _GO_ON)
 
 
 def matching_columns(patterns: Sequence[str], header: Sequence[str], but: Sequence[str] = ()) -> list[str]:

@@ -15,9 +15,9 @@ from nextbest.data.dataset import ACQUIRE, HELD, RELEASE, Dataset
 from nextbest.data.errors import InputError
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.tables.columns import table_at
-from nextbest.data.tables.infer_config import infer_config
+from nextbest.data.tables.infer_config import Inference, infer_config
 from nextbest.data.tables.load import load_dataset
-from nextbest.data.tables.snapshots import pattern_of
+from nextbest.data.tables.snapshots import are_snapshots, pattern_of
 
 PRODUCTS = ("card", "fund", "loan")
 KINDS = {ACQUIRE: "acquire", RELEASE: "release", HELD: "held"}
@@ -188,6 +188,42 @@ def test_a_pattern_matches_the_products_alone() -> None:
     assert pattern_of(names, ["id", *names, "ind_new"]) == ("ind_*_fin",)
     assert pattern_of(names, ["id", *names, "ind_new_fin"]) == tuple(names)
     assert pattern_of(["card", "loan"], ["id", "card", "loan"]) == ("card", "loan")
+
+
+def infer_from_a_row_per_product(folder: Path, held: str | None) -> Inference:
+    """Write what forty customers hold on five month-ends; with a column for it, also what they do not hold."""
+    rows = []
+    for row in range(40):
+        for month, day in enumerate(("2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31")):
+            owned = PRODUCTS[: 1 + (row + month) // 20]
+            rows += [f"c{row:03d},{name},{day},{int(name in owned) * 99}" for name in PRODUCTS if held or name in owned]
+    header = f"who,product_id,month,{held or 'balance'}"
+    (folder / "holdings.csv").write_text("\n".join([header, *rows]) + "\n")
+    (folder / "customers.csv").write_text("who,age\n" + "".join(f"c{row:03d},{20 + row}\n" for row in range(40)))
+    (folder / "products.csv").write_text("product_id\n" + "".join(f"{name}\n" for name in PRODUCTS))
+    tables = [table_at(folder / f"{name}.csv", folder) for name in ("customers", "products", "holdings")]
+    return infer_config(*tables, folder)
+
+
+@pytest.mark.parametrize("held", [None, "amount"])
+def test_schema_recognises_a_row_per_product(tmp_path: Path, held: str | None) -> None:
+    found = infer_from_a_row_per_product(tmp_path, held)
+    source = found.config.interactions
+    assert (source.kind, source.held, source.event, source.products) == ("snapshots", held, None, ())
+    assert (source.customer_id, source.product_id, source.timestamp) == ("who", "product_id", "month")
+    interactions = load_dataset(found.config, tmp_path).interactions
+    # In the first month twenty customers hold one product and twenty two; four of each take one more later.
+    assert np.bincount(interactions.kind, minlength=4)[[ACQUIRE, HELD]].tolist() == [8, 60]
+
+
+def test_what_happens_every_month_is_no_snapshot() -> None:
+    month_ends = np.array([30, 59, 90, 120])
+    customer, when = np.repeat(np.arange(50), 4), np.tile(month_ends, 50)
+    bought = np.tile([0, 1, 2, 3], 50)
+    assert not are_snapshots(customer, bought, when)
+    assert are_snapshots(customer, np.zeros(200, np.int64), when)
+    assert not are_snapshots(customer, np.zeros(200, np.int64), when // 2)  # a fortnight apart
+    assert not are_snapshots(customer[:2], bought[:2], when[:2])
 
 
 def test_schema_recognises_a_column_per_product(tmp_path: Path) -> None:
