@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array, Features, positions_of
 from nextbest.serving.artifacts.assets import SCHEMA
 from nextbest.serving.config import ProfilesConfig
@@ -82,7 +83,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Holding:
-    """A product that the customer holds."""
+    """A product that the customer holds, or refused."""
 
     product_id: str
     name: str
@@ -109,6 +110,8 @@ class Profile:
     """A heading of GROUPS -> the numbers of that group; a group without any is left out."""
     holdings: tuple[Holding, ...]
     """The newest first; closed ones are not among them."""
+    refused: tuple[Holding, ...] = ()
+    """What was refused lately, the newest first; of a bank that does not record it, nothing."""
 
 
 class Profiles:
@@ -172,7 +175,8 @@ class Profiles:
             customers=self._num_customers,
             attributes=attributes,
             behaviour=behaviour,
-            holdings=tuple(self._holdings(customer)),
+            holdings=tuple(self._listed(customer, "held")),
+            refused=tuple(self._listed(customer, "refused")) if "refused_products" in customer else (),
         )
 
     def _attribute(self, field: FormField, raw: Any, code: int | None) -> Attribute:
@@ -212,15 +216,15 @@ class Profiles:
     def _is_enough(self, customers: int) -> bool:
         return customers >= self._config.min_segment
 
-    def _holdings(self, customer: Features) -> Iterator[Holding]:
-        """Yield what is held, the newest first; a day may be left out."""
-        ids, days = customer["held_products"], customer["held_days"]
+    def _listed(self, customer: Features, which: HistoryList) -> Iterator[Holding]:
+        """Yield what is in one of a request's lists, the newest first; a day may be left out."""
+        ids, days = customer[f"{which}_products"], customer[f"{which}_days"]
         dated = [(int(days[place]) if place < len(days) else None, str(ids[place])) for place in range(len(ids))]
-        held = [(day, product) for day, product in dated if product]
-        rows = positions_of(np.array([product for _, product in held], object), self._recommender.products.ids)
-        order = sorted(range(len(held)), key=lambda place: -(held[place][0] or 0))
+        listed = [(day, product) for day, product in dated if product]
+        rows = positions_of(np.array([product for _, product in listed], object), self._recommender.products.ids)
+        order = sorted(range(len(listed)), key=lambda place: -(listed[place][0] or 0))
         for place in order:
-            (day, product), row = held[place], rows[place]
+            (day, product), row = listed[place], rows[place]
             since = None if day is None else np.datetime64(day, "D").item()
             known = row >= 0
             name, category = (self._names[row], self._categories[row]) if known else (product, "")

@@ -140,6 +140,16 @@ def test_holdings_are_named_and_dated_the_newest_first(five: Recommender) -> Non
     )
 
 
+def test_what_was_refused_is_listed_where_the_bank_records_it(
+    five: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Profiles(five, FEW).profile(one()).refused == ()
+    refused = {"refused_products": np.array([["p1", ""]], object), "refused_days": np.array([[19_993, 0]])}
+    complete = five.complete
+    monkeypatch.setattr(five, "complete", lambda request, batch: {**complete(request, batch), **refused})
+    assert Profiles(five, FEW).profile(one()).refused == (Holding("p1", "Saver", "savings", date(2024, 9, 27)),)
+
+
 def test_fields_are_in_the_configs_order_with_what_is_typical(five: Recommender) -> None:
     fields = {field.name: field for field in Profiles(five, ProfilesConfig(tail=0)).form_fields()}
     assert list(fields) == list(COLUMNS)

@@ -1,6 +1,6 @@
-"""The tab of the customer's profile: the attributes compared with the segment's, and the products held.
+"""The tab of the customer's profile: the attributes compared with the segment's, and the products held and refused.
 
-`profile_view` and `holdings_view` are its views.
+`profile_view`, `holdings_view` and `refused_view` are its views.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nextbest.ui.page.html import Column, empty_state, html, join, table
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates
 from nextbest.ui.page.version_data import VersionData
 
-__all__ = ["ProfileTab", "holdings_view", "profile_view"]
+__all__ = ["ProfileTab", "holdings_view", "profile_view", "refused_view"]
 
 
 class ProfileTab:
@@ -45,7 +45,8 @@ class ProfileTab:
         request = data.request(selection.customer)
         profile = data.profiles.profile(request)
         today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
-        return {self.profile: profile_view(profile), self.holdings: holdings_view(profile.holdings, today)}
+        products = holdings_view(profile.holdings, today) + refused_view(profile.refused)
+        return {self.profile: profile_view(profile), self.holdings: products}
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`; the tab has no controls of its own."""
@@ -132,6 +133,15 @@ def holdings_view(holdings: Sequence[Holding], today: date) -> Markup:
         for found in holdings
     ]
     return Markup("<h3>Holdings</h3>{}").format(table("Products held, the newest first", columns, rows))
+
+
+def refused_view(refused: Sequence[Holding]) -> Markup:
+    """Return what was refused lately, the newest first; nothing where nothing was."""
+    if not refused:
+        return Markup("")
+    rows = [(found.name, MISSING if found.since is None else f"{found.since:%d %b %Y}") for found in refused]
+    shown = table("Products refused, the newest first", [Column("Product"), Column("On")], rows)
+    return Markup("<h3>Refused lately</h3>{}").format(shown)
 
 
 def _span(start: float) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile
-from nextbest.ui.page.tabs.profile import holdings_view, profile_view
+from nextbest.ui.page.tabs.profile import holdings_view, profile_view, refused_view
 from nextbest.ui.page.version_data import (
     SelectedCustomer,
     VersionData,
@@ -39,3 +39,9 @@ def test_holdings_are_on_a_time_line() -> None:
     assert "Two &lt;b&gt;" in shown and "01 Jul 2024" in shown
     assert "left:50.0%" in shown and "left:0.0%" in shown  # 182 of 364 days, and the first day
     assert "Nothing is held" in holdings_view([], date(2024, 12, 30))
+
+
+def test_what_was_refused_is_named_with_its_day() -> None:
+    shown = refused_view([Holding("P2", "Two <b>", "card", date(2024, 7, 1)), Holding("P0", "Zero", "fund", None)])
+    assert "Refused lately" in shown and "Two &lt;b&gt;" in shown and "01 Jul 2024" in shown and "Zero" in shown
+    assert refused_view([]) == ""
