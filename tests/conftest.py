@@ -37,6 +37,8 @@ SHARE_A_SERVER = ("tests/ui/browser/", "tests/ui/page/", "tests/test_emulator/")
 """Folders whose tests run in one worker, so that their server starts once."""
 STARTS_FIRST = "tests/pipeline/test_leak_and_kill.py"
 """The longest file; its worker makes the shared run while the other one does what needs none."""
+LONGEST = "tests/ui/browser/"
+"""The group of tests that takes longest; begun last, it would leave the other worker with nothing to do."""
 SLOW = (
     "tests/benchmarks/",
     "tests/modelling/test_refusals.py",
@@ -79,7 +81,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(file: str, need_the_run: set[str]) -> int:
-    return 0 if file == STARTS_FIRST else 2 if file in need_the_run else 1
+    if file == STARTS_FIRST:
+        return 0
+    if file not in need_the_run:
+        return 1
+    return 2 if file.startswith(LONGEST) else 3
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ NOT_RUN = {
     "it installs packages",
     "it is these tests",
     "it needs Docker and the image tensorflow/serving:2.20.0",
+    "it needs a database",
     "it needs a real TF Serving",
     "it records the answers of the models of `make run`",
     "it stays open until Ctrl-C",
