@@ -88,6 +88,13 @@ def _turn(file: str, need_the_run: set[str]) -> int:
     return 2 if file.startswith(LONGEST) else 3
 
 
+@pytest.fixture(scope="module", autouse=True)
+def young_garbage() -> None:
+    """Leave out of the file's collections of garbage what was there before it; some tests collect each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def fartrans() -> Path:
     """Return the folder of the FAR-Trans bank data, which lies beside the checkout and not in it."""
