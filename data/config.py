@@ -32,10 +32,12 @@ __all__ = [
 
 ISO_DATE = "yyyy-mm-dd"
 _EPOCH, _DATE_FORMAT = re.compile("epoch_m?s"), re.compile("((yyyy|yy|mmm|mm|dd)[-./ ]?)+")
+QUESTION = "?"
+"""What `nextbest schema` writes for a setting that only a person knows."""
 
 
 def _check_date_format(text: str) -> str:
-    if text == "?":
+    if text == QUESTION:
         raise ValueError("this question of `nextbest schema` waits for an answer; see the comment above it")
     parts = sorted(part[0] for part in re.findall("y+|m+|d+", text))
     if not (_EPOCH.fullmatch(text) or (_DATE_FORMAT.fullmatch(text) and parts in (["m", "y"], ["d", "m", "y"]))):
@@ -215,7 +217,7 @@ class InteractionsConfig(TableConfig):
 
     @model_validator(mode="after")
     def _settings_belong_together(self) -> InteractionsConfig:
-        if self.event == "?":
+        if self.event == QUESTION:
             raise ValueError("event: this question of `nextbest schema` waits for an answer; see the comment above it")
         if self.kind == "snapshots" and (self.event or self.weight):
             raise ValueError("snapshots have neither event nor weight: what happened follows from them; remove it")

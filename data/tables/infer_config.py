@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nextbest.data.config import (
+    QUESTION,
     ColumnConfig,
     DataConfig,
     EntityConfig,
@@ -299,6 +300,9 @@ class _Finder:
                 found["weight"] = column.name
                 self.note("interactions", column, "weight")
         words = [column for column in columns if may_be_events(column) and column.name != found.get("weight")]
+        if any(column.name == QUESTION for column in words):
+            self.doubts.append(f"interactions, {QUESTION!r}: left out, since an open setting is called so; rename it")
+        words = [column for column in words if column.name != QUESTION]
         event = max(words, key=likeness_to_events, default=None)
         for column in columns:
             if column is not event and column.name != found.get("weight"):

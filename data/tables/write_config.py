@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from nextbest.data.config import DataConfig, Rule
+from nextbest.data.config import QUESTION, DataConfig, Rule
 from nextbest.data.files import write_text
 from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
@@ -111,7 +111,7 @@ def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> 
             yield from _comment(field.description or "")
             if question := questions.get(f"{name}.{key}"):
                 yield from _comment(f"QUESTION: {question.why} {_how_to_answer(question)}")
-                value = "?"
+                value = QUESTION
             yield f"# {key} =" if value is None else f"{key} = {_value(value)}"
     yield from parts
 

@@ -217,6 +217,16 @@ def test_a_password_that_the_toml_would_hold_is_doubtful(tmp_path: Path, monkeyp
     assert doubts[0].startswith("the TOML holds the password of postgresql://***@host/customers; give the address as")
 
 
+def test_a_column_that_is_called_as_an_open_setting_is_left_out(tmp_path: Path) -> None:
+    """Mutation 1790 of the zoo."""
+    write_tables(tmp_path)
+    file = tmp_path / "interactions.csv"
+    file.write_text(file.read_text().replace(",action,", ",?,"))
+    found = inferred(tmp_path)
+    assert found.config.interactions.event is None and not found.questions
+    assert "interactions, '?': left out, since an open setting is called so; rename it" in found.doubts
+
+
 def test_paths_start_at_the_tomls_folder(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files = [tmp_path / f"{name}.csv" for name in ("customers", "products", "interactions")]
