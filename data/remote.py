@@ -14,7 +14,7 @@ from typing import Any
 
 from nextbest.data.errors import InputError, Problem
 
-__all__ = ["Copied", "copy_here", "is_remote", "list_names"]
+__all__ = ["Copied", "as_folder", "copy_here", "is_remote", "list_names"]
 
 _SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "memory", "http", "https")
 """Known without fsspec, so that the package that is missing can be named."""
@@ -30,6 +30,21 @@ def is_remote(path: str) -> bool:
 
         return scheme in fsspec.available_protocols()
     return False
+
+
+def as_folder(path: Path | str) -> Path:
+    """Return the path of what is written.
+
+    Raises:
+        InputError: It is an address, or the path that `pathlib` makes of one.
+    """
+    scheme, found, _ = str(path).partition(":/")
+    if found and is_remote(f"{scheme}://"):
+        remedy = "name a folder, and let your cloud's own tools copy it from there"
+        raise InputError(
+            [Problem(str(path), None, None, "runs and models are written to folders, not to addresses", remedy)]
+        )
+    return Path(path)
 
 
 @dataclass(frozen=True)

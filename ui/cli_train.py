@@ -13,6 +13,7 @@ import typer
 from nextbest.ui.console import (
     Json,
     Models,
+    PushTo,
     StartProgress,
     open_console,
     print_json,
@@ -51,7 +52,7 @@ def simulate(
 def run(
     config: Config,
     out: Out,
-    models: Annotated[Path | None, typer.Option("--models", help="Push the models here when all is done.")] = None,
+    models: PushTo = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -93,7 +94,7 @@ def refresh(
     trained: Annotated[Path, typer.Option("--run", help="The trained run whose weights are reused.")],
     config: Config,
     out: Out,
-    models: Annotated[Path | None, typer.Option("--models", help="Push the refreshed models here.")] = None,
+    models: PushTo = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbest.data.errors import FailedError, InputError
+from nextbest.data.remote import as_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Json",
     "Models",
+    "PushTo",
     "StartProgress",
     "open_console",
     "print_json",
@@ -35,7 +37,15 @@ __all__ = [
     "write_native_output_to",
 ]
 
-Models = Annotated[Path, typer.Option("--models", help="The folder of the served models.")]
+
+def _written(path: Path | None) -> Path | None:
+    return None if path is None else as_folder(path)
+
+
+Models = Annotated[Path, typer.Option("--models", help="The folder of the served models.", callback=_written)]
+PushTo = Annotated[
+    Path | None, typer.Option("--models", help="The folder to push the models to when all is done.", callback=_written)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 _LOG_WIDTH = 140

@@ -203,11 +203,12 @@ def train(
     Raises:
         InputError: The config or the tables have problems, or `out` holds something else.
     """
+    from nextbest.data.remote import as_folder
     from nextbest.pipeline.run import start_run
     from nextbest.pipeline.run_all import run_all
 
-    run = start_run(Path(config), Path(out), _begin_step(progress))
-    return run_all(run, None if models is None else Path(models), force)
+    target = None if models is None else as_folder(models)
+    return run_all(start_run(Path(config), as_folder(out), _begin_step(progress)), target, force)
 
 
 @explain_missing_packages()
@@ -254,12 +255,14 @@ def refresh(
         InputError: The config or the tables have problems, or the trained weights do not fit them.
         FailedError: The models are not good enough to be pushed.
     """
+    from nextbest.data.remote import as_folder
     from nextbest.pipeline.export import export_run
     from nextbest.pipeline.refresh import refresh, start_refresh
 
-    run = start_refresh(Path(trained), Path(config), Path(out), _begin_step(progress))
+    target = None if models is None else as_folder(models)
+    run = start_refresh(Path(trained), Path(config), as_folder(out), _begin_step(progress))
     refresh(Path(trained), run)
-    return None if models is None else export_run(run, Path(models), force)
+    return None if target is None else export_run(run, target, force)
 
 
 @explain_missing_packages()

@@ -144,6 +144,23 @@ def test_what_a_path_is(path: str, is_address: bool, is_sql: bool) -> None:
     assert (is_remote(path), is_database(path)) == (is_address, is_sql)
 
 
+@pytest.mark.parametrize("command", ["run", "refresh", "export"])
+def test_nothing_is_written_to_an_address(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be a folder called `s3:`, and be found out when all is trained."""
+    monkeypatch.chdir(tmp_path)
+    needed = {"run": ("--config", "bank.toml"), "refresh": ("--run", "r", "--config", "bank.toml"), "export": ()}[
+        command
+    ]
+    outcome = run_nextbest(command, *needed, "--out", "run", "--models", "s3://bank/models")
+    assert outcome.code == 2
+    assert "runs and models are written to folders, not to addresses; name a folder" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="written to folders"):
+        nextbest.train("bank.toml", "run", models="s3://bank/models")
+    with pytest.raises(InputError, match="written to folders"):
+        nextbest.train("bank.toml", "s3://bank/run")
+
+
 def test_schema_writes_addresses(bucket: str, tmp_path: Path) -> None:
     tables = {"customers": CUSTOMERS, "products": PRODUCTS, "interactions": INTERACTIONS}
     for name, content in tables.items():

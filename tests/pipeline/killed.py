@@ -11,6 +11,7 @@ is drawn at random they need not be the best.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -55,6 +56,8 @@ def attempt(command: list[str], point: tuple[str, str, int] | None) -> int:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # the attempts need not look through what was imported
+    gc.set_threshold(50_000, 20, 50)
     points, config, out, models = json.loads(sys.argv[1]), *sys.argv[2:]
     command = ["nextbest", "run", "--config", config, "--out", out, "--models", models, "--json", "--force"]
     ends = [attempt(command, point) for point in [*points, None]]
