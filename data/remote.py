@@ -105,13 +105,15 @@ def _file_system(address: str) -> Iterator[tuple[Any, str]]:
 
 def _copy(files: Any, root: str, address: str, is_wanted: Callable[[PurePosixPath], bool]) -> Copied:
     """Copy what is at `root` of a file system of fsspec's."""
-    matched = files.glob(root) if has_magic(root) else [root] if files.exists(root) else []
+    matched = files.glob(root) if has_magic(PurePosixPath(root).name) else [root] if files.exists(root) else []
     found = [
         path
         for match in matched
         for path in (files.find(match) if files.isdir(match) else [match])
         if path == match or is_wanted(PurePosixPath(path).relative_to(match))
     ]
+    if outside := [path for path in found if ".." in PurePosixPath(path).parts]:
+        raise ValueError(f"{outside[0]!r} names a place outside of its folder")
     if not found:
         raise FileNotFoundError(address)
     base = PurePosixPath(root).parent

@@ -109,6 +109,15 @@ def test_what_is_wrong_names_the_address(bucket: str, tmp_path: Path) -> None:
     assert [(problem.file, problem.row) for problem in rejected] == [(f"{bucket}/short.csv", 3)]
 
 
+def test_a_name_that_leads_out_of_the_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("memory://out/t.csv", "id\na\n")
+    files = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(files), "find", lambda self, path, **options: ["/out/../../etc/t.csv"])
+    with pytest.raises(InputError, match="names a place outside of its folder"):
+        read_file("memory://out/")
+    files.rm("/out", recursive=True)
+
+
 def test_there_is_nothing(bucket: str) -> None:
     for address in (f"{bucket}/none.csv", f"{bucket}/none-*.csv"):
         with pytest.raises(InputError, match="there is no such file; fix the path"):
