@@ -13,7 +13,7 @@ import pytest
 import nextbest
 from nextbest.data.config import TableConfig
 from nextbest.data.errors import InputError
-from nextbest.data.remote import is_remote
+from nextbest.data.remote import copy_here, is_remote
 from nextbest.data.tables.load import load_dataset
 from nextbest.data.tables.read import digest_table, is_database, read_file, read_table
 from tests.commands import run_nextbest
@@ -112,9 +112,10 @@ def test_what_is_wrong_names_the_address(bucket: str, tmp_path: Path) -> None:
 def test_a_name_that_leads_out_of_the_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     put("memory://out/t.csv", "id\na\n")
     files = fsspec.filesystem("memory")
-    monkeypatch.setattr(type(files), "find", lambda self, path, **options: ["/out/../../etc/t.csv"])
-    with pytest.raises(InputError, match="names a place outside of its folder"):
-        read_file("memory://out/")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(files), "find", lambda self, path, **options: ["/out/../../etc/t.csv"])
+        with pytest.raises(InputError, match="names a place outside of its folder"):
+            copy_here("memory://out/", lambda file: True)
     files.rm("/out", recursive=True)
 
 
