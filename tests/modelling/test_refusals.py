@@ -10,14 +10,13 @@ import pytest
 import tensorflow as tf
 
 from nextbest.data.dataset import Array, Dataset
-from nextbest.data.snapshot import NO_PRODUCT, new_acquisitions, take_snapshot
+from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import fit_encoders
-from nextbest.ranking.examples import window_examples
 from nextbest.ranking.training import RankerSettings, train_ranker
 from nextbest.retrieval.training import RetrieverSettings, train_retriever
 from tests.modelling.worlds import BANK_WITH_REFUSALS, PER_FAMILY, planted_bank, planted_families
-from tests.ranking.conftest import WINDOWS, shuffled_candidates
+from tests.ranking.conftest import WINDOWS, examples_of
 from tests.ranking.conftest import small_config as small_ranking
 from tests.retrieval.conftest import DAY
 from tests.retrieval.conftest import small_config as small_retrieval
@@ -61,19 +60,7 @@ def retrieved(bank: Dataset, folder: Path) -> Array:
 
 def ranked(bank: Dataset, folder: Path) -> Array:
     encoders = fit_encoders(bank.until(DAY), DAY, BANK_WITH_REFUSALS)
-    everyone = np.arange(len(bank.customers))
-    examples = [
-        window_examples(
-            bank,
-            window,
-            shuffled_candidates(bank, window, everyone),
-            new_acquisitions(bank, window.cutoff, window.until),
-            encoders,
-            BANK_WITH_REFUSALS,
-            StatisticsConfig(),
-        )
-        for window in WINDOWS
-    ]
+    examples = [examples_of(bank, encoders, window, data=BANK_WITH_REFUSALS) for window in WINDOWS]
     settings = RankerSettings(BANK_WITH_REFUSALS, StatisticsConfig(), small_ranking(), 1, validation_k=5)
     model = train_ranker(examples[:2], encoders, 4, settings, folder, ignore)
     last = examples[2]
@@ -82,7 +69,7 @@ def ranked(bank: Dataset, folder: Path) -> Array:
         for arrays in (last.queries, last.catalogue.arrays())
     )
     logits, _ = model.score(query, tf.constant(last.candidates), tf.constant(last.scores), catalogue)
-    scores = np.full((len(everyone), len(bank.products)), -np.inf, np.float32)
+    scores = np.full((len(bank.customers), len(bank.products)), -np.inf, np.float32)
     row, place = np.nonzero(last.candidates != NO_PRODUCT)
     scores[row, last.candidates[row, place]] = logits.numpy()[row, place]
     return scores

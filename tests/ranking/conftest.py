@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nextbest.data.candidates import Candidates
+from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, holdings_at, new_acquisitions
 from nextbest.data.statistics import StatisticsConfig
@@ -55,7 +56,11 @@ def shuffled_candidates(dataset: Dataset, window: Window, rows: Array) -> Candid
 
 
 def examples_of(
-    dataset: Dataset, encoders: Encoders, window: Window, statistics: StatisticsConfig | None = None
+    dataset: Dataset,
+    encoders: Encoders,
+    window: Window,
+    statistics: StatisticsConfig | None = None,
+    data: DataConfig = BANK,
 ) -> WindowExamples:
     everyone = np.arange(len(dataset.customers))
     return window_examples(
@@ -64,7 +69,7 @@ def examples_of(
         shuffled_candidates(dataset, window, everyone),
         new_acquisitions(dataset, window.cutoff, window.until),
         encoders,
-        BANK,
+        data,
         statistics or StatisticsConfig(),
     )
 
