@@ -271,6 +271,8 @@ class _Finder:
         days = read[0].values(read[0].days)
         if days is not None and are_snapshots(customer.codes, product.codes, np.nan_to_num(days)):
             held = held_column(rest)
+            says = f"a row says so where {held.name!r} is above 0" if held else "each row says so"
+            self.doubts.append(f"interactions: read as what is held month by month, and {says}; correct kind and held")
             for column in rest:
                 self.note("interactions", column, "held" if column is held else "unused")
             acts: dict[str, Any] = {"kind": "snapshots", "held": held.name if held else None}

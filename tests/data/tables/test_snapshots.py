@@ -211,6 +211,8 @@ def test_schema_recognises_a_row_per_product(tmp_path: Path, held: str | None) -
     source = found.config.interactions
     assert (source.kind, source.held, source.event, source.products) == ("snapshots", held, None, ())
     assert (source.customer_id, source.product_id, source.timestamp) == ("who", "product_id", "month")
+    says = "a row says so where 'amount' is above 0" if held else "each row says so"
+    assert f"interactions: read as what is held month by month, and {says}; correct kind and held" in found.doubts
     interactions = load_dataset(found.config, tmp_path).interactions
     # In the first month twenty customers hold one product and twenty two; four of each take one more later.
     assert np.bincount(interactions.kind, minlength=4)[[ACQUIRE, HELD]].tolist() == [8, 60]
