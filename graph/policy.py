@@ -6,14 +6,16 @@ One implementation serves training (the candidates), evaluation (the mask) and t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
+from nextbest.graph.catalogue import is_listed
 
-__all__ = ["SuitabilityPolicy"]
+__all__ = ["Pairs", "SuitabilityPolicy"]
 
 _COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "<=": lambda left, right: left <= right,
@@ -23,6 +25,12 @@ _COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "==": tf.equal,
     "!=": tf.not_equal,
 }
+
+Pairs: TypeAlias = tf.Tensor | None
+"""Positions of the products that each customer is compared with, int32 [batch, num]: a few of a large catalogue. None
+stands for all of them, and num is num_products then."""
+_NO_CATEGORY, _UNKNOWN_CATEGORY = -1, -2
+"""Of a product without a category, and of a word that is no product's; they are not equal."""
 
 
 class SuitabilityPolicy(tf.Module):
@@ -43,8 +51,16 @@ class SuitabilityPolicy(tf.Module):
         super().__init__(name="suitability_policy")
         self.config = config
         self.num_products = num_products
-        used = [*(rule.product for rule in config.rules), config.risk_column, config.category_column]
+        used = [*(rule.product for rule in config.rules), config.risk_column]
         self._products = {name: _constant(products[name]) for name in used if name is not None}
+        if config.category_column is not None:
+            # Numbers are compared much sooner than words, of which a filter meets one per product.
+            found = products[config.category_column]
+            codes = {name: code for code, name in enumerate(sorted(set(found) - {""}))}
+            self._categories = tf.constant([codes.get(name, _NO_CATEGORY) for name in found], tf.int32)
+            words = tf.constant(list(codes), tf.string, [len(codes)])
+            initializer = tf.lookup.KeyValueTensorInitializer(words, tf.range(len(codes)))
+            self._category_codes = tf.lookup.StaticHashTable(initializer, _UNKNOWN_CATEGORY)
 
     @property
     def customer_columns(self) -> tuple[str, ...]:
@@ -56,19 +72,25 @@ class SuitabilityPolicy(tf.Module):
         """The reasons for people, in the order of the rules."""
         return tuple(rule.reason for rule in self.config.rules)
 
-    def satisfied(self, customers: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
-        """Return for each rule whether it holds: bool tensors that broadcast to [batch, num_products]."""
-        return [self._holds(rule, customers) for rule in self.config.rules]
+    def satisfied(self, customers: Mapping[str, tf.Tensor], products: Pairs = None) -> list[tf.Tensor]:
+        """Return for each rule whether it holds: bool tensors that broadcast to [batch, num].
 
-    def suitable(self, customers: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
-        """Return whether every rule holds, bool [batch, num_products].
+        Args:
+            customers: Raw customer columns, [batch].
+            products: Which products are meant; see `Pairs`.
+        """
+        return [self._holds(rule, customers, products) for rule in self.config.rules]
+
+    def suitable(self, customers: Mapping[str, tf.Tensor], batch: tf.Tensor, products: Pairs = None) -> tf.Tensor:
+        """Return whether every rule holds, bool [batch, num].
 
         Args:
             customers: Raw customer columns, [batch].
             batch: The batch size, a scalar.
+            products: Which products are meant; see `Pairs`.
         """
-        mask = tf.ones([batch, self.num_products], tf.bool)
-        for holds in self.satisfied(customers):
+        mask = self._everything(batch, products)
+        for holds in self.satisfied(customers, products):
             mask = tf.logical_and(mask, holds)
         return mask
 
@@ -77,34 +99,38 @@ class SuitabilityPolicy(tf.Module):
         columns = {name: tf.constant(customers[name][rows]) for name in self.customer_columns}
         return np.asarray(self.suitable(columns, len(rows)))
 
-    def at_most_risk(self, max_risk: tf.Tensor) -> tf.Tensor:
-        """Return whether a product's risk is at most the customer's limit, bool [batch, num_products].
+    def at_most_risk(self, max_risk: tf.Tensor, products: Pairs = None) -> tf.Tensor:
+        """Return whether a product's risk is at most the customer's limit, bool [batch, num].
 
         Args:
             max_risk: The highest risk wanted, float32 [batch]; NaN sets no limit. A product without a known risk
                 passes only then.
+            products: Which products are meant; see `Pairs`.
         """
         if self.config.risk_column is None:
-            return tf.ones([tf.shape(max_risk)[0], self.num_products], tf.bool)
-        risk = self._products[self.config.risk_column][None, :]
+            return self._everything(tf.shape(max_risk)[0], products)
+        risk = _of(self._products[self.config.risk_column], products)
         return tf.logical_or(risk <= max_risk[:, None], tf.math.is_nan(max_risk)[:, None])
 
-    def in_categories(self, categories: tf.Tensor) -> tf.Tensor:
-        """Return whether a product is in one of the wanted categories, bool [batch, num_products].
+    def in_categories(self, categories: tf.Tensor, products: Pairs = None) -> tf.Tensor:
+        """Return whether a product is in one of the wanted categories, bool [batch, num].
 
         Args:
             categories: Wanted categories, string [batch, any], '' is padding; none at all means every category.
+            products: Which products are meant; see `Pairs`.
         """
         if self.config.category_column is None:
-            return tf.ones([tf.shape(categories)[0], self.num_products], tf.bool)
-        category = self._products[self.config.category_column]
-        wanted = tf.reduce_any(categories[:, :, None] == category, axis=1)
+            return self._everything(tf.shape(categories)[0], products)
+        wanted = is_listed(_of(self._categories, products), self._category_codes.lookup(categories))
         no_wish = tf.reduce_all(categories == "", axis=1, keepdims=True)
-        return tf.logical_or(tf.logical_and(wanted, category != ""), no_wish)  # padding wishes for no category
+        return tf.logical_or(wanted, no_wish)  # padding wishes for no category
 
-    def _holds(self, rule: Rule, customers: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _everything(self, batch: tf.Tensor, products: Pairs) -> tf.Tensor:
+        return tf.ones([batch, self.num_products] if products is None else tf.shape(products), tf.bool)
+
+    def _holds(self, rule: Rule, customers: Mapping[str, tf.Tensor], products: Pairs) -> tf.Tensor:
         customer = customers[rule.customer][:, None] if rule.customer else None
-        product = self._products[rule.product][None, :] if rule.product else None
+        product = _of(self._products[rule.product], products) if rule.product else None
         left = customer if customer is not None else product
         right = _fixed(rule.value) if rule.value is not None else product
         holds = _COMPARE[rule.op](left, right)
@@ -115,6 +141,11 @@ class SuitabilityPolicy(tf.Module):
             allowed = rule.missing == "allow"
             holds = tf.logical_or(holds, unknown) if allowed else tf.logical_and(holds, ~unknown)
         return holds
+
+
+def _of(column: tf.Tensor, products: Pairs) -> tf.Tensor:
+    """Return a product column for the products that are meant, [1, num_products] or [batch, num]."""
+    return column[None, :] if products is None else tf.gather(column, products)
 
 
 def _missing(values: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.feature_names import FeatureName, NamedFeature
-from nextbest.data.snapshot import take_snapshot
+from nextbest.data.snapshot import Snapshot, take_snapshot
 from nextbest.data.tables.read import without_password
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
@@ -41,6 +42,7 @@ from nextbest.serving.insights.explanation_data import (
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
+from nextbest.serving.store.versions import COMPOSITE, COMPOSITE_SCANN
 
 __all__ = [
     "compose",
@@ -58,41 +60,54 @@ _TAILS = (0.05, 0.95)
 
 
 def compose(run: Run) -> None:
-    """Write RUN/recommender, once."""
-    if run.folder.path("recommender").exists():
+    """Write RUN/recommender_scann and RUN/recommender, once."""
+    if run.folder.path(COMPOSITE).exists():
         return
     config, history = run.config, run.history
     run.progress("recommender: export")
-    cutoff = run.windows.test.cutoff
-    snapshot = take_snapshot(history, cutoff, config.data.windows)
+    snapshot = take_snapshot(history, run.windows.test.cutoff, config.data.windows)
+    with run.folder.staged(COMPOSITE_SCANN) as staging:
+        scann = _save_composite(run, snapshot, "saved_model_scann", staging)
+    with run.folder.staged(COMPOSITE) as staging:
+        servable = _save_composite(run, snapshot, "saved_model", staging)
+        requests = _everyones_requests(run, snapshot, servable)
+        Table(history.products.ids, snapshot.products).save(staging / ASSETS / PRODUCTS)
+        if config.export.customer_snapshot:
+            Table(history.customers.ids, requests).save(staging / ASSETS / CUSTOMERS)
+        shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
+        backend = LocalBackend(staging)
+        write_explanations(run, Recommender(staging, backend), requests)
+        loaded = {**vars(servable.stages), COMPOSITE: backend.model, "retrieval_scann": scann.stages.retrieval}
+        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, loaded, requests)
+
+
+def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) -> RecommenderServable:
+    """Join one of the retrieval stage's models with the ranking stage's, and describe what it takes."""
+    config, index = run.config, run.folder.read_json("retrieval", "index.json")
     servable = RecommenderServable(
-        run.folder.path("retrieval", "saved_model"),
+        run.folder.path("retrieval", retrieval),
         run.folder.path("ranking", "saved_model"),
         config.data.policy,
         snapshot.products,
         candidates=config.ranking.candidates,
         default_k=config.export.default_k,
-        as_of_day=cutoff,
+        as_of_day=snapshot.day,
+        retrieved=index["retrieved"] if retrieval == "saved_model_scann" else None,
     )
-    columns = [name for name in servable.request_spec() if name in config.data.customers.columns]
-    everyone = np.arange(len(history.customers))
-    requests = raw_request(snapshot, history.products.ids, columns, config.data.list_lengths, everyone)
-    with run.folder.staged("recommender") as staging:
-        save_recommender(servable, staging)
-        assets = staging / ASSETS
-        assets.mkdir(exist_ok=True)
-        Table(history.products.ids, snapshot.products).save(assets / PRODUCTS)
-        if config.export.customer_snapshot:
-            Table(history.customers.ids, requests).save(assets / CUSTOMERS)
-        schema = schema_proto(config.data, history, servable.example_spec(), servable.defaults)
-        for folder in (run.folder.root, assets):
-            write_schema(schema, folder / SCHEMA)
-        manifest = _manifest(run) | {"packed": servable.packed_columns()}
-        run.folder.write_json(manifest, *(staging / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
-        backend = LocalBackend(staging)
-        write_explanations(run, Recommender(staging, backend), requests)
-        loaded = {**vars(servable.stages), "recommender": backend.model}
-        _write_warmup(run, run.folder.servables() | {"recommender": staging}, loaded, requests)
+    save_recommender(servable, folder)
+    (folder / ASSETS).mkdir(exist_ok=True)
+    schema = schema_proto(config.data, run.history, servable.example_spec(), servable.defaults)
+    write_schema(schema, folder / ASSETS / SCHEMA)
+    manifest = _manifest(run) | {"packed": servable.packed_columns()}
+    run.folder.write_json(manifest, *(folder / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
+    return servable
+
+
+def _everyones_requests(run: Run, snapshot: Snapshot, servable: RecommenderServable) -> Features:
+    """Return the raw requests of all customers, [num_customers, ...]."""
+    data, history = run.config.data, run.history
+    columns = [name for name in servable.request_spec() if name in data.customers.columns]
+    return raw_request(snapshot, history.products.ids, columns, data.list_lengths, np.arange(len(history.customers)))
 
 
 def _manifest(run: Run) -> dict[str, object]:

@@ -123,6 +123,7 @@ class RunFolder:
             "retrieval_scann": self.path("retrieval", "saved_model_scann"),
             "ranking": self.path("ranking", "saved_model"),
             "recommender": self.path("recommender"),
+            "recommender_scann": self.path("recommender_scann"),
         }
 
     def check_trained(self) -> None:

@@ -6,13 +6,15 @@ Each step is done once.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from nextbest.data.candidates import Candidates
+from nextbest.data.dataset import Array
 from nextbest.data.files import write_text
-from nextbest.data.snapshot import new_acquisitions, take_snapshot
+from nextbest.data.snapshot import Snapshot, new_acquisitions, take_snapshot
 from nextbest.data.windows import Window, labels
 from nextbest.graph.catalogue import Encoders, fit_encoders
 from nextbest.graph.policy import SuitabilityPolicy
@@ -31,7 +33,8 @@ from nextbest.ranking.export import RankingServable, save_ranking
 from nextbest.ranking.model import RankingModel
 from nextbest.ranking.training import select_ranker, train_ranker
 from nextbest.retrieval.export import RetrievalServable, save_retrieval
-from nextbest.retrieval.indexes import SCANN_FROM, ExactIndex, ScannIndex, choose_index
+from nextbest.retrieval.index_choice import IndexChoice, choose_index, enough_to_retrieve
+from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Retriever, propose_candidates, select_epochs, train_retriever
 from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
@@ -80,17 +83,19 @@ def write_candidates(run: Run, window: Window, epochs: int) -> None:
     past = run.history.until(window.cutoff)
     retriever = _train_retriever(run, window.cutoff, str(window.dates[0]), epochs)
     snapshot = take_snapshot(past, window.cutoff, run.config.data.windows)
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
     config = run.config.ranking
     acquired = labels(run.history, past, window)
     eligible = snapshot.num_held >= run.config.data.windows.min_holdings
     rows = sample_customers(acquired, eligible, run.config.seed)
-
-    def suitable(chunk: np.ndarray) -> np.ndarray:
-        return policy.suitable_array(snapshot.customers, chunk)
-
     path.parent.mkdir(parents=True, exist_ok=True)
+    suitable = _suitability(run, snapshot)
     propose_candidates(retriever, past, snapshot, suitable, rows, config.candidates).save(path)
+
+
+def _suitability(run: Run, snapshot: Snapshot) -> Callable[[Array], Array]:
+    """Return a function of customer positions: whether the policy allows each product, bool [num, num_products]."""
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
+    return lambda rows: policy.suitable_array(snapshot.customers, rows)
 
 
 def _candidates_path(window: Window) -> tuple[str, str, str]:
@@ -153,22 +158,38 @@ def _examples(run: Run, window: Window, encoders: Encoders) -> WindowExamples:
 
 def write_retrieval(run: Run, retriever: Retriever) -> None:
     """Build the indexes of the retriever that is served, and choose one."""
+    show = run.progress("retrieval: export")
     exact = ExactIndex().index(retriever.product_embeddings)
     scann = ScannIndex().index(retriever.product_embeddings)
-    default_k = run.config.export.default_k
-    show = run.progress("retrieval: export")
-    for name, index in (("saved_model", exact), ("saved_model_scann", scann)):
+    choice = _choose_index(run, retriever, exact, scann)
+    tuned = scann.searching(choice.leaves_searched, choice.reordered)
+    for name, index in (("saved_model", exact), ("saved_model_scann", tuned)):
         with run.folder.staged("retrieval", name) as staging:
-            servable = RetrievalServable(retriever, index, default_k)
+            servable = RetrievalServable(retriever, index, run.config.export.default_k)
             save_retrieval(servable, staging)
             _write_descriptions(run, servable, staging)
-    snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
-    sample = np.arange(min(len(run.history.customers), 1024))
-    large = len(retriever.product_embeddings) >= SCANN_FROM
-    queries = retriever.embed_customers(snapshot, sample)
-    choice = choose_index(exact, scann if large else None, queries, run.config.retrieval.index)
     run.folder.write_json(choice.model_dump(), "retrieval", "index.json")
     show("done", 1.0)
+
+
+_INDEX_QUERIES = 512
+"""So many customers tune and measure ScaNN."""
+
+
+def _choose_index(run: Run, retriever: Retriever, exact: ExactIndex, scann: ScannIndex) -> IndexChoice:
+    """Tune ScaNN on the queries of some customers, and choose an index."""
+    snapshot = take_snapshot(run.history, retriever.day, run.config.data.windows)
+    random = np.random.default_rng(run.config.seed)
+    customers = len(run.history.customers)
+    rows = random.choice(customers, min(customers, _INDEX_QUERIES), replace=False)
+    queries, suitable = retriever.embed_customers(snapshot, rows), _suitability(run, snapshot)
+    retrieved = enough_to_retrieve(
+        retriever.product_embeddings,
+        queries,
+        lambda chunk: suitable(rows[chunk]) & snapshot.can_acquire(rows[chunk]),
+        min(run.config.ranking.candidates, exact.num_products),
+    )
+    return choose_index(exact, scann, queries, retrieved, run.config.retrieval.index)
 
 
 def write_ranking(

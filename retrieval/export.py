@@ -19,7 +19,7 @@ from nextbest.graph.signatures import (
     require,
     signature,
 )
-from nextbest.retrieval.indexes import ExactIndex, ScannIndex
+from nextbest.retrieval.indexes import ProductIndex
 from nextbest.retrieval.training import Retriever
 
 __all__ = ["RetrievalServable", "save_retrieval"]
@@ -28,14 +28,15 @@ __all__ = ["RetrievalServable", "save_retrieval"]
 class RetrievalServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
-    The composite calls `encode`, `embed`, `embed_products` and `similarities`, for explanations `features` and
-    `embed_features`, whose composition is `embed`; it reads `product_ids` and tracks `resources`, which those functions
-    read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in tf.Examples, to products that they
-    do not hold), `embed_customer` and `embed_product` (raw customers and product ids to embeddings, whose dot product
-    is the similarity), `transform_features` (tf.Examples to encoded queries, see `graph.query`).
+    The composite calls `encode`, `embed`, `embed_products`, `similarities` and, where its index is ScaNN's, `nearest`,
+    for explanations `features` and `embed_features`, whose composition is `embed`; it reads `product_ids` and tracks
+    `resources`, which those functions read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in
+    tf.Examples, to products that they do not hold), `embed_customer` and `embed_product` (raw customers and product ids
+    to embeddings, whose dot product is the similarity), `transform_features` (tf.Examples to encoded queries, see
+    `graph.query`).
     """
 
-    def __init__(self, retriever: Retriever, index: ExactIndex | ScannIndex, default_k: int) -> None:
+    def __init__(self, retriever: Retriever, index: ProductIndex, default_k: int) -> None:
         """Bind a retriever.
 
         Args:
@@ -56,13 +57,12 @@ class RetrievalServable(tf.Module):
         self._search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = (
             lambda queries, exclude, k: search(queries, exclude, k)
         )
-        self._tracked = index.variables
         self.defaults = {"as_of_day": retriever.day, "k": default_k}
         self._num_products = len(encoders.product_ids)
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
-        self.product_embeddings = tf.Variable(retriever.product_embeddings, trainable=False, name="product_embeddings")
-        self.resources = [self._encoder, tower.variables, self.product_embeddings]
+        self.product_embeddings = index.embeddings
+        self.resources = [self._encoder, tower.variables, index.variables]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
         self.embed = graph_function(self._embed, input_signature=[encoders.encoded_spec()])
         self.embed_products = graph_function(
@@ -73,6 +73,8 @@ class RetrievalServable(tf.Module):
         self.embed_features = graph_function(self._embed_features, input_signature=[vectors])
         embedding = tf.TensorSpec([None, retriever.product_embeddings.shape[1]], tf.float32)
         self.similarities = graph_function(self._similarities, input_signature=[embedding])
+        number = tf.TensorSpec([], tf.int32, name="k")
+        self.nearest = graph_function(self._nearest, input_signature=[embedding, number])
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
@@ -92,6 +94,11 @@ class RetrievalServable(tf.Module):
     def _similarities(self, embeddings: tf.Tensor) -> tf.Tensor:
         return tf.matmul(embeddings, self.product_embeddings, transpose_b=True)
 
+    def _nearest(self, embeddings: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return what the index finds, whatever is held: cosines and product positions, [batch, k] each."""
+        nothing = tf.fill([tf.shape(embeddings)[0], 0], NO_PRODUCT)
+        return self._search(embeddings, nothing, k)
+
     def _embed_products(self, product_ids: tf.Tensor) -> tf.Tensor:
         """Return the products' embeddings, [batch, embedding_dim]; an unknown id is an InvalidArgument."""
         positions = self._encoder.positions.lookup(product_ids)
@@ -107,12 +114,8 @@ class RetrievalServable(tf.Module):
     def _retrieve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         k, most = clip_k(request["k"], self._num_products)
         held = self._encoder.positions.lookup(request["held_products"])
-        batch = tf.shape(held)[0]
-        # ScaNN refuses a batch of no customers, so it gets one whose answer is dropped; and its ops state no shape.
-        no_rows = [[0, tf.cast(batch == 0, tf.int32)], [0, 0]]
         embedding = self._embed_customer({name: request[name] for name in self.request_spec})["embedding"]
-        best = self._search(tf.pad(embedding, no_rows), tf.pad(held, no_rows), most)
-        similarity, products = (tf.ensure_shape(tensor[:batch], [None, None]) for tensor in best)
+        similarity, products = self._search(embedding, held, most)
         found = tf.logical_and(products != NO_PRODUCT, tf.range(most) < k[:, None])
         return {
             "product_id": tf.where(found, tf.gather(self.product_ids, tf.maximum(products, 0)), ""),

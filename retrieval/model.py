@@ -12,6 +12,7 @@ from nextbest.graph.catalogue import MASKED_SCORE, Encoders, is_listed, mask_of_
 from nextbest.modelling.layers import step_variable
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import TrainingSet
+from nextbest.retrieval.indexes import ProductIndex
 from nextbest.retrieval.losses import retrieval_loss
 from nextbest.retrieval.towers import CustomerTowers, ProductTowers, TowerPair
 
@@ -35,11 +36,9 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
     TFRS's own counts held products as candidates, and `query_with_exclusions` leaks them when much is excluded.
     """
 
-    def __init__(self, embeddings: tf.Tensor, ks: tuple[int, ...]) -> None:
-        """Bind the metric to product embeddings, [num_products, embedding_dim]; `ks` must fit the catalogue."""
-        index = tfrs.layers.factorized_top_k.BruteForce(k=max(ks)).index(embeddings)
+    def __init__(self, index: ProductIndex, ks: tuple[int, ...]) -> None:
+        """Bind the metric to the index that it asks; `ks` must fit the catalogue."""
         super().__init__(candidates=index, ks=ks)
-        self._embeddings = embeddings
 
     def update_masked(self, queries: tf.Tensor, products: tf.Tensor, held: tf.Tensor) -> None:
         """Count in how many rows the true product is among the top k.
@@ -49,10 +48,10 @@ class MaskedFactorizedTopK(tfrs.metrics.FactorizedTopK):
             products: The true products' positions, int32 [batch].
             held: What each customer holds, NO_PRODUCT is padding, int32 [batch, any].
         """
-        scores = tf.matmul(queries, self._embeddings, transpose_b=True)
-        scores = tf.where(mask_of_products(held, len(self._embeddings)), MASKED_SCORE, scores)
+        _, found = self._candidates.search(queries, held, max(self._ks))
+        hits = found == products[:, None]
         for k, metric in zip(self._ks, self._top_k_metrics, strict=True):
-            metric.update_state(tf.math.in_top_k(products, scores, k))
+            metric.update_state(tf.reduce_any(hits[:, :k], axis=1))
 
 
 class _Batch(NamedTuple):

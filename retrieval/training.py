@@ -24,6 +24,7 @@ from nextbest.graph.query import encode_customers
 from nextbest.modelling.training import Progress, Training, adam, train, transfer_weights, window_batches, zeros_of_spec
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.retrieval.examples import Queries, TrainingSet, make_queries, make_training_set
+from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel
 from nextbest.retrieval.towers import CustomerTowers
 
@@ -249,7 +250,8 @@ def _validator(run: _PreparedModel, history: Dataset, snapshot: Snapshot, querie
     def validate() -> float:
         retriever = _retriever(run.model, run.encoders, products, snapshot.day)
         embedded = retriever.embed(queries.encoded)
-        metric = MaskedFactorizedTopK(tf.constant(retriever.product_embeddings), ks=(k,))
+        index = ScannIndex() if run.settings.retrieval.index == "scann" else ExactIndex()
+        metric = MaskedFactorizedTopK(index.index(retriever.product_embeddings), ks=(k,))
         batch = run.settings.retrieval.batch_size
         for first in range(0, len(queries.query), batch):
             rows = queries.query[first : first + batch]

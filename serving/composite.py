@@ -16,10 +16,11 @@ import tensorflow as tf
 from nextbest.data.config import PolicyConfig
 from nextbest.data.dataset import Features
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import MASKED_SCORE, mask_of_products
-from nextbest.graph.policy import SuitabilityPolicy
+from nextbest.graph.catalogue import MASKED_SCORE
 from nextbest.graph.served_inputs import FILTER_INPUTS
 from nextbest.graph.signatures import clip_k, examples_signature, graph_function, input_specs, signature
+from nextbest.serving.candidates import CandidateSearch, ExactCandidates, ScannCandidates
+from nextbest.serving.eligibility import Eligibility
 
 __all__ = ["RecommenderServable", "Stages", "save_recommender"]
 
@@ -60,6 +61,7 @@ class RecommenderServable(tf.Module):
         candidates: int,
         default_k: int,
         as_of_day: int,
+        retrieved: int | None = None,
     ) -> None:
         """Join the stages.
 
@@ -71,6 +73,8 @@ class RecommenderServable(tf.Module):
             candidates: How many retrieved products are ranked, at least k.
             default_k: The k of a tf.Example that names none.
             as_of_day: The cutoff, days since 1970-01-01.
+            retrieved: How many products ScaNN is asked for, where the retrieval stage's model has its index; None for
+                exact search.
 
         Raises:
             ValueError: The stages do not have the same products.
@@ -84,18 +88,25 @@ class RecommenderServable(tf.Module):
         self._tracked = [retriever.resources, ranker.resources]
         self.product_ids = tf.Variable(product_ids, trainable=False, name="product_ids")
         self._num_products = len(product_ids)
-        self._policy = SuitabilityPolicy(policy, products, self._num_products)
+        self._eligibility = Eligibility(policy, products, product_ids)
         self._candidates = min(candidates, self._num_products)
+        self._search: CandidateSearch
+        if retrieved is None:
+            self._search = ExactCandidates(retriever, self._eligibility)
+        else:
+            self._search = ScannCandidates(
+                retriever,
+                self._eligibility,
+                num_products=self._num_products,
+                candidates=self._candidates,
+                retrieved=retrieved,
+            )
         self.defaults = {"as_of_day": as_of_day, "k": default_k}
-        self._positions = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(product_ids, tf.range(self._num_products, dtype=tf.int32)),
-            default_value=NO_PRODUCT,
-        )
 
     def request_spec(self) -> dict[str, Any]:
         """Return the tensor specifications of a raw request with its filters."""
         # Of the columns that the rules compare, the models read all but the ids.
-        compared = {name: tf.TensorSpec([None], tf.string, name=name) for name in self._policy.customer_columns}
+        compared = {name: tf.TensorSpec([None], tf.string, name=name) for name in self._eligibility.customer_columns}
         return compared | self._query_spec() | input_specs(*FILTER_INPUTS)
 
     def example_spec(self) -> dict[str, Any]:
@@ -149,12 +160,10 @@ class RecommenderServable(tf.Module):
         k, most = clip_k(request["k"], self._num_products)
         retrieval, ranking = self.stages.retrieval, self.stages.ranking
         encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
-        similarity = retrieval.similarities(retrieval.embed(encoded))
-        masked = tf.where(self._allowed(request), similarity, MASKED_SCORE)
-        candidate_similarity, candidates = tf.math.top_k(masked, k=tf.maximum(most, self._candidates))
-        found = candidate_similarity > MASKED_SCORE
+        read, wanted = self._eligibility.read(request), tf.maximum(most, self._candidates)
+        candidate_similarity, candidates = self._search(retrieval.embed(encoded), read, wanted)
+        found = candidates != NO_PRODUCT
         candidate_similarity = tf.where(found, candidate_similarity, 0.0)
-        candidates = tf.where(found, candidates, NO_PRODUCT)
         logits, probability = ranking.score(encoded, candidates, candidate_similarity)
         best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
         kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
@@ -170,37 +179,13 @@ class RecommenderServable(tf.Module):
             "count": tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
         }
 
-    def _allowed(self, request: Mapping[str, Any]) -> Any:
-        """Return which products may be shown: suitable, not held, within the filters; bool [batch, num_products]."""
-        batch = tf.shape(request["as_of_day"])[0]
-        unwanted = tf.concat([request["held_products"], request["exclude"]], axis=1)
-        allowed = tf.logical_not(mask_of_products(self._positions.lookup(unwanted), self._num_products))
-        allowed = tf.logical_and(allowed, self._policy.suitable(request, batch))
-        allowed = tf.logical_and(allowed, self._policy.at_most_risk(request["max_risk"]))
-        return tf.logical_and(allowed, self._policy.in_categories(request["categories"]))
-
     def exclusions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return all product ids and why each must not be shown to each customer, string [batch, num_products] each.
 
         The reason is '' where a product may be shown.
         """
-        batch = tf.shape(request["as_of_day"])[0]
-        held, excluded = (
-            mask_of_products(self._positions.lookup(request[name]), self._num_products)
-            for name in ("held_products", "exclude")
-        )
-        # Pairs, since several rules may have one text. The last reason that applies is stated.
-        reasons = [
-            ("excluded by the request", excluded),
-            ("not in the wanted categories", tf.logical_not(self._policy.in_categories(request["categories"]))),
-            ("riskier than wanted", tf.logical_not(self._policy.at_most_risk(request["max_risk"]))),
-            *zip(self._policy.reasons, map(tf.logical_not, self._policy.satisfied(request)), strict=True),
-            ("already held", held),
-        ]
-        reason = tf.fill([batch, self._num_products], "")
-        for text, applies in reasons:
-            reason = tf.where(applies, text, reason)
-        return {"product_id": tf.tile(self.product_ids[None, :], [batch, 1]), "reason": reason}
+        reason = self._eligibility.reasons(request)
+        return {"product_id": tf.tile(self.product_ids[None, :], [tf.shape(reason)[0], 1]), "reason": reason}
 
     def _unpack(self, packed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request that `words` and `numbers` are the columns of."""
@@ -231,7 +216,7 @@ class RecommenderServable(tf.Module):
             "product_id": request["product_id"],
         }
         similarity = self._score_retrieval(of_retrieval)["similarity"]
-        candidates = self._positions.lookup(request["product_id"])[:, None]
+        candidates = self._eligibility.positions(request["product_id"])[:, None]
         vectors = ranking.features(encoded, candidates, similarity[:, None])[:, 0]
         return {
             "ranking_features": vectors,

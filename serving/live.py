@@ -229,9 +229,9 @@ class LocalVersions:
         from nextbest.serving.backends.local import LocalBackend  # imports TensorFlow
 
         folder = self._folder / str(version)
-        backend = LocalBackend(folder)
+        backend = LocalBackend.of_version(folder)
         recommender = Recommender(folder, backend)
-        warmed = replay(backend.call, folder, self._tolerance)
+        warmed = replay(backend.call, backend.folder, self._tolerance)
         if warmed.problems:
             raise WarmupError("\n".join(warmed.problems))
         if not warmed.records:

@@ -29,7 +29,7 @@ from nextbest.serving.artifacts.assets import (
 )
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
-from nextbest.serving.store.versions import COMPOSITE, copy_newest, latest_version, versions
+from nextbest.serving.store.versions import COMPOSITE, COMPOSITE_SCANN, copy_newest, latest_version, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig
@@ -104,7 +104,7 @@ class Recommender:
 
         Args:
             folder: A version's folder, MODELS/recommender/VERSION.
-            backend: What answers; without it the model of the folder is loaded.
+            backend: What answers; without it the model is loaded that the version's manifest chose.
 
         Raises:
             FileNotFoundError: There is no model.
@@ -113,7 +113,7 @@ class Recommender:
         if backend is None:
             from nextbest.serving.backends.local import LocalBackend  # imports TensorFlow
 
-            backend = LocalBackend(folder)
+            backend = LocalBackend.of_version(folder)
         self.folder = folder
         self.manifest = read_manifest(folder)
         _check_format(folder, self.manifest)
@@ -122,6 +122,11 @@ class Recommender:
         self._specs = backend.inputs("exclusions")
         self._assets = _read_assets(folder)
         self._free = weakref.finalize(self, backend.close)
+
+    @property
+    def index(self) -> str:
+        """What finds the candidates: 'exact' or 'scann'."""
+        return "scann" if self._backend.model_name == COMPOSITE_SCANN else "exact"
 
     @property
     def customer_columns(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from google.protobuf.message import DecodeError
 from nextbest.data.files import write_instead
 from nextbest.serving.artifacts import replay
 from nextbest.serving.config import LoadCheckConfig
+from nextbest.serving.store.versions import COMPOSITE_SCANN
 
 __all__ = [
     "INFRA_BLESSED",
@@ -45,7 +46,9 @@ __all__ = [
 INFRA_BLESSED, INFRA_NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 """The file that says that the models passed, and the one that says that they did not: TFX's names."""
 
-OP_LIBRARIES: Mapping[str, Mapping[str, str]] = {"retrieval_scann": {"Scann>": "scann"}}
+OP_LIBRARIES: Mapping[str, Mapping[str, str]] = {
+    name: {"Scann>": "scann"} for name in ("retrieval_scann", COMPOSITE_SCANN)
+}
 """Model -> beginning of the names of its ops that are not TensorFlow's -> the Python module that registers them when it
 is imported."""
 

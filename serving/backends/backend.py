@@ -29,6 +29,10 @@ class InputSpec(NamedTuple):
 class Backend(Protocol):
     """Answers the composite's signatures."""
 
+    @property
+    def model_name(self) -> str:
+        """The model that answers: the composite, or the one with ScaNN in its graph."""
+
     def inputs(self, signature: str) -> dict[str, InputSpec]:
         """Return what a signature takes.
 

@@ -75,6 +75,11 @@ class ServerBackend(ABC):
         """Return the outputs of a signature of the pinned version."""
 
     @property
+    def model_name(self) -> str:
+        """See `Backend`."""
+        return self._config.model
+
+    @property
     def version(self) -> int:
         """The version that answers."""
         return self._pinned.version

@@ -25,6 +25,7 @@ from nextbest.serving.artifacts.assets import read_manifest
 
 __all__ = [
     "COMPOSITE",
+    "COMPOSITE_SCANN",
     "REMOVING",
     "STAGING",
     "Version",
@@ -37,10 +38,13 @@ __all__ = [
     "models_by_version",
     "unfinished_versions",
     "versions",
+    "with_scann",
 ]
 
 COMPOSITE = "recommender"
 """The model that holds the others: who sees its version finds theirs."""
+COMPOSITE_SCANN = "recommender_scann"
+"""The same with ScaNN in its graph. What lies in `assets.extra` for both is the composite's."""
 STAGING, REMOVING = "staging", "removing"
 
 _VERSION = re.compile("[1-9][0-9]*")
@@ -90,8 +94,15 @@ def latest_version(folder: Path) -> Path:
     return folder / str(found[-1])
 
 
+def with_scann(folder: Path) -> Path:
+    """Return where the composite with ScaNN in its graph lies, beside a version of the composite or RUN/recommender."""
+    if folder.name == COMPOSITE:
+        return folder.with_name(COMPOSITE_SCANN)
+    return folder.parent.with_name(COMPOSITE_SCANN) / folder.name
+
+
 def copy_newest(address: str) -> Path:
-    """Copy the newest version of the composite from MODELS at an address, and return the folder of the copied MODELS.
+    """Copy the newest version of the composites from MODELS at an address, and return the folder of the copied MODELS.
 
     A version is there once its `saved_model.pb` is, which is therefore to be copied there last.
 
@@ -104,7 +115,9 @@ def copy_newest(address: str) -> Path:
     complete = (number for number in numbers if "saved_model.pb" in list_names(f"{folder}/{number}"))
     if (newest := next(complete, None)) is None:
         raise FileNotFoundError(f"{folder} holds no model version; copy a folder there that `nextbest export` wrote")
-    return copy_here(address, lambda file: file.parts[:2] == (COMPOSITE, str(newest))).local
+    return copy_here(
+        address, lambda file: file.parts[:2] in ((COMPOSITE, str(newest)), (COMPOSITE_SCANN, str(newest)))
+    ).local
 
 
 def commit_order(names: Iterable[str]) -> list[str]:

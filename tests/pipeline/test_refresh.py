@@ -20,6 +20,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
 from nextbest.pipeline.refresh import refresh, start_refresh
 from nextbest.pipeline.run import Run, open_run
+from nextbest.pipeline.run_folder import RunFolder
 from nextbest.serving.insights.version_report import CARD, METRICS, read_report
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.page.tabs.models import report_view
@@ -91,7 +92,8 @@ class TestSameCutoff:
         np.testing.assert_array_equal(ours, theirs)
 
     def test_it_is_served_alike(self, trained: Trained, refreshed: Path) -> None:
-        for name in ("retrieval/saved_model", "retrieval/saved_model_scann", "ranking/saved_model", "recommender"):
+        for folder in RunFolder(trained.run).servables().values():
+            name = folder.relative_to(trained.run)
             ours, theirs = (
                 {str(path.relative_to(run / name)) for path in (run / name).rglob("*")}
                 for run in (refreshed, trained.run)

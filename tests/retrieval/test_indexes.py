@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.retrieval.config import IndexKind
-from nextbest.retrieval.indexes import ExactIndex, ScannConfig, ScannIndex, choose_index
+from nextbest.retrieval.indexes import ExactIndex, ScannConfig, ScannIndex
 
 DIM = 16
 
@@ -234,50 +233,3 @@ def test_scann_answers_alike_in_a_process_without_our_code(large_scann: ScannInd
         expected_scores, expected = search(large_scann, QUERIES, exclude.astype(np.int32), k)
         np.testing.assert_array_equal(products, expected)
         np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
-
-
-class TestChoice:
-    def test_the_config_decides(self, exact: ExactIndex) -> None:
-        kinds: tuple[IndexKind, ...] = ("exact", "scann")
-        for kind in kinds:
-            choice = choose_index(exact, None, QUERIES, kind)
-            assert choice.kind == kind
-            assert f"retrieval.index = '{kind}'" in choice.reason
-
-    def test_a_small_catalogue_is_searched_exactly(self, exact: ExactIndex) -> None:
-        choice = choose_index(exact, None, QUERIES)
-        assert choice.kind == "exact"
-        assert "24 products, fewer than 10,000" in choice.reason
-
-    def test_both_are_measured(self, exact: ExactIndex, small_scann: ScannIndex) -> None:
-        choice = choose_index(exact, small_scann, QUERIES)
-        assert choice.recall == 1.0
-        assert set(choice.milliseconds) == {"exact/1", "exact/6", "scann/1", "scann/6"}
-        assert all(value > 0 for value in choice.milliseconds.values())
-        assert "recall@24 1.000" in choice.reason  # k is at most the catalogue's size
-
-    @pytest.mark.parametrize(
-        ("recall_wanted", "times", "kind", "why"),
-        [
-            (0.9, {ExactIndex: 2.0, ScannIndex: 1.0}, "scann", "faster and accurate enough"),
-            (0.9, {ExactIndex: 1.0, ScannIndex: 2.0}, "exact", "not faster"),
-            (1.0, {ExactIndex: 2.0, ScannIndex: 1.0}, "exact", "misses the recall of 1.0"),
-        ],
-    )
-    def test_scann_must_be_faster_and_accurate(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        recall_wanted: float,
-        times: dict[type, float],
-        kind: str,
-        why: str,
-    ) -> None:
-        exact = ExactIndex().index(LARGE)
-        # One leaf of 63 searched and ten products rescored: some of the true ten are missed.
-        poor = recall_wanted == 1.0
-        scann = ScannIndex(ScannConfig(leaves_searched=1 if poor else 63, reordered=10 if poor else 1000)).index(LARGE)
-        measure = "nextbest.retrieval.indexes._median_milliseconds"
-        monkeypatch.setattr(measure, lambda index, queries, k: times[type(index)])
-        choice = choose_index(exact, scann, unit_vectors(50, 9), least_recall=recall_wanted, k=10)
-        assert choice.kind == kind
-        assert why in choice.reason

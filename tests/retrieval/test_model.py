@@ -18,6 +18,7 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
 from nextbest.retrieval.examples import Queries, TrainingSet
+from nextbest.retrieval.indexes import ExactIndex, ProductIndex, ScannIndex
 from nextbest.retrieval.model import MaskedFactorizedTopK, TwoTowerModel, uses_full_softmax
 from tests.retrieval.conftest import small_config
 
@@ -255,13 +256,14 @@ class TestMaskedFactorizedTopK:
     acquired = random.integers(0, 30, 50).astype(np.int32)
     ks = (1, 5, 30)
 
-    def accuracies(self, held: Array) -> list[float]:
-        metric = MaskedFactorizedTopK(tf.constant(self.products), ks=self.ks)
+    def accuracies(self, held: Array, index: type[ProductIndex] = ExactIndex) -> list[float]:
+        metric = MaskedFactorizedTopK(index().index(self.products), ks=self.ks)
         for rows in (slice(0, 20), slice(20, 50)):
             metric.update_masked(*(tf.constant(part[rows]) for part in (self.queries, self.acquired, held)))
         return [float(value) for value in metric.result()]
 
-    def test_it_equals_numpy_with_held_products_masked(self) -> None:
+    @pytest.mark.parametrize("index", [ExactIndex, ScannIndex])
+    def test_it_equals_numpy_with_held_products_masked(self, index: type[ProductIndex]) -> None:
         held = np.argsort(self.random.random((50, 30)), axis=1)[:, :8].astype(np.int32)
         held = np.where((held == self.acquired[:, None]) | (self.random.random(held.shape) < 0.3), NO_PRODUCT, held)
         scores = self.queries @ self.products.T
@@ -269,7 +271,7 @@ class TestMaskedFactorizedTopK:
         scores[rows, held[rows, columns]] = -np.inf
         own = np.take_along_axis(scores, self.acquired[:, None], axis=1)
         rank = (scores > own).sum(axis=1)
-        assert self.accuracies(held) == pytest.approx([(rank < k).mean() for k in self.ks])
+        assert self.accuracies(held, index) == pytest.approx([(rank < k).mean() for k in self.ks])
 
     def test_it_equals_tfrs_where_nothing_is_held(self) -> None:
         theirs = tfrs.metrics.FactorizedTopK(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
 from nextbest.graph.catalogue import fit_encoders
@@ -43,7 +44,8 @@ def answers_before_export(
     logit, probability = ranker.score(encoded, candidates, similarity)
     filters = Filters(max_risk=3).arrays(len(rows))
     asked = recommender.complete(request | filters, len(rows)) | {"k": np.full(len(rows), K)}
-    recommended = {name: values.numpy() for name, values in composite.recommend(asked).items()}
+    given = {name: tf.constant(asked[name], spec.dtype) for name, spec in composite.example_spec().items()}
+    recommended = {name: values.numpy() for name, values in composite.recommend(given).items()}
 
     retrieved = {"product_id": ids[best], "similarity": similarity, "count": np.full(len(rows), K)}
     known = candidates != NO_PRODUCT
@@ -65,6 +67,7 @@ def answers_before_export(
             "ranking/rank": ranked,
             "recommender/recommend": recommended,
             "recommender/serving_default": recommended,
+            "recommender_scann/recommend": recommended,
         }
         | {f"{name}/embed_customer": {"embedding": embedding} for name in ("retrieval", "recommender")}
         | {f"{name}/embed_product": {"embedding": products[some]} for name in ("retrieval", "recommender")},

@@ -43,6 +43,13 @@ some_filters = st.builds(
 
 
 @pytest.fixture(scope="module")
+def with_scann(trained: Trained) -> Recommender:
+    """Return the same version with ScaNN in its graph."""
+    folder = trained.models / "recommender" / "1"
+    return Recommender(folder, LocalBackend(trained.models / "recommender_scann" / "1"))
+
+
+@pytest.fixture(scope="module")
 def everyone(recommender: Recommender) -> Features:
     return recommender.customers().columns
 
@@ -101,6 +108,21 @@ def test_only_what_may_be_shown_and_all_of_it(
         assert not padded[~real].any()
     assert ((found.probability[real] > 0) & (found.probability[real] < 1)).all()
     assert (np.abs(found.similarity[real]) <= 1 + 1e-6).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(customers=some_customers, filters=some_filters, k=st.integers(1, NUM_PRODUCTS + 20))
+def test_scann_gives_the_exact_answer_of_a_small_catalogue(
+    recommender: Recommender,
+    with_scann: Recommender,
+    everyone: Features,
+    customers: list[int],
+    filters: Filters,
+    k: int,
+) -> None:
+    request = take(everyone, np.array(customers))
+    assert (recommender.index, with_scann.index) == ("exact", "scann")
+    assert_same(with_scann.recommend(request, k, filters), recommender.recommend(request, k, filters))
 
 
 @settings(deadline=None, max_examples=40)
