@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def compose(run: Run) -> None:
     run.progress("recommender: export")
     snapshot = take_snapshot(history, run.windows.test.cutoff, config.data.windows)
     with run.folder.staged(COMPOSITE_SCANN) as staging:
-        scann = _save_composite(run, snapshot, "saved_model_scann", staging)
+        _save_composite(run, snapshot, "saved_model_scann", staging)
     with run.folder.staged(COMPOSITE) as staging:
         servable = _save_composite(run, snapshot, "saved_model", staging)
         requests = _everyones_requests(run, snapshot, servable)
@@ -75,10 +76,9 @@ def compose(run: Run) -> None:
         if config.export.customer_snapshot:
             Table(history.customers.ids, requests).save(staging / ASSETS / CUSTOMERS)
         shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
-        backend = LocalBackend(staging)
-        write_explanations(run, Recommender(staging, backend), requests)
-        loaded = {**vars(servable.stages), COMPOSITE: backend.model, "retrieval_scann": scann.stages.retrieval}
-        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, loaded, requests)
+        with closing(Recommender(staging, LocalBackend(staging))) as recommender:
+            write_explanations(run, recommender, requests)
+        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, requests)
 
 
 def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) -> RecommenderServable:
@@ -130,21 +130,20 @@ def describe(entity: EntityConfig) -> dict[str, Any]:
     return entity.model_dump() | {"path": without_password(entity.path), "query": None}
 
 
-def _write_warmup(run: Run, servables: Mapping[str, Path], loaded: Mapping[str, Any], requests: Features) -> None:
+def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -> None:
     """Write the warmup records of all servables, of the bank's customers where the export may hold them.
 
     Args:
         run: The run.
         servables: Name -> SavedModel.
-        loaded: Those of them that are loaded already.
         requests: Raw requests of all customers, [num_customers, ...].
     """
-    config = run.config.export
+    config, product_ids = run.config.export, run.history.products.ids
     recorded = requests if config.customer_snapshot else anonymous(requests)
     show = run.progress("record warmup requests")
     for done, (name, folder) in enumerate(servables.items()):
         show(name, done / len(servables))
-        write_warmup(folder, name, recorded, k=config.default_k, model=loaded.get(name))
+        write_warmup(folder, name, recorded, product_ids, k=config.default_k)
     show("done", 1.0)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-import tensorflow as tf
 import typer.main
 
 from docs.record import rest_requests
@@ -23,9 +22,10 @@ from nextbest.data.settings import RENAMED
 from nextbest.evaluation.results import Evaluation
 from nextbest.pipeline.config import load_config
 from nextbest.pipeline.run_all import Outcome
+from nextbest.serving.backends import local
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.cli import app
-from tests.commands import load_model, run_nextbest
+from tests.commands import open_session, run_nextbest
 from tests.conftest import ROOT
 from tests.trained import Trained
 
@@ -125,7 +125,7 @@ def after_make_run(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / link).symlink_to(target)
     evaluation = Evaluation.model_validate_json((trained.run / "evaluation" / "metrics.json").read_text("utf-8"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tf.saved_model, "load", load_model)
+    monkeypatch.setattr(local, "_open_session", open_session)
     monkeypatch.setattr("nextbest.pipeline.run_all.run_all", lambda run, models, force: Outcome(evaluation))
     return tmp_path
 

@@ -7,6 +7,7 @@ TensorFlow Serving reads the requests and ignores the answers; the load check (`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.backends import InputSpec
+from nextbest.serving.backends.local import LocalBackend
 
 __all__ = ["MAX_ANSWER_BYTES", "MAX_BATCH", "anonymous", "write_warmup"]
 
@@ -46,11 +49,11 @@ def write_warmup(
     folder: Path,
     name: str,
     requests: Features,
+    product_ids: Array,
     max_batch: int = MAX_BATCH,
     *,
     k: int = 10,
     max_answer_bytes: int = MAX_ANSWER_BYTES,
-    model: Any = None,
 ) -> None:
     """Write a model's warmup records: for each signature one of a single customer, and one of many.
 
@@ -62,12 +65,12 @@ def write_warmup(
         name: What it is served as, which the requests name.
         requests: Raw requests of at least one customer (see `graph.query`), [num_customers, ...]; they are repeated
             where they are fewer than `max_batch`, and those after it are not read. Other inputs may be among them.
+        product_ids: The catalogue, object str, [num_products].
         max_batch: How many customers the larger records have, as TensorFlow Serving's `max_batch_size`.
         k: How many products each customer is to get, and how many candidates the ranker.
         max_answer_bytes: The larger record has fewer customers where their answer would be larger than this, by the
             size of the single customer's. `exclusions` answers each customer with the whole catalogue: 256 customers
             and 100,000 products would be some 600 MB in the file, and more in the memory of who replays it.
-        model: The loaded model, where it is loaded already.
 
     Raises:
         ValueError: There is no request, or `max_batch` or `k` is below 1.
@@ -76,15 +79,14 @@ def write_warmup(
     customers = len(requests["as_of_day"])
     if min(customers, max_batch, k) < 1:
         raise ValueError(f"{customers} requests, max_batch = {max_batch}, k = {k}: each must be at least 1")
-    if model is None:
-        load_op_libraries(name)
-        model = tf.saved_model.load(str(folder))
     packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
-    records = _Records(name, model.signatures, requests, model.product_ids.numpy(), packed, k)
-    with new_file(folder / WARMUP) as staging, tf.io.TFRecordWriter(str(staging)) as writer:
-        for signature in sorted(model.signatures):
-            for log in records.logs(signature, max_batch, max_answer_bytes):
-                writer.write(log.SerializeToString())
+    load_op_libraries(name)
+    with closing(LocalBackend(folder)) as model, new_file(folder / WARMUP) as staging:
+        records = _Records(name, model, requests, product_ids, packed, k)
+        with tf.io.TFRecordWriter(str(staging)) as writer:
+            for signature in model.signatures:
+                for log in records.logs(signature, max_batch, max_answer_bytes):
+                    writer.write(log.SerializeToString())
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ class _Records:
     """Makes the records of a model from customers' requests and what its signatures take besides."""
 
     name: str
-    functions: Mapping[str, Any]
-    """Its signatures by name."""
+    model: LocalBackend
+    """The model."""
     requests: Features
     product_ids: Array
     """The catalogue, [num_products]."""
@@ -112,47 +114,42 @@ class _Records:
     def _log(self, signature: str, batch: int) -> Any:
         from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-        inputs = {name: self._tensor(name, spec, batch) for name, spec in self._specs(signature).items()}
+        inputs = {name: self._values(name, spec, batch) for name, spec in self.model.inputs(signature).items()}
         log = PredictionLog()
         request, response = log.predict_log.request, log.predict_log.response
         request.model_spec.name, request.model_spec.signature_name = self.name, signature
-        for key, tensor in inputs.items():
-            request.inputs[key].CopyFrom(tf.make_tensor_proto(tensor))
-        for key, tensor in self.functions[signature](**inputs).items():
-            response.outputs[key].CopyFrom(tf.make_tensor_proto(tensor))
+        for messages, arrays in ((request.inputs, inputs), (response.outputs, self.model.call(signature, inputs))):
+            for key, values in arrays.items():
+                messages[key].CopyFrom(tf.make_tensor_proto(values, shape=values.shape))
         return log
 
-    def _specs(self, signature: str) -> dict[str, Any]:
-        _, specs = self.functions[signature].structured_input_signature
-        return dict(specs)
+    def _values(self, name: str, spec: InputSpec, batch: int) -> Array:
+        """Return an input for a batch of customers, [batch, ...], as the signature's type."""
+        return self._made(name, spec, batch).astype(spec.dtype)
 
-    def _tensor(self, name: str, spec: Any, batch: int) -> Any:
-        """Return an input for a batch of customers, [batch, ...]."""
-        values = self._values(name, spec, batch)
-        return tf.constant(values, spec.dtype, values.shape)
-
-    def _values(self, name: str, spec: Any, batch: int) -> Array:
+    def _made(self, name: str, spec: InputSpec, batch: int) -> Array:
+        nothing = missing_values(spec.dtype, (batch, spec.width or 0) if spec.rank == 2 else (batch,))
         if name in self.requests:
             return self.requests[name][np.arange(batch) % len(self.requests[name])]
         if name in self.packed:
-            column = tf.TensorSpec([None], spec.dtype)
-            columns = [self._values(one, column, batch) for one in self.packed[name]]
-            empty = missing_values(np.dtype(spec.dtype.as_numpy_dtype), (batch, 0))
-            return np.stack(columns, axis=1) if columns else empty
+            columns = [self._values(one, InputSpec(spec.dtype, 1), batch) for one in self.packed[name]]
+            return np.stack(columns, axis=1) if columns else nothing
         if name == "examples":
             return self._examples(batch)
         if name in ("ranking_features", "retrieval_features"):
-            return np.zeros((batch, spec.shape[1]))
+            return np.zeros_like(nothing)
         if name in SERVED_INPUTS and (make_values := SERVED_INPUTS[name].warmup):
             return make_values(batch, self.k, self.product_ids)
-        return missing_values(np.dtype(spec.dtype.as_numpy_dtype), (batch, 0) if spec.shape.rank == 2 else (batch,))
+        return nothing
 
     def _examples(self, batch: int) -> Array:
         """Return tf.Examples of all inputs that a signature of the model takes, [batch]; a model ignores others."""
-        specs = {name: spec for signature in self.functions for name, spec in self._specs(signature).items()}
+        specs = {
+            name: spec for signature in self.model.signatures for name, spec in self.model.inputs(signature).items()
+        }
         # Packed columns and feature vectors, whose width is fixed, are made of what is there already.
-        named = {name for name, spec in specs.items() if spec.shape.rank == 1 or spec.shape[1] is None} - {"examples"}
-        features = {name: self._tensor(name, specs[name], batch).numpy() for name in sorted(named)}
+        named = {name for name, spec in specs.items() if spec.width is None} - {"examples"}
+        features = {name: self._values(name, specs[name], batch) for name in sorted(named)}
         rows = [
             _example({name: values[row : row + 1].ravel() for name, values in features.items()}) for row in range(batch)
         ]
@@ -165,5 +162,6 @@ def _example(row: Features) -> bytes:
     for name, values in row.items():
         kind = {"O": "bytes_list", "f": "float_list"}.get(values.dtype.kind, "int64_list")
         if values.size:
-            lists[name] = tf.train.Feature(**{kind: {"value": values.tolist()}})
+            value = [one.encode("utf-8") if isinstance(one, str) else one for one in values.tolist()]
+            lists[name] = tf.train.Feature(**{kind: {"value": value}})
     return tf.train.Example(features={"feature": lists}).SerializeToString()

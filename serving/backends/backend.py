@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,7 +23,14 @@ class InputSpec(NamedTuple):
     dtype: np.dtype
     """object for strings, else float32 or int64."""
     rank: int
-    """1 is a value per customer, 2 a list of any length."""
+    """1 is a value per customer, 2 a list."""
+    width: int | None = None
+    """How long a list must be; None is any length."""
+
+    @classmethod
+    def of(cls, dtype: np.dtype, shape: Sequence[int | None]) -> InputSpec:
+        """Describe a tensor by its shape, in which None is any length."""
+        return cls(dtype, len(shape), shape[1] if len(shape) > 1 else None)
 
 
 class Backend(Protocol):

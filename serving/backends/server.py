@@ -109,7 +109,7 @@ class ServerBackend(ABC):
     def inputs(self, signature: str) -> dict[str, InputSpec]:
         """See `Backend`."""
         inputs = self._signature(signature).inputs
-        return {name: InputSpec(tensor.dtype, len(tensor.shape)) for name, tensor in inputs.items()}
+        return {name: InputSpec.of(tensor.dtype, tensor.shape) for name, tensor in inputs.items()}
 
     def predict(self, signature: str, inputs: Mapping[str, Array]) -> Features:
         """See `Backend`."""

@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import nextbest.serving.artifacts.replay
-import nextbest.serving.backends.local
 from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, PRODUCTS
-from nextbest.serving.artifacts.replay import WARMUP, SignatureCall
-from nextbest.serving.backends import InputSpec
+from nextbest.serving.artifacts.replay import WARMUP
+from nextbest.serving.backends import InputSpec, local
 from nextbest.serving.live import LiveRecommender, LocalVersions
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.store.push import prune, push, rollback
@@ -152,7 +150,7 @@ BROKEN = {
     "no products": (lambda folder: (folder / ASSETS / PRODUCTS).unlink(), "products.npz"),
     "other answers": (differ, "record 1 (exclusions): reason: 2 of 2 values differ"),
     "a request that it cannot take": (ask_too_little, "record 1 (recommend) failed: KeyError"),
-    "a request for a signature that it lacks": (ask_another, "record 1 (foretell) failed: KeyError"),
+    "a request for a signature that it lacks": (ask_another, "record 1 (foretell) failed: BackendError"),
     "half a record": (cut, "DataLossError"),
 }
 
@@ -346,7 +344,7 @@ class TestFreeing:
 
     def test_the_model_is_gone_after_the_swap(self, world: World, models: Path) -> None:
         with LiveRecommender(LocalVersions(models)) as live:
-            old = weakref.ref(live.current._backend.model)  # type: ignore[attr-defined]
+            old = weakref.ref(live.current._backend._session)  # type: ignore[attr-defined]
             world.push("v2")
             gc.disable()  # nothing but the swap may collect it
             try:
@@ -358,7 +356,7 @@ class TestFreeing:
     def test_a_model_whose_last_user_was_slow_is_gone_after_the_next_look(self, world: World, models: Path) -> None:
         with LiveRecommender(LocalVersions(models)) as live:
             held = live.current
-            old = weakref.ref(held._backend.model)  # type: ignore[attr-defined]
+            old = weakref.ref(held._backend._session)  # type: ignore[attr-defined]
             world.push("v2")
             gc.disable()
             try:
@@ -371,19 +369,21 @@ class TestFreeing:
                 gc.enable()
 
     def test_a_refused_model_is_gone(self, world: World, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        loaded: dict[int, weakref.ref[Any]] = {}
+        opened: list[weakref.ref[Any]] = []
+        open_session = local._open_session
 
-        def signature_caller(functions: Any) -> SignatureCall:
-            loaded.setdefault(id(functions), weakref.ref(functions))
-            return nextbest.serving.artifacts.replay.signature_caller(functions)
+        def remember(folder: Path, meta_graph: Any) -> Any:
+            session = open_session(folder, meta_graph)
+            opened.append(weakref.ref(session))
+            return session
 
-        monkeypatch.setattr(nextbest.serving.backends.local, "signature_caller", signature_caller)
+        monkeypatch.setattr(local, "_open_session", remember)
         with LiveRecommender(LocalVersions(models)) as live:
             world.push("v2", differ)
             gc.disable()
             try:
                 assert not live.poll()
-                assert [one() is None for one in loaded.values()] == [False, True]
+                assert [one() is None for one in opened] == [False, True]
             finally:
                 gc.enable()
 

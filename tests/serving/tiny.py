@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.artifacts.warmup import write_warmup
@@ -27,12 +28,17 @@ _ROWS = {
 }
 
 
+def product_ids(label: str) -> Array:
+    """Return the two products of a label."""
+    return np.array([f"{label}-a", f"{label}-b"], object)
+
+
 class Tiny(tf.Module):
     """Its products are called after its label; a customer's probability is the income times the factor."""
 
     def __init__(self, label: str, factor: float) -> None:
         super().__init__()
-        self.product_ids = tf.Variable([f"{label}-a", f"{label}-b"], trainable=False)
+        self.product_ids = tf.Variable(product_ids(label).tolist(), trainable=False)
         self._factor = factor
 
     def recommend(self, **request: Any) -> dict[str, Any]:
@@ -68,10 +74,10 @@ def export(folder: Path, label: str = "v", factor: float = 1.0, *, warmup: bool 
         "policy": {"risk_column": None, "category_column": None},
     }
     (assets / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    Table(tiny.product_ids.numpy().astype(str).astype(object), {}).save(assets / PRODUCTS)
+    Table(product_ids(label), {}).save(assets / PRODUCTS)
     Table(CUSTOMER_IDS, REQUESTS).save(assets / CUSTOMERS)
     if warmup:
-        write_warmup(folder, "recommender", REQUESTS, 3)
+        write_warmup(folder, "recommender", REQUESTS, product_ids(label), 3)
     return folder
 
 

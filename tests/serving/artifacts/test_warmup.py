@@ -38,12 +38,14 @@ def copied(trained: Trained, name: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def warmed(trained: Trained, requests: Features, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return copies of all four models with records of 1 and 5 customers, by name."""
+def warmed(
+    trained: Trained, recommender: Recommender, requests: Features, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return copies of all five models with records of 1 and 5 customers, by name."""
     root = tmp_path_factory.mktemp("warmed")
     folders = {name: copied(trained, name, root) for name in SERVABLES}
     for name, folder in folders.items():
-        write_warmup(folder, name, requests, BATCH, k=4)
+        write_warmup(folder, name, requests, recommender.products.ids, BATCH, k=4)
     return folders
 
 
@@ -142,9 +144,11 @@ class TestWhatIsAsked:
             np.testing.assert_allclose(outputs["probability"], expected["probability"], rtol=1e-5)
 
 
-def test_without_the_customers_nothing_of_them_is_written(trained: Trained, requests: Features, tmp_path: Path) -> None:
+def test_without_the_customers_nothing_of_them_is_written(
+    trained: Trained, recommender: Recommender, requests: Features, tmp_path: Path
+) -> None:
     folder = copied(trained, "recommender", tmp_path)
-    write_warmup(folder, "recommender", anonymous(requests), BATCH, k=4)
+    write_warmup(folder, "recommender", anonymous(requests), recommender.products.ids, BATCH, k=4)
     inputs, outputs = of(folder, "recommend")
     told = {name: values for name, values in inputs.items() if name in requests and values.ndim == 1}
     assert len(told) > 10
@@ -168,7 +172,7 @@ def test_an_answer_that_would_be_large_is_that_of_fewer_customers(tmp_path: Path
     size = single.response.ByteSize()
     assert many.response.ByteSize() > size
     for limit, batches in ((size - 1, [1]), (2 * size - 1, [1]), (2 * size, [1, 2]), (100 * size, [1, 7])):
-        write_warmup(folder, "recommender", tiny.REQUESTS, 7, max_answer_bytes=limit)
+        write_warmup(folder, "recommender", tiny.REQUESTS, tiny.product_ids("label"), 7, max_answer_bytes=limit)
         logs = [log.predict_log.request for log in records(folder)]
         of_exclusions = [log for log in logs if log.model_spec.signature_name == "exclusions"]
         assert [log.inputs["as_of_day"].tensor_shape.dim[0].size for log in of_exclusions] == batches
@@ -176,7 +180,7 @@ def test_an_answer_that_would_be_large_is_that_of_fewer_customers(tmp_path: Path
 
 def test_one_customer_at_most(tmp_path: Path) -> None:
     folder = tiny.export(tmp_path / "tiny", warmup=False)
-    write_warmup(folder, "recommender", tiny.REQUESTS, 1)
+    write_warmup(folder, "recommender", tiny.REQUESTS, tiny.product_ids("v"), 1)
     assert len(records(folder)) == 2
 
 
@@ -185,13 +189,14 @@ def test_one_customer_at_most(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_asked(tmp_path: Path, requests: Features, max_batch: int, k: int) -> None:
     with pytest.raises(ValueError, match=rf"max_batch = {max_batch}, k = {k}: each must be at least 1"):
-        write_warmup(tmp_path, "recommender", requests, max_batch, k=k)
+        write_warmup(tmp_path, "recommender", requests, tiny.product_ids("v"), max_batch, k=k)
 
 
 def test_a_failure_leaves_the_records_that_were_there(tmp_path: Path) -> None:
     folder = tiny.export(tmp_path / "tiny")
     before = (folder / WARMUP).read_bytes()
     with pytest.raises(ValueError, match="could not convert string to float"):
-        write_warmup(folder, "recommender", tiny.REQUESTS | {"income": np.array(["much", "little"], object)}, 3)
+        wrong = tiny.REQUESTS | {"income": np.array(["much", "little"], object)}
+        write_warmup(folder, "recommender", wrong, tiny.product_ids("v"), 3)
     assert (folder / WARMUP).read_bytes() == before
     assert not [path.name for path in (folder / ASSETS).iterdir() if path.name.startswith(".")]
