@@ -209,7 +209,8 @@ class CrossFeatures(tf.keras.layers.Layer):
     def _segment_popularity(self, categories: tf.Tensor, candidates: tf.Tensor, segments: tf.Tensor) -> tf.Tensor:
         if self._segment is None:
             return tf.zeros(tf.shape(candidates))
-        return tf.gather(tf.gather(segments, categories[:, self._segment]), candidates, batch_dims=1)
+        segment = tf.broadcast_to(categories[:, self._segment][:, None], tf.shape(candidates))
+        return tf.gather_nd(segments, tf.stack([segment, candidates], axis=2))  # no array has a column per product
 
 
 @dataclass(frozen=True)

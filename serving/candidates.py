@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -47,12 +48,15 @@ class ExactCandidates:
 class ScannCandidates:
     """Asks ScaNN for more products than are needed, and checks the rules on those that it finds.
 
-    A customer who is left with too few is answered exactly. So nobody gets fewer products than by `ExactCandidates`,
-    and nobody a forbidden one. No array has a column per product but those of such customers, some rows at a time.
+    A customer who is left with too few is asked for once more, for many more products, and where that does not do
+    either, answered exactly. So nobody gets fewer products than by `ExactCandidates`, and nobody a forbidden one. No
+    array has a column per product but those of such customers, some rows at a time.
     """
 
-    _EXACT_ROWS = 16
-    """How many customers are answered exactly at a time."""
+    _WIDER = 8
+    """How many times as many products ScaNN is asked for the second time."""
+    _WIDER_ROWS, _EXACT_ROWS = 128, 16
+    """How many customers are answered once more at a time."""
 
     def __init__(
         self, retrieval: Any, eligibility: Eligibility, *, num_products: int, candidates: int, retrieved: int
@@ -69,40 +73,52 @@ class ScannCandidates:
         self._retrieval, self._eligibility = retrieval, eligibility
         self._exact = ExactCandidates(retrieval, eligibility)
         self._num_products, self._times = num_products, retrieved / candidates
+        self._widens = self._WIDER * retrieved < num_products
 
     def __call__(self, embeddings: tf.Tensor, read: Mapping[str, tf.Tensor], num: tf.Tensor) -> Found:
         """See `CandidateSearch`."""
-        wanted = tf.cast(tf.math.ceil(tf.cast(num, tf.float32) * self._times), tf.int32)
+        found = self._nearest(embeddings, read, num)
+        if self._widens:
+            wider = partial(self._nearest, wider=self._WIDER)
+            found = _answer_again(found, wider, self._WIDER_ROWS, embeddings, read)
+        return _answer_again(found, self._exact, self._EXACT_ROWS, embeddings, read)
+
+    def _nearest(self, embeddings: tf.Tensor, read: Mapping[str, tf.Tensor], num: tf.Tensor, wider: int = 1) -> Found:
+        """Return what ScaNN finds and the rules allow."""
+        wanted = tf.cast(tf.math.ceil(tf.cast(num, tf.float32) * self._times), tf.int32) * wider
         width = tf.minimum(tf.maximum(wanted, num) + tf.shape(read["exclude"])[1], self._num_products)
         similarity, products = self._retrieval.nearest(embeddings, width)
         allowed = self._eligibility.allowed(read, tf.maximum(products, 0))
         masked = tf.where(tf.logical_and(allowed, products != NO_PRODUCT), similarity, MASKED_SCORE)
         found, places = tf.math.top_k(masked, k=num)
-        listed = _listed(found, tf.gather(products, places, batch_dims=1))
-        short = tf.where(found[:, -1] <= MASKED_SCORE)[:, 0]
-        return self._corrected(listed, short, embeddings, read)
+        return _listed(found, tf.gather(products, places, batch_dims=1))
 
-    def _corrected(self, listed: Found, rows: tf.Tensor, embeddings: tf.Tensor, read: Mapping[str, tf.Tensor]) -> Found:
-        """Replace some rows of what was found, int64 [num_rows], by their exact answer."""
-        count, num = tf.shape(rows)[0], tf.shape(listed[0])[1]
 
-        def answer(first: tf.Tensor, similarity: tf.Tensor, products: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            chunk = rows[first : first + self._EXACT_ROWS]
-            of_chunk = {name: tf.gather(values, chunk) for name, values in read.items()}
-            found = self._exact(tf.gather(embeddings, chunk), of_chunk, num)
-            places = chunk[:, None]
-            similarity, products = (
-                tf.tensor_scatter_nd_update(before, places, after)
-                for before, after in zip((similarity, products), found, strict=True)
-            )
-            return first + self._EXACT_ROWS, similarity, products
+def _answer_again(
+    found: Found, search: CandidateSearch, rows_at_a_time: int, embeddings: tf.Tensor, read: Mapping[str, tf.Tensor]
+) -> Found:
+    """Replace the answers that are not full by those of another search, some rows at a time."""
+    short, num = tf.where(found[0][:, -1] <= MASKED_SCORE)[:, 0], tf.shape(found[0])[1]
 
-        begin = (tf.constant(0), *listed)
-        shapes = (tf.TensorShape([]), *(tf.TensorShape([None, None]) for _ in listed))
-        _, similarity, products = tf.while_loop(
-            lambda first, *_: first < count, answer, begin, shape_invariants=shapes, parallel_iterations=1
+    def answer(first: tf.Tensor, *before: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        rows = short[first : first + rows_at_a_time]
+        of_rows = {name: tf.gather(values, rows) for name, values in read.items()}
+        after = search(tf.gather(embeddings, rows), of_rows, num)
+        similarity, products = (
+            tf.tensor_scatter_nd_update(old, rows[:, None], new) for old, new in zip(before, after, strict=True)
         )
-        return similarity, products
+        return first + rows_at_a_time, similarity, products
+
+    shapes = (tf.TensorShape([]), *(tf.TensorShape([None, None]) for _ in found))
+    count = tf.shape(short)[0]
+    _, similarity, products = tf.while_loop(
+        lambda first, *_: first < count,
+        answer,
+        (tf.constant(0), *found),
+        shape_invariants=shapes,
+        parallel_iterations=1,
+    )
+    return similarity, products
 
 
 def _best(masked: tf.Tensor, num: tf.Tensor) -> Found:

@@ -93,8 +93,14 @@ def traced(search: ExactCandidates | ScannCandidates) -> Search:
     return graph_function(search, [tf.TensorSpec([None, DIM], tf.float32), specs, tf.TensorSpec([], tf.int32)])
 
 
+class SmallSteps(ScannCandidates):
+    """Goes through what a large catalogue and many customers would."""
+
+    _WIDER, _WIDER_ROWS, _EXACT_ROWS = 2, 3, 2
+
+
 def scann(stage: Careless, retrieved: int) -> Search:
-    return traced(ScannCandidates(stage, ELIGIBILITY, num_products=NUM, candidates=10, retrieved=retrieved))
+    return traced(SmallSteps(stage, ELIGIBILITY, num_products=NUM, candidates=10, retrieved=retrieved))
 
 
 EXACT = traced(ExactCandidates(GOOD, ELIGIBILITY))
