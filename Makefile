@@ -52,16 +52,26 @@ lock: .venv/installed-dev
 	$(COMPILE) $(UPGRADE) --all-extras --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra all --constraints requirements-dev.lock --output-file requirements.lock pyproject.toml
 
+# uv takes a sixth of pip's time, and checks the same hashes. It does not read pip's settings, so that pip takes over
+# where only those lead to an index.
+define INSTALL
+$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) || \
+  $(BIN)/pip install --quiet --require-hashes -r $(1)
+$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+endef
+
 # The tests' environment suffices to run, so that making it makes this one too.
-.venv/installed: pyproject.toml requirements.lock | .venv/bin/pip
-	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+.venv/installed: pyproject.toml requirements.lock | .venv/bin/uv
+	$(call INSTALL,requirements.lock)
 	@touch $@
 
-.venv/installed-dev: pyproject.toml requirements-dev.lock | .venv/bin/pip
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+.venv/installed-dev: pyproject.toml requirements-dev.lock | .venv/bin/uv
+	$(call INSTALL,requirements-dev.lock)
 	@touch .venv/installed $@
+
+.venv/bin/uv: | .venv/bin/pip
+	@sed -n '/^uv==/,/^    # via/p' requirements-dev.lock > .venv/uv.lock
+	$(BIN)/pip install --quiet --require-hashes -r .venv/uv.lock
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.platform != "linux" or not (3, 11) <= sys.version_info < (3, 14))' || { \
