@@ -57,6 +57,8 @@ class InputReport:
     known_id: str | None
     """How the export spells ids."""
     columns: tuple[ColumnReport, ...]
+    index: str = "exact"
+    """What finds their candidates: 'exact' or 'scann'."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the report for machines."""
@@ -109,6 +111,7 @@ def describe_input(recommender: Recommender, ids: Array, requests: Features) -> 
         unknown_id=str(unknown[0]) if len(unknown) else None,
         known_id=str(snapshot.ids[0]) if len(snapshot.ids) else None,
         columns=tuple(columns),
+        index=recommender.index,
     )
 
 

@@ -145,7 +145,8 @@ def score(
         typer.echo(f"{len(rejected):,} rows were left out; {rejects} says why")
     for line in report.lines():
         typer.echo(line)
-    typer.echo(f"wrote {written:,} recommendations to {out}")
+    by = "ScaNN" if report.index == "scann" else "exact search"
+    typer.echo(f"wrote {written:,} recommendations to {out}; candidates by {by}")
 
 
 def ui(

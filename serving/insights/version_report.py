@@ -46,9 +46,9 @@ class Report:
     load_problems: tuple[str, ...]
     """Why not."""
     index: str
-    """The index that was chosen: 'exact' or 'scann'."""
+    """The index that is used: 'exact' or 'scann'."""
     index_reason: str
-    """Why."""
+    """Why one was chosen."""
     metrics: Mapping[str, Any]
     """The evaluation; `evaluation.results.Evaluation.model_validate` reads it."""
     card: str
@@ -80,7 +80,7 @@ def read_report(recommender: Recommender) -> Report | None:
         forced=manifest["forced"],
         loads=load_check["blessed"],
         load_problems=tuple(load_check["reasons"]),
-        index=index["kind"],
+        index=recommender.index,
         index_reason=index["reason"],
         metrics=json.load(metrics),
         card=card.read().decode("utf-8"),

@@ -89,7 +89,7 @@ def _facts(found: Report, measured: Window) -> Markup:
     ]
     if found.rollback_of is not None:
         facts.append(("Copy of", f"version {found.rollback_of}"))
-    why = Markup('<p class="muted">{}</p>').format(f"Why the index is {found.index}: {found.index_reason}.")
+    why = Markup('<p class="muted">{}</p>').format(f"How the index was chosen: {found.index_reason}.")
     return Markup('<section class="card" aria-label="The version">{}{}</section>').format(definitions(facts), why)
 
 
