@@ -19,6 +19,8 @@ from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.assets import (
     ASSETS,
+    COMPOSITE,
+    COMPOSITE_SCANN,
     CUSTOMERS,
     EXPLANATIONS,
     EXPORT_FORMAT,
@@ -28,6 +30,7 @@ from nextbest.serving.artifacts.assets import (
     SCHEMA,
     Table,
 )
+from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
 from nextbest.serving.backends.local import LocalBackend
@@ -43,7 +46,6 @@ from nextbest.serving.insights.explanation_data import (
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
-from nextbest.serving.store.versions import COMPOSITE, COMPOSITE_SCANN
 
 __all__ = [
     "compose",
@@ -143,7 +145,9 @@ def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -
     show = run.progress("record warmup requests")
     for done, (name, folder) in enumerate(servables.items()):
         show(name, done / len(servables))
-        write_warmup(folder, name, recorded, product_ids, k=config.default_k)
+        load_op_libraries(name)
+        with closing(LocalBackend(folder)) as model:
+            write_warmup(model, folder, name, recorded, product_ids, k=config.default_k)
     show("done", 1.0)
 
 

@@ -59,8 +59,8 @@ class RetrievalConfig(SettingsModel):
     """Weight of further examples: each product held at the cutoff, predicted from the others. They help where most
     acquisitions are undated or old, and mislead where attributes follow the holdings, as a loan balance does."""
     index: IndexKind = "auto"
-    """What finds the candidates: every product compared (exact), ScaNN, or auto: ScaNN on catalogues on which it answers
-    sooner, if it finds enough of the exact answer."""
+    """What finds the candidates: every product compared (exact), ScaNN, or auto: ScaNN where the catalogue is so large
+    that it answers sooner, and if it finds enough of the exact answer."""
 
     @model_validator(mode="after")
     def _margin_suits_the_loss(self) -> RetrievalConfig:

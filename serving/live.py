@@ -224,7 +224,8 @@ class LocalVersions:
     def load(self, version: int) -> Recommender:
         """Load a version and warm it up with its records, which it must answer as it did when it was exported.
 
-        Those of signatures that only a server's clients call were replayed before the push. One without records, such as an older export, is loaded cold.
+        Those of signatures that only a server's clients call were replayed before the push. One without records, such
+        as an older export, is loaded cold.
 
         Raises:
             FileNotFoundError: There is no such version.

@@ -20,6 +20,8 @@ from nextbest.graph.served_inputs import missing_values
 from nextbest.serving.arguments import as_number, as_words
 from nextbest.serving.artifacts.assets import (
     ASSETS,
+    COMPOSITE,
+    COMPOSITE_SCANN,
     CUSTOMERS,
     EXPORT_FORMAT,
     MANIFEST,
@@ -29,7 +31,7 @@ from nextbest.serving.artifacts.assets import (
 )
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, InputSpec
-from nextbest.serving.store.versions import COMPOSITE, COMPOSITE_SCANN, copy_newest, latest_version, versions
+from nextbest.serving.store.versions import copy_newest, latest_version, versions
 
 if TYPE_CHECKING:
     from nextbest.serving.backends.config import ClientConfig

@@ -14,6 +14,8 @@ from nextbest.data.dataset import Array, Features, positions_of
 
 __all__ = [
     "ASSETS",
+    "COMPOSITE",
+    "COMPOSITE_SCANN",
     "CUSTOMERS",
     "EXPLANATIONS",
     "EXPORT_FORMAT",
@@ -23,8 +25,13 @@ __all__ = [
     "SCHEMA",
     "Table",
     "read_manifest",
+    "with_scann",
 ]
 
+COMPOSITE = "recommender"
+"""The model that holds the others: who sees its version finds theirs."""
+COMPOSITE_SCANN = "recommender_scann"
+"""The same with ScaNN in its graph. What lies in `assets.extra` for both is the composite's."""
 ASSETS = "assets.extra"
 MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "products.npz", "customers.npz"
 EXPLANATIONS = "explanations.npz"
@@ -35,6 +42,13 @@ FEATURES = "features.json"
 EXPORT_FORMAT = 1
 """The manifest's `format` of what is exported now. It rises when an older program could not read an export any more;
 exports of 0.2 have none."""
+
+
+def with_scann(folder: Path) -> Path:
+    """Return where the composite with ScaNN in its graph lies, beside a version of the composite or RUN/recommender."""
+    if folder.name == COMPOSITE:
+        return folder.with_name(COMPOSITE_SCANN)
+    return folder.parent.with_name(COMPOSITE_SCANN) / folder.name
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

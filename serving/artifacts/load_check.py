@@ -25,8 +25,8 @@ from google.protobuf.message import DecodeError
 
 from nextbest.data.files import write_instead
 from nextbest.serving.artifacts import replay
+from nextbest.serving.artifacts.assets import COMPOSITE_SCANN
 from nextbest.serving.config import LoadCheckConfig
-from nextbest.serving.store.versions import COMPOSITE_SCANN
 
 __all__ = [
     "INFRA_BLESSED",

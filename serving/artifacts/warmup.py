@@ -6,11 +6,10 @@ TensorFlow Serving reads the requests and ignores the answers; the load check (`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,10 +18,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.files import new_file
 from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
-from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
-from nextbest.serving.backends import InputSpec
-from nextbest.serving.backends.local import LocalBackend
 
 __all__ = ["MAX_ANSWER_BYTES", "MAX_BATCH", "anonymous", "write_warmup"]
 
@@ -46,6 +42,7 @@ def anonymous(requests: Features) -> Features:
 
 
 def write_warmup(
+    model: WarmedModel,
     folder: Path,
     name: str,
     requests: Features,
@@ -61,7 +58,8 @@ def write_warmup(
     catalogue, and otherwise nothing (NaN, '' and empty lists); packed columns are those that the manifest names.
 
     Args:
-        folder: The SavedModel, with its manifest where it has one. Records that it has already are replaced.
+        model: The model, loaded.
+        folder: Its SavedModel, with its manifest where it has one. Records that it has already are replaced.
         name: What it is served as, which the requests name.
         requests: Raw requests of at least one customer (see `graph.query`), [num_customers, ...]; they are repeated
             where they are fewer than `max_batch`, and those after it are not read. Other inputs may be among them.
@@ -80,13 +78,25 @@ def write_warmup(
     if min(customers, max_batch, k) < 1:
         raise ValueError(f"{customers} requests, max_batch = {max_batch}, k = {k}: each must be at least 1")
     packed = read_manifest(folder).get("packed", {}) if (folder / ASSETS / MANIFEST).exists() else {}
-    load_op_libraries(name)
-    with closing(LocalBackend(folder)) as model, new_file(folder / WARMUP) as staging:
-        records = _Records(name, model, requests, product_ids, packed, k)
-        with tf.io.TFRecordWriter(str(staging)) as writer:
-            for signature in model.signatures:
-                for log in records.logs(signature, max_batch, max_answer_bytes):
-                    writer.write(log.SerializeToString())
+    records = _Records(name, model, requests, product_ids, packed, k)
+    with new_file(folder / WARMUP) as staging, tf.io.TFRecordWriter(str(staging)) as writer:
+        for signature in model.signatures:
+            for log in records.logs(signature, max_batch, max_answer_bytes):
+                writer.write(log.SerializeToString())
+
+
+class WarmedModel(Protocol):
+    """See `serving.backends.local.LocalBackend`."""
+
+    @property
+    def signatures(self) -> Sequence[str]:
+        """The names of its signatures."""
+
+    def inputs(self, signature: str) -> Mapping[str, Any]:
+        """Return what a signature takes, as `serving.backends.InputSpec`."""
+
+    def call(self, signature: str, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Call a signature."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,7 @@ class _Records:
     """Makes the records of a model from customers' requests and what its signatures take besides."""
 
     name: str
-    model: LocalBackend
-    """The model."""
+    model: WarmedModel
     requests: Features
     product_ids: Array
     """The catalogue, [num_products]."""
@@ -123,16 +132,16 @@ class _Records:
                 messages[key].CopyFrom(tf.make_tensor_proto(values, shape=values.shape))
         return log
 
-    def _values(self, name: str, spec: InputSpec, batch: int) -> Array:
+    def _values(self, name: str, spec: Any, batch: int) -> Array:
         """Return an input for a batch of customers, [batch, ...], as the signature's type."""
         return self._made(name, spec, batch).astype(spec.dtype)
 
-    def _made(self, name: str, spec: InputSpec, batch: int) -> Array:
+    def _made(self, name: str, spec: Any, batch: int) -> Array:
         nothing = missing_values(spec.dtype, (batch, spec.width or 0) if spec.rank == 2 else (batch,))
         if name in self.requests:
             return self.requests[name][np.arange(batch) % len(self.requests[name])]
         if name in self.packed:
-            columns = [self._values(one, InputSpec(spec.dtype, 1), batch) for one in self.packed[name]]
+            columns = [self._values(one, spec._replace(rank=1, width=None), batch) for one in self.packed[name]]
             return np.stack(columns, axis=1) if columns else nothing
         if name == "examples":
             return self._examples(batch)

@@ -12,10 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.artifacts.assets import read_manifest
+from nextbest.serving.artifacts.assets import COMPOSITE, COMPOSITE_SCANN, read_manifest, with_scann
 from nextbest.serving.artifacts.load_check import load_op_libraries, read_saved_model
 from nextbest.serving.backends.backend import BackendError, InputSpec, check_inputs, decode_utf8
-from nextbest.serving.store.versions import COMPOSITE, COMPOSITE_SCANN, with_scann
 
 __all__ = ["LocalBackend"]
 

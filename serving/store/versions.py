@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from nextbest.data.remote import copy_here, list_names
-from nextbest.serving.artifacts.assets import read_manifest
+from nextbest.serving.artifacts.assets import COMPOSITE, COMPOSITE_SCANN, read_manifest
 
 __all__ = [
     "COMPOSITE",
-    "COMPOSITE_SCANN",
     "REMOVING",
     "STAGING",
     "Version",
@@ -38,13 +37,8 @@ __all__ = [
     "models_by_version",
     "unfinished_versions",
     "versions",
-    "with_scann",
 ]
 
-COMPOSITE = "recommender"
-"""The model that holds the others: who sees its version finds theirs."""
-COMPOSITE_SCANN = "recommender_scann"
-"""The same with ScaNN in its graph. What lies in `assets.extra` for both is the composite's."""
 STAGING, REMOVING = "staging", "removing"
 
 _VERSION = re.compile("[1-9][0-9]*")
@@ -92,13 +86,6 @@ def latest_version(folder: Path) -> Path:
     if not found:
         raise FileNotFoundError(f"{folder} holds no model version; run `nextbest export --models {folder.parent}`")
     return folder / str(found[-1])
-
-
-def with_scann(folder: Path) -> Path:
-    """Return where the composite with ScaNN in its graph lies, beside a version of the composite or RUN/recommender."""
-    if folder.name == COMPOSITE:
-        return folder.with_name(COMPOSITE_SCANN)
-    return folder.parent.with_name(COMPOSITE_SCANN) / folder.name
 
 
 def copy_newest(address: str) -> Path:

@@ -15,6 +15,7 @@ from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.artifacts.warmup import write_warmup
+from nextbest.serving.backends.local import LocalBackend
 
 REQUESTS = {"as_of_day": np.array([20_000, 20_001]), "income": np.array([1.5, np.nan], np.float32)}
 CUSTOMER_IDS = np.array(["C1", "C2"], object)
@@ -77,7 +78,7 @@ def export(folder: Path, label: str = "v", factor: float = 1.0, *, warmup: bool 
     Table(product_ids(label), {}).save(assets / PRODUCTS)
     Table(CUSTOMER_IDS, REQUESTS).save(assets / CUSTOMERS)
     if warmup:
-        write_warmup(folder, "recommender", REQUESTS, product_ids(label), 3)
+        write_warmup(LocalBackend(folder), folder, "recommender", REQUESTS, product_ids(label), 3)
     return folder
 
 

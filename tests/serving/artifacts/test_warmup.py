@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import tensorflow as tf
 
 from nextbest.data.dataset import Features
 from nextbest.serving.artifacts.assets import ASSETS
+from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
+from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving import tiny
@@ -45,7 +48,8 @@ def warmed(
     root = tmp_path_factory.mktemp("warmed")
     folders = {name: copied(trained, name, root) for name in SERVABLES}
     for name, folder in folders.items():
-        write_warmup(folder, name, requests, recommender.products.ids, BATCH, k=4)
+        load_op_libraries(name)
+        write_warmup(LocalBackend(folder), folder, name, requests, recommender.products.ids, BATCH, k=4)
     return folders
 
 
@@ -148,7 +152,7 @@ def test_without_the_customers_nothing_of_them_is_written(
     trained: Trained, recommender: Recommender, requests: Features, tmp_path: Path
 ) -> None:
     folder = copied(trained, "recommender", tmp_path)
-    write_warmup(folder, "recommender", anonymous(requests), recommender.products.ids, BATCH, k=4)
+    write_warmup(LocalBackend(folder), folder, "recommender", anonymous(requests), recommender.products.ids, BATCH, k=4)
     inputs, outputs = of(folder, "recommend")
     told = {name: values for name, values in inputs.items() if name in requests and values.ndim == 1}
     assert len(told) > 10
@@ -172,7 +176,15 @@ def test_an_answer_that_would_be_large_is_that_of_fewer_customers(tmp_path: Path
     size = single.response.ByteSize()
     assert many.response.ByteSize() > size
     for limit, batches in ((size - 1, [1]), (2 * size - 1, [1]), (2 * size, [1, 2]), (100 * size, [1, 7])):
-        write_warmup(folder, "recommender", tiny.REQUESTS, tiny.product_ids("label"), 7, max_answer_bytes=limit)
+        write_warmup(
+            LocalBackend(folder),
+            folder,
+            "recommender",
+            tiny.REQUESTS,
+            tiny.product_ids("label"),
+            7,
+            max_answer_bytes=limit,
+        )
         logs = [log.predict_log.request for log in records(folder)]
         of_exclusions = [log for log in logs if log.model_spec.signature_name == "exclusions"]
         assert [log.inputs["as_of_day"].tensor_shape.dim[0].size for log in of_exclusions] == batches
@@ -180,7 +192,7 @@ def test_an_answer_that_would_be_large_is_that_of_fewer_customers(tmp_path: Path
 
 def test_one_customer_at_most(tmp_path: Path) -> None:
     folder = tiny.export(tmp_path / "tiny", warmup=False)
-    write_warmup(folder, "recommender", tiny.REQUESTS, tiny.product_ids("v"), 1)
+    write_warmup(LocalBackend(folder), folder, "recommender", tiny.REQUESTS, tiny.product_ids("v"), 1)
     assert len(records(folder)) == 2
 
 
@@ -189,7 +201,7 @@ def test_one_customer_at_most(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_asked(tmp_path: Path, requests: Features, max_batch: int, k: int) -> None:
     with pytest.raises(ValueError, match=rf"max_batch = {max_batch}, k = {k}: each must be at least 1"):
-        write_warmup(tmp_path, "recommender", requests, tiny.product_ids("v"), max_batch, k=k)
+        write_warmup(mock.Mock(), tmp_path, "recommender", requests, tiny.product_ids("v"), max_batch, k=k)
 
 
 def test_a_failure_leaves_the_records_that_were_there(tmp_path: Path) -> None:
@@ -197,6 +209,6 @@ def test_a_failure_leaves_the_records_that_were_there(tmp_path: Path) -> None:
     before = (folder / WARMUP).read_bytes()
     with pytest.raises(ValueError, match="could not convert string to float"):
         wrong = tiny.REQUESTS | {"income": np.array(["much", "little"], object)}
-        write_warmup(folder, "recommender", wrong, tiny.product_ids("v"), 3)
+        write_warmup(LocalBackend(folder), folder, "recommender", wrong, tiny.product_ids("v"), 3)
     assert (folder / WARMUP).read_bytes() == before
     assert not [path.name for path in (folder / ASSETS).iterdir() if path.name.startswith(".")]
