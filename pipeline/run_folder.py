@@ -117,14 +117,17 @@ class RunFolder:
         return InputError([Problem(str(self.root), None, None, what, remedy)])
 
     def servables(self) -> dict[str, Path]:
-        """Return what is served: the name of each SavedModel -> its folder."""
-        return {
+        """Return what is served: the name of each SavedModel -> its folder. ScaNN's composite is there if it was chosen."""
+        models = {
             "retrieval": self.path("retrieval", "saved_model"),
             "retrieval_scann": self.path("retrieval", "saved_model_scann"),
             "ranking": self.path("ranking", "saved_model"),
             "recommender": self.path("recommender"),
-            "recommender_scann": self.path("recommender_scann"),
         }
+        chosen = self.read_json("retrieval", "index.json")
+        if chosen is not None and chosen["kind"] == "scann":
+            models["recommender_scann"] = self.path("recommender_scann")
+        return models
 
     def check_trained(self) -> None:
         """Refuse a run whose training has not ended.

@@ -52,9 +52,7 @@ def train_small_bank(config: Path, folder: Path) -> Trained:
 
     def keep(save: Callable[..., None]) -> Callable[..., None]:
         def call(servable: Any, *arguments: Any) -> None:
-            # The exact index comes before ScaNN's, and the composite with it after.
-            if save.__name__ not in in_memory or save.__name__ == "save_recommender":
-                in_memory[save.__name__] = servable
+            in_memory.setdefault(save.__name__, servable)  # the exact index comes before ScaNN's
             save(servable, *arguments)
 
         return call

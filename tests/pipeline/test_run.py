@@ -76,7 +76,6 @@ def test_the_models_are_pushed_whole_under_one_version(trained: Trained) -> None
         "retrieval_scann": trained.run / "retrieval" / "saved_model_scann",
         "ranking": trained.run / "ranking" / "saved_model",
         "recommender": trained.run / "recommender",
-        "recommender_scann": trained.run / "recommender_scann",
     }
     assert sorted(path.name for path in trained.models.iterdir()) == sorted([".versions", *servables])
     for name, source in servables.items():

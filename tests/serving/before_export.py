@@ -67,7 +67,6 @@ def answers_before_export(
             "ranking/rank": ranked,
             "recommender/recommend": recommended,
             "recommender/serving_default": recommended,
-            "recommender_scann/recommend": recommended,
         }
         | {f"{name}/embed_customer": {"embedding": embedding} for name in ("retrieval", "recommender")}
         | {f"{name}/embed_product": {"embedding": products[some]} for name in ("retrieval", "recommender")},

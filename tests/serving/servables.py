@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nextbest.data.dataset import Features
 
-SERVABLES = ("retrieval", "retrieval_scann", "ranking", "recommender", "recommender_scann")
+SERVABLES = ("retrieval", "retrieval_scann", "ranking", "recommender")
 
 
 class Served:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 from unittest import mock
 
@@ -11,9 +12,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nextbest.pipeline.compose
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError
+from nextbest.pipeline.compose import compose
+from nextbest.pipeline.run import open_run
+from nextbest.pipeline.run_folder import RunFolder
 from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
@@ -43,10 +48,18 @@ some_filters = st.builds(
 
 
 @pytest.fixture(scope="module")
-def with_scann(trained: Trained) -> Recommender:
-    """Return the same version with ScaNN in its graph."""
-    folder = trained.models / "recommender" / "1"
-    return Recommender(folder, LocalBackend(trained.models / "recommender_scann" / "1"))
+def with_scann(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    """Return a copy of the shared run's composite as it would be if ScaNN had been chosen."""
+    run = RunFolder(tmp_path_factory.mktemp("scann") / "run")
+    for name in ("config.toml", "manifest.json", "retrieval", "ranking"):
+        source = trained.run / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, run.path(name))
+    chosen = run.read_json("retrieval", "index.json") | {"kind": "scann"}
+    run.write_json(chosen, "retrieval", "index.json")
+    with mock.patch.object(nextbest.pipeline.compose, "write_explanations"):
+        compose(open_run(run.root, lambda step: lambda what, share: None))
+    assert run.path("recommender_scann", "assets.extra", "tf_serving_warmup_requests").exists()
+    return Recommender(run.path("recommender"))
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,6 @@ more = {"keras", "scann", "tf_keras", "tensorflow_recommenders"}
 assert not more & sys.modules.keys(), "more than TensorFlow was imported"
 import scann
 ask("retrieval_scann", "retrieve")
-ask("recommender_scann", "recommend")
 assert not any(name.split(".")[0] in OURS for name in sys.modules)
 np.savez(answers, **found)
 """
@@ -99,7 +98,6 @@ def found(trained: Trained, world: dict[str, Any], tmp_path_factory: pytest.Temp
         "recommender/serving_default",
         "recommender/embed_customer",
         "recommender/embed_product",
-        "recommender_scann/recommend",
     ],
 )
 def test_answers_are_those_of_training(world: dict[str, Any], found: dict[str, Any], signature: str, size: int) -> None:

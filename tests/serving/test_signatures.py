@@ -85,7 +85,6 @@ def contract(columns: Tensors, packed: Tensors, encoded: Tensors) -> dict[str, d
             "rank": (query | CANDIDATES, RANKED),
         },
         "recommender": composite,
-        "recommender_scann": composite,
     }
 
 

@@ -49,7 +49,7 @@ def test_the_models_are_those_that_are_exported(trained: Trained) -> None:
             assert model.model_platform == "tensorflow"
             served[model.name] = dict(model.version_labels)
     assert served.keys() == exported
-    assert served.pop("retrieval_scann") == served.pop("recommender_scann") == {}
+    assert served.pop("retrieval_scann") == {}
     assert all(labels.keys() == {"stable", "canary"} for labels in served.values())
 
 

@@ -44,7 +44,7 @@ def copied(trained: Trained, name: str, folder: Path) -> Path:
 def warmed(
     trained: Trained, recommender: Recommender, requests: Features, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Return copies of all five models with records of 1 and 5 customers, by name."""
+    """Return copies of all four models with records of 1 and 5 customers, by name."""
     root = tmp_path_factory.mktemp("warmed")
     folders = {name: copied(trained, name, root) for name in SERVABLES}
     for name, folder in folders.items():

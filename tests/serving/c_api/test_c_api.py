@@ -122,13 +122,13 @@ def requests_of(model: str, recommender: Recommender) -> Any:
     return examples(request)
 
 
-@pytest.mark.parametrize("model", ["retrieval", "ranking", "recommender", "recommender_scann"])
+@pytest.mark.parametrize("model", ["retrieval", "ranking", "recommender", "retrieval_scann"])
 def test_the_answer_is_pythons(
     model: str, run: Run, trained: Trained, recommender: Recommender, tmp_path: Path
 ) -> None:
     folder = trained.models / model / "1"
     options: list[str | Path] = []
-    if model == "recommender_scann":
+    if model == "retrieval_scann":
         import scann  # noqa: F401 for the answer in Python
 
         options = ["--op-library", scann_ops()]
