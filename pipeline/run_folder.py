@@ -117,7 +117,7 @@ class RunFolder:
         return InputError([Problem(str(self.root), None, None, what, remedy)])
 
     def servables(self) -> dict[str, Path]:
-        """Return what is served: the name of each SavedModel -> its folder. ScaNN's composite is there if it was chosen."""
+        """Return what is served: the name of each SavedModel -> its folder; ScaNN's composite if it was chosen."""
         models = {
             "retrieval": self.path("retrieval", "saved_model"),
             "retrieval_scann": self.path("retrieval", "saved_model_scann"),
