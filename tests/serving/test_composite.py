@@ -50,7 +50,7 @@ some_filters = st.builds(
 @pytest.fixture(scope="module")
 def with_scann(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     """Return a copy of the shared run's composite as it would be if ScaNN had been chosen."""
-    run = RunFolder(tmp_path_factory.mktemp("scann") / "run")
+    run = RunFolder(tmp_path_factory.mktemp("scann"))
     for name in ("config.toml", "manifest.json", "retrieval", "ranking"):
         source = trained.run / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, run.path(name))
