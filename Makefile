@@ -52,7 +52,7 @@ lock: .venv/installed-dev
 	$(COMPILE) $(UPGRADE) --all-extras --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra all --constraints requirements-dev.lock --output-file requirements.lock pyproject.toml
 
-# uv takes a sixth of pip's time, and checks the same hashes. It does not read pip's settings, so that pip takes over
+# uv takes a quarter of pip's time, and checks the same hashes. It does not read pip's settings, so that pip takes over
 # where only those lead to an index.
 define INSTALL
 $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) || \

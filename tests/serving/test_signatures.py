@@ -64,18 +64,6 @@ def contract(columns: Tensors, packed: Tensors, encoded: Tensors) -> dict[str, d
         "embed_product": (PRODUCT, EMBEDDING),
     }
     retrieval = stage | {"serving_default": (EXAMPLES, RETRIEVED), "retrieve": (query | K, RETRIEVED)}
-    composite = stage | {
-        "serving_default": (EXAMPLES, RECOMMENDED),
-        "recommend": (query | FILTERS | K, RECOMMENDED),
-        "recommend_packed": (packed | HISTORY | K | FILTERS_OF_LISTS, RECOMMENDED),
-        "exclusions": (query | FILTERS, REASONS),
-        "feature_vectors": (
-            query | PRODUCT,
-            VECTORS["ranking"] | SCORES["ranking"] | VECTORS["retrieval"] | SCORES["retrieval"],
-        ),
-        "score_ranking": (VECTORS["ranking"], SCORES["ranking"]),
-        "score_retrieval": (VECTORS["retrieval"] | PRODUCT, SCORES["retrieval"]),
-    }
     return {
         "retrieval": retrieval,
         "retrieval_scann": retrieval,
@@ -84,7 +72,19 @@ def contract(columns: Tensors, packed: Tensors, encoded: Tensors) -> dict[str, d
             "transform_features": (EXAMPLES, encoded),
             "rank": (query | CANDIDATES, RANKED),
         },
-        "recommender": composite,
+        "recommender": stage
+        | {
+            "serving_default": (EXAMPLES, RECOMMENDED),
+            "recommend": (query | FILTERS | K, RECOMMENDED),
+            "recommend_packed": (packed | HISTORY | K | FILTERS_OF_LISTS, RECOMMENDED),
+            "exclusions": (query | FILTERS, REASONS),
+            "feature_vectors": (
+                query | PRODUCT,
+                VECTORS["ranking"] | SCORES["ranking"] | VECTORS["retrieval"] | SCORES["retrieval"],
+            ),
+            "score_ranking": (VECTORS["ranking"], SCORES["ranking"]),
+            "score_retrieval": (VECTORS["retrieval"] | PRODUCT, SCORES["retrieval"]),
+        },
     }
 
 
