@@ -1,6 +1,8 @@
 """What each pair statistic is worth to the ranker: trained with all of them, without each in turn, and without any.
 
-python -m benchmarks.pair_statistics --config TOML [--config TOML ...] --out DIR
+python -m benchmarks.pair_statistics --config TOML [--config TOML ...] [--without NAME,NAME ...] --out DIR
+
+With `--without` only those are left out, the ones between commas together.
 
 The retrievers, which read no pair statistic, are trained once a config. Every ranker is measured on the config's own
 test window, customer by customer; what is there is not done again.
@@ -31,23 +33,30 @@ from nextbest.pipeline.run_all import train_and_compose
 WHOLE, NONE = "all", "none"
 
 
-def variants(pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield what a variant is called and the statistics that it has, beginning with all of them."""
+def variants(pairs: Sequence[str], without: Sequence[str] = ()) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a variant is called and the statistics that it has, beginning with all of them.
+
+    Args:
+        pairs: The config's.
+        without: What is left out, names between commas; every one in turn, and all of them, if nothing is named.
+    """
     yield WHOLE, list(pairs)
-    for left_out in pairs:
-        yield f"without {left_out}", [name for name in pairs if name != left_out]
-    yield NONE, []
+    for left_out in without or pairs:
+        yield f"without {left_out}", [name for name in pairs if name not in left_out.split(",")]
+    if not without:
+        yield NONE, []
 
 
-def measure_config(config: Path, out: Path) -> dict[str, Array]:
+def measure_config(config: Path, out: Path, without: Sequence[str] = ()) -> dict[str, Array]:
     """Return each variant's main metric per test customer, and retrieval's.
 
     Args:
         config: A run's TOML.
         out: A folder for this config.
+        without: See `variants`.
     """
     found: dict[str, Array] = {}
-    for name, kept in variants(load_config(config).statistics.pairs):
+    for name, kept in variants(load_config(config).statistics.pairs, without):
         file = out / f"{name}.npz"
         if not file.exists():
             _measure_variant(_config_with(config, name, kept), out / "runs", name, file)
@@ -121,9 +130,13 @@ def main() -> None:
     """Measure the configs, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, action="append", required=True)
+    parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    found = [measure_config(config, arguments.out / str(number)) for number, config in enumerate(arguments.config)]
+    found = [
+        measure_config(config, arguments.out / str(number), arguments.without)
+        for number, config in enumerate(arguments.config)
+    ]
     write_text(arguments.out / "pair_statistics.md", table(found))
     print(table(found))
 
