@@ -100,6 +100,12 @@ class ColumnConfig(SettingsModel):
     """Unit for people, for example EUR or years; shown on the page."""
     zero_means: str = ""
     """What people read in place of a 0, for example open-ended; only for the role number."""
+    titles: dict[str, str] = Field({})
+    """What people call this column of products of a category (see `policy.category_column`), for example
+    { credit_card = "interest charged" }; '' stands for all other categories."""
+    editable: bool = False
+    """Whether the page lets people try another value of this column of customers; the answers to a questionnaire on
+    suitability should not be."""
     date_format: DateFormat | None = None
     """How this column writes a date, where it is not as the table's others do; only for the role date."""
     decimal: Literal[".", ","] | None = None

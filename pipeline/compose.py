@@ -30,6 +30,7 @@ from nextbest.serving.artifacts.assets import (
     SCHEMA,
     Table,
 )
+from nextbest.serving.artifacts.events import EVENTS, CustomerEvents
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import signature_caller
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
@@ -80,6 +81,8 @@ def compose(run: Run) -> None:
         Table(history.products.ids, snapshot.products).save(staging / ASSETS / PRODUCTS)
         if config.export.customer_snapshot:
             Table(history.customers.ids, requests).save(staging / ASSETS / CUSTOMERS)
+            events = CustomerEvents.from_interactions(history.interactions, len(history.customers), snapshot.day)
+            events.save(staging / ASSETS / EVENTS)
         shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
         with closing(Recommender(staging, LocalBackend(staging))) as recommender:
             write_explanations(run, recommender, requests)

@@ -12,6 +12,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import is_listed, mask_of_products
 from nextbest.graph.policy import Pairs, SuitabilityPolicy
+from nextbest.graph.served_inputs import FILTER_REASONS, HELD_REASON
 
 __all__ = ["Eligibility"]
 
@@ -71,11 +72,11 @@ class Eligibility(tf.Module):
         )
         # Pairs, since several rules may have one text. The last reason that applies is stated.
         reasons: list[tuple[str, Any]] = [
-            ("excluded by the request", excluded),
-            ("not in the wanted categories", tf.logical_not(policy.in_categories(request["categories"]))),
-            ("riskier than wanted", tf.logical_not(policy.at_most_risk(request["max_risk"]))),
+            (FILTER_REASONS["exclude"], excluded),
+            (FILTER_REASONS["categories"], tf.logical_not(policy.in_categories(request["categories"]))),
+            (FILTER_REASONS["max_risk"], tf.logical_not(policy.at_most_risk(request["max_risk"]))),
             *zip(policy.reasons, map(tf.logical_not, policy.satisfied(request)), strict=True),
-            ("already held", held),
+            (HELD_REASON, held),
         ]
         reason = tf.fill([batch, self._num_products], "")
         for text, applies in reasons:

@@ -32,7 +32,7 @@ from nextbest.data.files import is_free, new_folder
 __all__ = ["simulate_bank"]
 
 TIERS = ("basic", "plus", "premium")
-CUSTOMER_COLUMNS: dict[str, dict[str, str]] = {
+CUSTOMER_COLUMNS: dict[str, dict[str, Any]] = {
     "joined": {"role": "date"},
     "branch": {"role": "category"},
     "region": {"role": "category"},
@@ -40,11 +40,11 @@ CUSTOMER_COLUMNS: dict[str, dict[str, str]] = {
     "age": {"role": "number", "unit": "years"},
     "gender": {"role": "category"},
     "marital_status": {"role": "category"},
-    "dependants": {"role": "number"},
+    "dependants": {"role": "number", "editable": True},
     "home_owner": {"role": "boolean"},
     "employment": {"role": "category"},
-    "income": {"role": "number", "transform": "log1p", "unit": "EUR/year"},
-    "savings": {"role": "number", "transform": "log1p", "unit": "EUR"},
+    "income": {"role": "number", "transform": "log1p", "unit": "EUR/year", "editable": True},
+    "savings": {"role": "number", "transform": "log1p", "unit": "EUR", "editable": True},
     "loan_balance": {"role": "number", "transform": "log1p", "unit": "EUR"},
     "credit_score": {"role": "number"},
     "credit_utilisation": {"role": "number", "unit": "share"},
@@ -53,7 +53,13 @@ CUSTOMER_COLUMNS: dict[str, dict[str, str]] = {
     "tenure_years": {"role": "number", "unit": "years"},
     "last_event": {"role": "category"},
 }
-PRODUCT_COLUMNS: dict[str, dict[str, str]] = {
+_INTEREST = {
+    "": "interest paid",
+    **dict.fromkeys(("credit_card", "personal_loan", "car_loan", "mortgage"), "interest charged"),
+    **dict.fromkeys(("fund", "bond", "pension", "child_savings"), "expected return"),
+}
+"""What people call a product's yield, by category; '' is all others."""
+PRODUCT_COLUMNS: dict[str, dict[str, Any]] = {
     "name": {"role": "id"},
     "description": {"role": "text"},
     "category": {"role": "category"},
@@ -62,8 +68,8 @@ PRODUCT_COLUMNS: dict[str, dict[str, str]] = {
     "requires": {"role": "category"},
     "currency": {"role": "category"},
     "risk_level": {"role": "number"},
-    "expected_yield": {"role": "number", "unit": "%/year"},
-    "duration_months": {"role": "number", "transform": "log1p", "unit": "months"},
+    "expected_yield": {"role": "number", "unit": "%/year", "titles": _INTEREST},
+    "duration_months": {"role": "number", "transform": "log1p", "unit": "months", "titles": {"": "term"}},
     "annual_fee": {"role": "number", "transform": "log1p", "unit": "EUR/year"},
     "min_income": {"role": "number", "transform": "log1p", "unit": "EUR/year"},
     "min_age": {"role": "number", "unit": "years"},
@@ -249,8 +255,16 @@ def _interaction_table(ids: Array, product_ids: Array, events: Events) -> pa.Tab
     )
 
 
-def _line(name: str, described: dict[str, str]) -> str:
-    return f"{name} = {{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in described.items())} }}"
+def _line(name: str, described: dict[str, Any]) -> str:
+    return f"{name} = {_inline(described)}"
+
+
+def _inline(value: Any) -> str:
+    """Return a value as TOML on one line; a key that is no word is quoted."""
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    pairs = (f"{key or json.dumps(key)} = {_inline(one)}" for key, one in value.items())
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:

@@ -61,6 +61,7 @@ _NAMES = {
     "risk": r".*(risk|risiko|riesgo|rizik).*",
     "category": r".*(category|categoria|kategorie|family|familie|familia|productgroup|produktgruppe|producttype).*",
     "segment": r".*segment.*",
+    "age": r"(customer|client|kunden)?(age|alter|edad|vek)(years|jahre|anos|let)?",
     "name": r"(product|fund|item|short|long|display|full)?(name|title|label|bezeichnung|nombre|nazev|titel|titulo)",
     "duration": r"(duration|term|maturity|laufzeit|plazo|splatnost|doba)(months|years|days|monate|jahre)?",
     "code": r".*(id|code|zip|postcode|iban|phone|plz|postleitzahl|codigo|psc)",

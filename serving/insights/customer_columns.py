@@ -139,6 +139,10 @@ class FormField:
     where nothing is known, or where all customers have one value."""
     high: float | None = None
     """Where it ends."""
+    least: float | None = None
+    """The least known value of a number or a date; None where nothing is known."""
+    most: float | None = None
+    """The greatest."""
     whole: bool = False
     """Whether all known values are whole numbers."""
     choices: tuple[str, ...] = ()
@@ -185,6 +189,7 @@ def form_fields_from_schema(
         if name in features and features[name].HasField("float_domain") and column["role"] != "boolean":
             domain = features[name].float_domain
             settings = _range_settings(column["role"], domain.min, domain.max, False, config)
+            settings |= {"least": float(domain.min), "most": float(domain.max)}
         elif name in string_domains:
             settings = {"choices": tuple(sorted(string_domains[name].value))}
         yield _form_field(name, column, **settings)
@@ -199,7 +204,8 @@ def _number_settings(role: str, sorted_values: Array, config: ProfilesConfig) ->
     shares = [config.tail, 0.5, 1 - config.tail]
     # By way of a string, since the float32 nearest to 0.3 is 0.30000001192.
     low, typical, high = (float(str(value)) for value in np.quantile(sorted_values, shares, method="nearest"))
-    return {"whole": whole, "typical": typical} | _range_settings(role, low, high, whole, config)
+    extremes = {"least": float(sorted_values[0]), "most": float(sorted_values[-1])}
+    return {"whole": whole, "typical": typical} | extremes | _range_settings(role, low, high, whole, config)
 
 
 def _category_settings(role: str, column: CategoryColumn, config: ProfilesConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,13 +18,15 @@ from nextbest.data.windows import EPOCH
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
-from nextbest.ui.page.customer import CustomerPanel, card, template_link
-from nextbest.ui.page.html import alert, html, problem_table
+from nextbest.ui.page.customer import CustomerPanel, template_link
+from nextbest.ui.page.html import alert, html
+from nextbest.ui.page.portrait import portrait
+from nextbest.ui.page.problems import problem_report
 from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
+from nextbest.ui.page.tabs.desk import DeskTab
 from nextbest.ui.page.tabs.models import ModelsTab
 from nextbest.ui.page.tabs.neighbourhood import NeighbourhoodTab
-from nextbest.ui.page.tabs.products import ProductsTab
 from nextbest.ui.page.tabs.profile import ProfileTab
 from nextbest.ui.page.tabs.service import ServiceTab, add_endpoints
 from nextbest.ui.page.tabs.what_if import WhatIfTab
@@ -61,9 +63,12 @@ class _Page:
             with gr.Column(scale=2, min_width=280, elem_id="side"):
                 self.panel = CustomerPanel(self._find_customers, config)
                 self.templates = [self.panel.template]
+            with gr.Column(scale=7, min_width=340, elem_id="main"):
                 controls = current.ask(lambda data: Controls(data, config))
-            with gr.Column(scale=7, min_width=340, elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
-                self.tabs: dict[str, Tab] = {tab.id: tab for tab in self._lay_out()}
+                self.problems = html("", elem_id="upload-problems")
+                with gr.Tabs(elem_id="tabs") as tabs:
+                    self.desk = DeskTab()
+                    self.tabs: dict[str, Tab] = {self.desk.id: self.desk} | {tab.id: tab for tab in self._lay_out()}
         self.version = gr.State(current.number)
         self.shared = SharedComponents(
             current=current,
@@ -71,14 +76,13 @@ class _Page:
             controls=controls,
             tabs=tabs,
             card=self.panel.card,
-            visible_tab=gr.State(ProductsTab.id),
+            visible_tab=gr.State(DeskTab.id),
             customer=gr.State(SelectedCustomer()),
             product_id=gr.State(""),
         )
         add_endpoints(current, config)
 
     def _lay_out(self) -> Iterator[Tab]:
-        yield ProductsTab()
         yield ProfileTab()
         yield WhyTab(self.config)
         yield NeighbourhoodTab()
@@ -94,22 +98,24 @@ class _Page:
         shared, panel = self.shared, self.panel
         inputs = [shared.visible_tab, *shared.inputs]
         tab_outputs = [component for tab in self.tabs.values() for component in tab.outputs]
-        customer_outputs = [shared.customer, panel.card, *tab_outputs]
+        customer_outputs = [shared.customer, panel.card, shared.controls.appetite, *tab_outputs]
         for tab in self.tabs.values():
             listen(tab.tab.select, partial(self._show_tab, tab.id), inputs, [shared.visible_tab, *tab_outputs])
             tab.connect(shared)
         controls: list[Any] = shared.controls.inputs
-        changes = [control.change for control in controls]
+        changes = [control.input for control in controls]
         listen(changes, self._apply_controls, inputs, tab_outputs, trigger_mode="always_last")
-        listen(panel.search.select, self._select_customer, inputs, customer_outputs)
-        listen(panel.file.change, self._read_upload, [panel.file, *inputs], [*panel.outputs, *customer_outputs])
+        listen([panel.search.select, self.desk.samples.select], self._select_customer, inputs, customer_outputs)
+        upload_outputs = [*panel.outputs, self.problems, *customer_outputs]
+        listen(panel.file.change, self._read_upload, [panel.file, *inputs], upload_outputs)
         listen(panel.row.input, self._select_row, [panel.row, panel.uploaded, *inputs], customer_outputs)
-        listen(page.load, self._open, [], [self.title, *self.templates], show_progress="hidden")
+        opened = [self.title, *self.templates, shared.controls.top, *customer_outputs]
+        listen(page.load, self._open, inputs, opened, show_progress="hidden")
         listen(
             gr.Timer(self.config.refresh_seconds).tick,
             self._change_version,
             [self.version, *inputs],
-            [self.version, self.title, *shared.controls.inputs, *customer_outputs],
+            [self.version, self.title, *shared.controls.choices, *customer_outputs],
             show_progress="hidden",
         )
 
@@ -117,12 +123,21 @@ class _Page:
         return self.current.ask(lambda data: heading(data, self.current.number))
 
     def _find_customers(self, text: str) -> list[str]:
-        return self.current.ask(lambda data: data.find_customers(str(text), self.config.matches))
+        return self.current.ask(lambda data: data.finder.find(str(text), self.config.matches))
 
-    def _open(self) -> Updates:
-        """Fill what depends on the version; whenever the page is opened, since the version may have changed."""
+    def _open(self, request: gr.Request, visible_tab: str, customer: SelectedCustomer, *inputs: Any) -> Updates:
+        """Fill what depends on the version, and show whom the address names (?customer=ID&top=5).
+
+        It happens whenever the page is opened, since the version may have changed.
+        """
+        asked: Mapping[str, str] = request.query_params
+        customer = SelectedCustomer(asked.get("customer", ""))
+        product, top, *filters = inputs
+        top = self.shared.controls.read_top(asked.get("top", ""), top)
         link = self.current.ask(template_link)
-        return {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
+        updates: Updates = {self.title: self._heading(), **dict.fromkeys(self.templates, link)}
+        updates[self.shared.controls.top] = top
+        return updates | self._show_customer(customer, visible_tab, customer, product, top, *filters)
 
     def _content(self, data: VersionData, tab: str, *inputs: Any) -> Updates:
         return self.tabs[tab].content(data, self.shared.selection(data, *inputs))
@@ -144,8 +159,9 @@ class _Page:
         try:
             customers, report = self.current.ask(lambda data: self.panel.read(data, path, self.config))
         except InputError as error:
-            return self.panel.show({}, problem_table(error.problems))
-        updates = self.panel.show(customers, report)
+            report = alert("error", "This file cannot be used.", "See the problems beside.")
+            return self.panel.show({}, report) | {self.problems: problem_report(error.problems)}
+        updates = self.panel.show(customers, report) | {self.problems: ""}
         first = next(iter(customers.values()), None)
         return updates if first is None else updates | self._show_customer(first, visible_tab, *inputs)
 
@@ -156,14 +172,21 @@ class _Page:
         self, customer: SelectedCustomer, visible_tab: str, _: SelectedCustomer, *inputs: Any
     ) -> Updates:
         """Make the page about a customer, or say why that is not possible."""
+        product, top, appetite, *others = inputs
 
         def show(data: VersionData) -> Updates:
             try:
-                selected, description = customer, card(data, customer)
+                selected, description = customer, portrait(data, customer)
+                request = data.request(customer) if customer else None
             except InputError as error:
-                selected, description = SelectedCustomer(), alert("error", error_text(error))
-            updates: Updates = {self.shared.customer: selected, self.panel.card: description}
-            return updates | self._content(data, visible_tab, selected, *inputs)
+                selected, description, request = SelectedCustomer(), alert("error", error_text(error)), None
+            offered, chosen = self.shared.controls.offer_appetites(data, request, appetite)
+            updates: Updates = {
+                self.shared.customer: selected,
+                self.panel.card: description,
+                self.shared.controls.appetite: offered,
+            }
+            return updates | self._content(data, visible_tab, selected, product, top, chosen, *others)
 
         return self.current.ask(show)
 

@@ -6,28 +6,50 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 
-from nextbest.serving.formatting import format_number, sentence_case
+from nextbest.data.dataset import Features
+from nextbest.serving.formatting import format_name, format_number, sentence_case
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.version_data import VersionData
 
-__all__ = ["Controls", "highest_risks", "read_filters"]
+__all__ = ["Controls", "accepted_risk", "describe_filters", "highest_risks", "read_filters", "tolerances"]
 
 
-_ANY = "Risk-tolerant"
+_FEWEST = 3
+"""So many products are shown at least: fewer are no choice."""
+_OWN, _ANY = "Customer's own", "Risk-tolerant"
 
 
 def highest_risks(data: VersionData, config: PageConfig) -> dict[str, float | None]:
-    """Return each appetite for risk -> the highest risk of the catalogue within it; None is no limit."""
+    """Return each appetite for risk -> the highest risk of the catalogue within it; None is no limit.
+
+    The customer's own sets none: the suitability rules hold in any case.
+    """
     if not len(data.risks):
         return {}
     lowest, highest = data.risks[0], data.risks[-1]
     shares = {"Cautious": config.cautious_risk, "Balanced": config.balanced_risk}
     limits = {name: lowest + share * (highest - lowest) for name, share in shares.items()}
-    return {name: float(data.risks[data.risks <= limit].max()) for name, limit in limits.items()} | {_ANY: None}
+    within = {name: float(data.risks[data.risks <= limit].max()) for name, limit in limits.items()}
+    return {_OWN: None, **within, _ANY: None}
+
+
+def accepted_risk(data: VersionData, request: Features) -> float | None:
+    """Return the highest risk of the catalogue that the rules let a customer have; None where they set no limit."""
+    limits = [float(request[column][0]) for column in tolerances(data)]
+    within = [data.risks[data.risks <= limit] for limit in limits if np.isfinite(limit)]
+    return min((float(risks.max()) if len(risks) else float(data.risks[0]) for risks in within), default=None)
+
+
+def tolerances(data: VersionData) -> list[str]:
+    """Return the customer columns that a product's risk must not be above."""
+    policy = data.recommender.manifest["policy"]
+    about_risk = [rule for rule in policy["rules"] if rule["product"] == policy["risk_column"] is not None]
+    return [rule["customer"] for rule in about_risk if rule["customer"] and rule["op"] == ">="]
 
 
 def read_filters(
@@ -44,39 +66,56 @@ def read_filters(
     return filters
 
 
+def describe_filters(data: VersionData, filters: Filters) -> str:
+    """Say what filters ask for: 'risk up to 2; only funds; without 1 product'; '' where they ask for nothing."""
+    parts = []
+    if filters.max_risk is not None:
+        parts.append(f"risk up to {format_number(filters.max_risk)}")
+    if filters.categories:
+        parts.append(f"only {', '.join(map(format_name, filters.categories))}")
+    if filters.exclude:
+        names = [str(data.product_names[data.product_rows[product]]) for product in filters.exclude]
+        parts.append(f"without {', '.join(names)}")
+    return "; ".join(parts)
+
+
 class Controls:
     """The components."""
 
     def __init__(self, data: VersionData, config: PageConfig) -> None:
         self._config = config
-        self.top = gr.Slider(
-            1,
-            config.max_products,
-            value=config.default_products,
-            step=1,
-            label="Number of products",
-            elem_id="top",
-            buttons=[],
-        )
-        self.appetite = gr.Radio(
-            self._appetites(data),
-            value=_ANY if len(data.risks) else None,
-            label="Appetite for risk",
-            info="The suitability policy holds in any case.",
-            visible=len(data.risks) > 0,
-            elem_id="appetite",
-        )
-        with gr.Accordion("Categories and exclusions", open=False, elem_id="more-filters"):
+        with gr.Row(elem_id="controls"):
+            self.top = gr.Slider(
+                min(_FEWEST, config.default_products),
+                config.max_products,
+                value=config.default_products,
+                step=1,
+                label="Products",
+                elem_id="top",
+                min_width=130,
+                scale=2,
+                buttons=[],
+            )
+            self.appetite = gr.Dropdown(
+                _appetites(data, config, None),
+                value=_default(data),
+                label="Appetite for risk",
+                visible=len(data.risks) > 0,
+                min_width=220,
+                scale=3,
+                elem_id="appetite",
+            )
             self.categories = gr.Dropdown(
                 self._categories(data),
                 multiselect=True,
-                label="Categories of interest",
-                info="None means all.",
+                label="Interests (none: all)",
                 visible=bool(data.categories),
+                min_width=180,
+                scale=3,
                 elem_id="categories",
             )
             self.exclude = gr.Dropdown(
-                self._products(data), multiselect=True, label="Products to leave out", elem_id="exclude"
+                self._products(data), multiselect=True, label="Leave out", min_width=150, scale=2, elem_id="exclude"
             )
 
     @property
@@ -84,20 +123,37 @@ class Controls:
         """The number of products, and the controls in the order of `read_filters`'s arguments."""
         return [self.top, self.appetite, self.categories, self.exclude]
 
+    @property
+    def choices(self) -> list[Component]:
+        """What `update` changes."""
+        return [self.categories, self.exclude]
+
+    def read_top(self, asked: str, otherwise: float) -> int:
+        """Return the number of products that an address asks for, where that can be."""
+        possible = asked.isdecimal() and self.top.minimum <= int(asked) <= self.top.maximum
+        return int(asked) if possible else int(otherwise)
+
+    def offer_appetites(
+        self, data: VersionData, request: Features | None, chosen: str | None
+    ) -> tuple[gr.Dropdown, str | None]:
+        """Return the appetites that a customer's own leaves, and the chosen one if it is among them, or the default.
+
+        Args:
+            data: The version.
+            request: The customer's; None for nobody.
+            chosen: What is chosen now.
+        """
+        offered = _appetites(data, self._config, request)
+        names = [name for _, name in offered]
+        value = chosen if chosen in names else _default(data)
+        return gr.Dropdown(offered, value=value, visible=bool(offered)), value
+
     def update(self, data: VersionData) -> dict[Component, Any]:
-        """Return the controls with the choices of another version."""
+        """Return the controls with the choices of another version, but for the appetites."""
         return {
-            self.appetite: gr.Radio(self._appetites(data), visible=True)
-            if len(data.risks)
-            else gr.Radio([], value=None, visible=False),
             self.categories: gr.Dropdown(self._categories(data), visible=bool(data.categories)),
             self.exclude: gr.Dropdown(self._products(data)),
         }
-
-    def _appetites(self, data: VersionData) -> list[tuple[str, str]]:
-        risks = highest_risks(data, self._config)
-        limits = {name: "any" if risk is None else f"up to {format_number(risk)}" for name, risk in risks.items()}
-        return [(f"{name} ({limit})", name) for name, limit in limits.items()]
 
     @staticmethod
     def _categories(data: VersionData) -> list[tuple[str, str]]:
@@ -107,3 +163,24 @@ class Controls:
     def _products(data: VersionData) -> list[tuple[str, str]]:
         ids = data.recommender.products.ids
         return [(f"{name} ({product})", str(product)) for name, product in zip(data.product_names, ids, strict=True)]
+
+
+def _default(data: VersionData) -> str | None:
+    """Return the appetite that is chosen at first."""
+    if not len(data.risks):
+        return None
+    return _OWN if tolerances(data) else _ANY
+
+
+def _appetites(data: VersionData, config: PageConfig, request: Features | None) -> list[tuple[str, str]]:
+    """Return labels and names; what is above the accepted risk is not offered, since it would change nothing."""
+    accepted = None if request is None else accepted_risk(data, request)
+    risks = highest_risks(data, config)
+    offered = {name: risk for name, risk in risks.items() if risk is not None and risk < (accepted or np.inf)}
+    labels = [(f"{name} (up to {format_number(risk)})", name) for name, risk in offered.items()]
+    if risks and accepted is None:
+        labels.append((f"{_ANY} (any)", _ANY))
+    if risks and tolerances(data):
+        own = _OWN if accepted is None else f"{_OWN} (up to {format_number(accepted)})"
+        labels.insert(0, (own, _OWN))
+    return labels

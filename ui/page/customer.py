@@ -1,6 +1,6 @@
 """Choosing a customer: by a search that sends a few ids to the browser, or from an uploaded file.
 
-`CustomerPanel` has the components, `read_customers` reads the file, and `card` describes the chosen customer.
+`CustomerPanel` has the components, and `read_customers` reads the file.
 """
 
 from __future__ import annotations
@@ -18,51 +18,22 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.formatting import column_title, format_name, format_value, sentence_case
 from nextbest.serving.requests import requests_from_file
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import alert, definitions, empty_state, html, join
+from nextbest.ui.page.html import alert, html
 from nextbest.ui.page.tab import Updates, make_upload
 from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
-__all__ = ["CustomerPanel", "card", "read_customers", "template_link"]
+__all__ = ["CustomerPanel", "read_customers", "template_link"]
 
 _SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
 _COMBOBOX = """
 <label for="customer-input">Customer</label>
 <input id="customer-input" type="text" role="combobox" aria-expanded="false" aria-controls="customer-list"
-  aria-autocomplete="list" autocomplete="off" spellcheck="false" placeholder="Type a part of an id">
+  aria-autocomplete="list" autocomplete="off" spellcheck="false" placeholder="Id, name or attribute">
 <ul id="customer-list" role="listbox" aria-label="Customers found" hidden></ul>
 """
 _UPLOAD = "Upload a profile"
-_NO_CUSTOMER_YET = empty_state("No customer is chosen", "Search by id, or upload a profile below.")
-
-
-def card(data: VersionData, customer: SelectedCustomer) -> Markup:
-    """Describe a customer in a few lines: the segment, and what the suitability rules look at."""
-    if not customer:
-        return _NO_CUSTOMER_YET
-    request = data.request(customer)
-    described = data.recommender.manifest["customers"]["columns"]
-    ruled = [rule["customer"] for rule in data.recommender.manifest["policy"]["rules"] if rule["customer"]]
-    segment = data.recommender.manifest.get("segment")
-    names = dict.fromkeys([*([segment] if segment else []), *ruled])
-    held = sum(1 for product in request["held_products"][0] if product)
-    facts = [(column_title(name, described[name]["unit"]), _shown(request[name][0], described[name])) for name in names]
-    chips = []
-    if customer.uploaded:
-        chips.append("uploaded")
-    if customer.edited:
-        chips.append(f"edited: {', '.join(map(format_name, customer.edited))}")
-    marks = join(Markup('<span class="chip">{}</span>').format(chip) for chip in chips)
-    return Markup('<section class="card" aria-label="The chosen customer"><h2>{}</h2>{}{}</section>').format(
-        customer.id, marks, definitions([*facts, ("Holds", f"{held} products" if held != 1 else "1 product")])
-    )
-
-
-def _shown(raw: Any, column: Mapping[str, Any]) -> str:
-    text = format_value(raw, column)
-    return sentence_case(text) if column["role"] == "category" else text
 
 
 def read_customers(data: VersionData, path: Path, most: int) -> dict[str, SelectedCustomer]:
@@ -122,7 +93,7 @@ class CustomerPanel:
         self.search = html(
             "", html_template=_COMBOBOX, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
         )
-        self.card = html(_NO_CUSTOMER_YET, elem_id="customer-card")
+        self.card = html("", elem_id="customer-card")
         with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
             self.file = make_upload(
                 label=f"CSV or Parquet, up to {config.upload_megabytes} MB",

@@ -13,8 +13,6 @@ from typing import Any, Literal
 import gradio as gr
 from markupsafe import Markup
 
-from nextbest.data.errors import Problem
-
 __all__ = [
     "Column",
     "alert",
@@ -24,7 +22,6 @@ __all__ = [
     "empty_state",
     "html",
     "join",
-    "problem_table",
     "table",
 ]
 
@@ -116,20 +113,3 @@ def alert(kind: Literal["info", "good", "warning", "error"], title: str, text: s
 def empty_state(title: str, text: str) -> Markup:
     """Return what is shown where there is nothing yet, and what to do about it."""
     return Markup('<div class="empty-state"><p class="what">{}</p><p>{}</p></div>').format(title, text)
-
-
-def problem_table(problems: Sequence[Problem]) -> Markup:
-    """Return all that is wrong with a file, a row each, without the file's place on this machine."""
-    columns = [Column("Where"), Column("Column"), Column("What is wrong"), Column("What to do")]
-    rows = [
-        (
-            "file" if problem.row is None else f"{problem.unit} {problem.row}",
-            problem.column or "",
-            problem.what,
-            problem.remedy,
-        )
-        for problem in problems
-    ]
-    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-    title = f"This file cannot be used: {count}"
-    return Markup("{}{}").format(alert("error", title), table("Problems of the file", columns, rows))

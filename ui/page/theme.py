@@ -13,7 +13,8 @@ def _beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-HEAD = f"<style>{_beside('page.css')}</style><script>{_beside('radios.js')}</script>"
+_SCRIPTS = "".join(f"<script>{_beside(name)}</script>" for name in ("radios.js", "address.js"))
+HEAD = f"<style>{_beside('page.css')}</style>{_SCRIPTS}"
 """For the page's head."""
 
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]

@@ -17,6 +17,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import Table
+from nextbest.serving.artifacts.events import EVENTS, CustomerEvents, Event
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer, Importance, importance
@@ -26,6 +27,7 @@ from nextbest.serving.insights.version_report import Report, read_report
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
 from nextbest.serving.requests import take
+from nextbest.ui.page.finder import CustomerFinder
 
 __all__ = [
     "CurrentVersion",
@@ -128,14 +130,19 @@ class VersionData:
         return risks(self.recommender)
 
     @cached_property
-    def _upper_case_ids(self) -> Array:
-        return np.strings.upper(self.customers.ids.astype(str))
+    def finder(self) -> CustomerFinder:
+        """Finds customers."""
+        return CustomerFinder(self.recommender, self.customers)
 
-    def find_customers(self, text: str, most: int) -> list[str]:
-        """Return at most so many customers whose id contains a text; ids that begin with it come first."""
-        places = np.strings.find(self._upper_case_ids, text.strip().upper())
-        found = np.flatnonzero(places >= 0)
-        return self.customers.ids[found[np.argsort(places[found], kind="stable")[:most]]].tolist()
+    @cached_property
+    def _events(self) -> CustomerEvents | None:
+        file = self.recommender.asset(EVENTS)
+        return None if file is None else CustomerEvents.load(file)
+
+    def events_of(self, customer: str) -> list[Event]:
+        """Return what a customer did in the last two years, the oldest first; nothing of one that is not known."""
+        (row,) = self.customers.positions(np.array([customer], object))
+        return [] if row < 0 or self._events is None else list(self._events.of(int(row)))
 
     def count_unknown(self, ids: Sequence[str]) -> int:
         """Return how many of some customers the export does not know."""

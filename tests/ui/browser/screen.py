@@ -13,7 +13,7 @@ CUSTOMER = "C000017"
 """The customer of most tests: one with holdings, and with products to recommend."""
 
 TABS = {
-    "products": "Top products",
+    "desk": "Desk",
     "profile": "Profile",
     "why": "Why",
     "neighbourhood": "Neighbourhood",
@@ -24,7 +24,7 @@ TABS = {
 }
 """The tabs' ids -> what is written on them."""
 _READY = {
-    "products": "#recommendations table",
+    "desk": "#recommendations .product-card >> nth=0",
     "profile": "#holdings :is(table, .empty-state)",
     "why": "#why-view .waterfall",
     "neighbourhood": "#map .main-svg >> nth=0",

@@ -1,4 +1,4 @@
-"""The card of a customer, and uploaded files."""
+"""Uploaded files of customers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import csv
 import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nextbest.data.errors import InputError
 from nextbest.serving.recommender import Filters
-from nextbest.ui.page.customer import card, read_customers, template_link
+from nextbest.ui.page.customer import read_customers, template_link
 from nextbest.ui.page.version_data import (
     SelectedCustomer,
     VersionData,
@@ -20,15 +19,6 @@ from nextbest.ui.page.version_data import (
 )
 from tests.trained import Trained
 from tests.ui.tables import known_customers
-
-
-def test_the_card_shows_what_the_policy_looks_at(data: VersionData, customer: SelectedCustomer) -> None:
-    shown = card(data, customer)
-    for text in (customer.id, "Risk tolerance", "Income", "EUR/year", "Age", "Savings", "Segment", "Holds"):
-        assert text in shown
-    edited = card(data, SelectedCustomer(customer.id, {}, {"income": np.float32(1)}))
-    assert "edited: income" in edited and "edited" not in shown
-    assert "No customer is chosen" in card(data, SelectedCustomer())
 
 
 def test_the_template_can_be_uploaded_again(data: VersionData, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from nextbest.data.errors import InputError, Problem
-from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, problem_table, table
-from nextbest.ui.page.tab import error_text
+from nextbest.data.errors import Problem
+from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, table
+from nextbest.ui.page.problems import problem_report
 
 EVIL = '<script>alert("1")</script>&\'"'
 
@@ -47,7 +47,7 @@ def test_text_of_data_never_becomes_a_tag(text: str) -> None:
         details(text, text),
         alert("error", text, text),
         empty_state(text, text),
-        problem_table([Problem(text, text, 3, text, text)]),
+        problem_report([Problem(text, text, 3, text, text)]),
         join([text, text], "<br>"),
     ]
     plain = [
@@ -57,7 +57,7 @@ def test_text_of_data_never_becomes_a_tag(text: str) -> None:
         details("a", "a"),
         alert("error", "a", "a"),
         empty_state("a", "a"),
-        problem_table([Problem("a", "a", 3, "a", "a")]),
+        problem_report([Problem("a", "a", 3, "a", "a")]),
         join(["a", "a"], "<br>"),
     ]
     for piece, expected in zip(pieces, plain, strict=True):
@@ -83,22 +83,3 @@ def test_a_row_with_too_few_cells_is_a_mistake() -> None:
 def test_a_bar_stays_within_its_width() -> None:
     assert "width:100.0%" in bar(7.0, "7") and "width:0.0%" in bar(-1.0, "-1")
     assert "width:25.0%" in bar(0.25, "a quarter")
-
-
-def test_problems_name_their_place_but_not_that_of_the_file() -> None:
-    problems = [
-        Problem("/tmp/upload/customers.csv", "income", 7, "'a lot' is not a number", "write a number"),
-        Problem("/tmp/upload/customers.csv", None, None, "the file is empty", "write a header"),
-    ]
-    text = " ".join(read(problem_table(problems)).text)
-    for part in (
-        "2 problems",
-        "line 7",
-        "income",
-        "'a lot' is not a number",
-        "write a number",
-        "the file is empty",
-    ):
-        assert part in text
-    assert "/tmp" not in text and "/tmp" not in error_text(InputError(problems))
-    assert "1 problem" in problem_table(problems[:1]) and "1 problems" not in problem_table(problems[:1])

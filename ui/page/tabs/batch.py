@@ -22,7 +22,9 @@ from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import Column, alert, empty_state, html, problem_table, table
+from nextbest.ui.page.controls import describe_filters
+from nextbest.ui.page.html import Column, alert, empty_state, html, table
+from nextbest.ui.page.problems import problem_report
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload
 from nextbest.ui.page.version_data import VersionData
 
@@ -35,7 +37,7 @@ FORMATS = {"CSV": ".csv", "Parquet": ".parquet"}
 _PROGRESS = gr.Progress()
 _ABOUT = Markup(
     '<p class="muted">Scores every customer of a file, as <code>nextbest score</code> does. '
-    "The holdings of known customers come from the export.</p>"
+    "The holdings of known customers come from the export; the number of products and the filters above hold.</p>"
 )
 _NOTHING_YET = empty_state(
     "No file is scored yet", "Upload customers, a row each; the columns are those of the template."
@@ -61,15 +63,6 @@ class BatchTab:
                     )
                     self.template = html("", elem_id="batch-template")
                 with gr.Column(min_width=280):
-                    self.top = gr.Slider(
-                        1,
-                        config.max_products,
-                        value=config.default_products,
-                        step=1,
-                        label="Products per customer",
-                        elem_id="batch-top",
-                        buttons=[],
-                    )
                     self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
                     self.run = gr.Button("Score the file", variant="primary", elem_id="batch-run")
             self.report = html(_NOTHING_YET, elem_id="batch-report")
@@ -87,7 +80,7 @@ class BatchTab:
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`."""
 
-        def run(path: str | None, top: float, file_format: str, progress: gr.Progress = _PROGRESS) -> Updates:
+        def run(path: str | None, file_format: str, progress: gr.Progress = _PROGRESS, *inputs: Any) -> Updates:
             if path is None:
                 return self._show(alert("warning", "No file yet.", "Upload customers first."))
 
@@ -95,8 +88,12 @@ class BatchTab:
                 progress((done, total), desc="Scoring", unit="customers")
 
             def score_and_show(data: VersionData) -> Updates:
-                out, report, written = score_file(data, Path(path), int(top), FORMATS[file_format], advance)
-                count = alert("good", f"{report.customers:,} customers scored:", f"{written:,} recommendations.")
+                selection = shared.selection(data, *inputs)
+                file, ending = Path(path), FORMATS[file_format]
+                out, report, written = score_file(data, file, selection.top, ending, selection.filters, advance)
+                filtered = describe_filters(data, selection.filters)
+                told = f"{written:,} recommendations{f' ({filtered})' if filtered else ''}."
+                count = alert("good", f"{report.customers:,} customers scored:", told)
                 notes = Markup("").join(alert("info", "Please check:", f"{line}.") for line in report.lines())
                 first_rows = preview(data, out, shared.config.preview_rows)
                 return self._show(Markup("{}{}{}").format(count, notes, first_rows), str(out))
@@ -104,12 +101,12 @@ class BatchTab:
             try:
                 return shared.current.ask(score_and_show)
             except InputError as error:
-                return self._show(problem_table(error.problems))
+                return self._show(problem_report(error.problems))
 
         listen(
             self.run.click,
             run,
-            [self.file, self.top, self.format],
+            [self.file, self.format, *shared.inputs],
             [self.report, self.download],
             concurrency_limit=shared.config.batch_concurrency,
             concurrency_id=BATCHES,
@@ -121,7 +118,12 @@ class BatchTab:
 
 
 def score_file(
-    data: VersionData, path: Path, top: int, ending: str, advance: Callable[[int, int], None] = lambda done, total: None
+    data: VersionData,
+    path: Path,
+    top: int,
+    ending: str,
+    filters: Filters,
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Path, InputReport, int]:
     """Score a file into a new one of the upload folder.
 
@@ -130,6 +132,7 @@ def score_file(
         path: The customers.
         top: How many products per customer at most.
         ending: '.csv' or '.parquet'.
+        filters: Narrow what is recommended.
         advance: Called with the number of scored customers, and of all.
 
     Returns:
@@ -150,7 +153,7 @@ def score_file(
 
     # Gradio serves files of its temporary folder, which is the page's own (see `ui.page.server`).
     out = Path(tempfile.mkdtemp(dir=upload_folder())) / f"recommendations{ending}"
-    written = score(data.recommender, ids, requests, out, top, Filters(), count)
+    written = score(data.recommender, ids, requests, out, top, filters, count)
     return out, report, written
 
 

@@ -133,7 +133,7 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
         most = as_count("top", top, config.max_products)
-        return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format])[0]))
+        return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format], Filters())[0]))
 
     for function in (recommend, profile, explain):
         api(function, api_name=function.__name__)

@@ -19,6 +19,7 @@ from nextbest.data.dataset import Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.windows import EPOCH
 from nextbest.serving.formatting import (
+    SHARE,
     column_title,
     format_change,
     format_number,
@@ -27,8 +28,9 @@ from nextbest.serving.formatting import (
     sentence_case,
 )
 from nextbest.serving.insights.customer_columns import FormField
-from nextbest.ui.page.customer import card
+from nextbest.ui.page.controls import tolerances
 from nextbest.ui.page.html import Column, alert, details, empty_state, html, join, table
+from nextbest.ui.page.portrait import portrait
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, error_text, listen
 from nextbest.ui.page.version_data import (
     Recommendation,
@@ -38,10 +40,12 @@ from nextbest.ui.page.version_data import (
     recommend_products,
 )
 
-__all__ = ["WhatIfTab", "changed_columns", "comparison", "form_value", "raw_value"]
+__all__ = ["WhatIfTab", "changed_columns", "comparison", "editable_fields", "form_value", "raw_value"]
 
 _NOT_COMPARED = empty_state("Nothing is compared yet", "Change attributes above, then compare.")
 _NO_ATTRIBUTES = empty_state("There is nothing to change", "The models know of customers what they hold alone.")
+_BEYOND = 10
+"""A number that is so many times as large as the largest known one makes no sense."""
 _YES, _NO = "yes", "no"
 
 
@@ -52,7 +56,7 @@ class WhatIfTab:
     depends_on_controls = False
 
     def __init__(self, data: VersionData) -> None:
-        self._fields = [field for field in data.form_fields.values() if field.role != "id"]
+        self._fields = editable_fields(data)
         self._nothing = _NOT_COMPARED if self._fields else _NO_ATTRIBUTES
         with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
             self.hint = html(NO_CUSTOMER, elem_id="whatif-hint")
@@ -140,8 +144,20 @@ class WhatIfTab:
         self, shared: SharedComponents, data: VersionData, selection: Selection, customer: SelectedCustomer
     ) -> Updates:
         """Make the page about the customer as edited."""
-        updates: Updates = {shared.customer: customer, shared.card: card(data, customer)}
+        updates: Updates = {shared.customer: customer, shared.card: portrait(data, customer)}
         return updates | self.content(data, replace(selection, customer=customer))
+
+
+def editable_fields(data: VersionData) -> list[FormField]:
+    """Return the attributes that the bank declared `editable`.
+
+    Where it declared none they are all, but for the answers to a questionnaire on risk: to try other ones would be to
+    look for the answer that sells.
+    """
+    described = data.recommender.manifest["customers"]["columns"]
+    fields = [field for field in data.form_fields.values() if field.role != "id"]
+    declared = [field for field in fields if described[field.name].get("editable")]  # exports of 0.3.0 have none
+    return declared or [field for field in fields if field.name not in tolerances(data)]
 
 
 def _edit(customer: SelectedCustomer, changed: Mapping[str, Any]) -> SelectedCustomer:
@@ -196,12 +212,28 @@ def raw_value(field: FormField, value: Any) -> Any:
     is_empty = value is None or value == ""
     match field.role:
         case "number":
-            return np.float32(np.nan if is_empty else value)
+            return np.float32(np.nan if is_empty else _sensible(field, float(value)))
         case "boolean":
             return np.float32(np.nan if is_empty else value == _YES)
         case "date":
             return np.float32(np.nan if is_empty else _days(field, str(value)))
     return "" if is_empty else str(value)
+
+
+def _sensible(field: FormField, value: float) -> float:
+    """Return a number that a customer could have.
+
+    Raises:
+        InputError: It is below 0 where no known one is, or far above all of them.
+    """
+    least = 0.0 if field.least is not None and field.least >= 0 else -np.inf
+    most = np.inf if field.most is None else 1.0 if field.unit == SHARE else _BEYOND * max(abs(field.most), 1.0)
+    if least <= value <= most:
+        return value
+    remedy = f"give {format_number(least, field.unit)} or more" if value < least else ""
+    remedy = remedy or f"give at most {format_number(most, field.unit)}"
+    what = f"{sentence_case(field.label)}: {format_number(value, field.unit)} makes no sense"
+    raise InputError([Problem("form", field.name, None, what, remedy)])
 
 
 def _days(field: FormField, text: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from nextbest.data.dataset import Features
 from nextbest.data.errors import InputError
 from nextbest.serving.insights.customer_columns import FormField
-from nextbest.ui.page.tabs.what_if import changed_columns, comparison, form_value, raw_value
+from nextbest.ui.page.tabs.what_if import changed_columns, comparison, editable_fields, form_value, raw_value
 from nextbest.ui.page.version_data import (
     Recommendation,
     SelectedCustomer,
@@ -53,6 +53,37 @@ def test_changes_are_found() -> None:
 def test_a_day_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="'2023-02-30' is not a day"):
         changed_columns(FIELDS, ORIGINAL, [0.67, "2023-02-30", None, "North"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "remedy"),
+    [
+        (FormField("income", "income", "number", "EUR", least=0, most=90_000), -5, "give 0 EUR or more"),
+        (FormField("income", "income", "number", "EUR", least=0, most=90_000), 900_001, "give at most 900,000 EUR"),
+        (FormField("used", "used", "number", "share", least=0, most=0.9), 1.1, "give at most 100%"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(field: FormField, value: float, remedy: str) -> None:
+    with pytest.raises(InputError, match=remedy):
+        raw_value(field, value)
+
+
+def test_a_number_beyond_the_usual_is_taken() -> None:
+    assert raw_value(FormField("income", "income", "number", "EUR", least=0, most=90_000), 500_000) == 500_000
+    assert raw_value(FormField("balance", "balance", "number", "EUR", least=-900, most=900), -5_000) == -5_000
+
+
+def test_what_the_bank_declared_can_be_changed(data: VersionData) -> None:
+    assert [field.name for field in editable_fields(data)] == ["dependants", "income", "savings"]
+
+
+def test_where_nothing_is_declared_the_questionnaire_on_risk_cannot(data: VersionData) -> None:
+    described = data.recommender.manifest["customers"]["columns"]
+    undeclared = {name: column | {"editable": False} for name, column in described.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.recommender.manifest["customers"], "columns", undeclared)
+        names = {field.name for field in editable_fields(data)}
+    assert "risk_tolerance" not in names and {"income", "age", "region"} <= names
 
 
 def test_a_form_that_is_empty_means_missing() -> None:

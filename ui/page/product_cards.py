@@ -1,0 +1,199 @@
+"""Recommended products as cards that an adviser reads: the facts of this kind of product, the chance, the match.
+
+`product_cards` shows the products, `excluded_list` those that are not offered, with what would change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from nextbest.data.dataset import Features
+from nextbest.graph.served_inputs import FILTER_REASONS, HELD_REASON
+from nextbest.serving.formatting import (
+    MISSING,
+    column_title,
+    format_name,
+    format_number,
+    format_probability,
+    format_value,
+    sentence_case,
+)
+from nextbest.ui.page.html import bar, definitions, details, empty_state, join
+from nextbest.ui.page.version_data import Recommendation, VersionData
+
+__all__ = ["chance", "excluded_list", "match", "product_cards", "product_facts"]
+
+_DAYS_PER_MONTH = 30.4
+_RARELY = 1 / 1000
+"""Below it a chance is only said to be so small."""
+
+
+def product_cards(
+    data: VersionData, recommendations: Sequence[Recommendation], suitable: int, address: Mapping[str, str]
+) -> Markup:
+    """Return the recommended products as a list, the best first.
+
+    Args:
+        data: The version.
+        recommendations: The products.
+        suitable: How many products may be shown to the customer.
+        address: What of the page's address says whom and what this is about.
+    """
+    if not recommendations:
+        text = "Allow more risk or more interests, or leave out fewer products. Below is what is not offered, and why."
+        return empty_state("No product is left", text)
+    highest = max(recommendation.probability for recommendation in recommendations)
+    cards = join(_card(data, one, one.probability / highest if highest else 0, suitable) for one in recommendations)
+    attributes = join(Markup(' data-{}="{}"').format(name, value) for name, value in address.items())
+    return Markup('<ol class="cards"{}>{}</ol>').format(attributes, cards)
+
+
+def _card(data: VersionData, recommendation: Recommendation, share: float, suitable: int) -> Markup:
+    days = int(data.recommender.manifest["horizon_days"])
+    category = sentence_case(data.product_categories[recommendation.row])
+    facts = " · ".join(part for part in (category, *product_facts(data, recommendation.row)) if part)
+    probability = format_probability(recommendation.probability)
+    markup = (
+        '<li class="product-card" data-id="{}"><div class="what"><h3><span class="rank">{}</span> {}</h3>'
+        '<p class="facts">{}</p>{}</div>'
+        '<div class="scores"><div class="chance" title="{}">{}</div><div class="match">{}</div></div>'
+        '<div class="reasons">'
+        '<button type="button" class="pick" data-product="{}">Why this product?</button></div></li>'
+    )
+    return Markup(markup).format(
+        recommendation.product_id,
+        recommendation.rank,
+        recommendation.name,
+        facts,
+        details("All about it", _all_attributes(data, recommendation.product_id, recommendation.row)),
+        f"{probability} within {days} days, calibrated",
+        bar(share, chance(recommendation.probability, days)),
+        bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "risk"),
+        recommendation.product_id,
+    )
+
+
+def chance(probability: float, days: int) -> str:
+    """Return a probability as a person says it: 'about 1 in 12 within 3 months'."""
+    months = round(days / _DAYS_PER_MONTH)
+    within = f"within {months} months" if months > 1 else f"within {days} days"
+    if probability < _RARELY:
+        return f"less than 1 in 1,000 {within}"
+    if probability > 0.5:
+        return f"about {min(round(10 * probability), 9)} in 10 {within}"
+    return f"about 1 in {round(1 / probability):,} {within}"
+
+
+def match(place: int, suitable: int) -> str:
+    """Say how near a product is to the customer among those that may be shown: '3rd closest match of 60'."""
+    if place == 1:
+        return f"closest match of {suitable}"
+    ending = "th" if 10 < place % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending} closest match of {suitable}"
+
+
+def product_facts(data: VersionData, row: int) -> Iterator[str]:
+    """Yield what this kind of product has, in its own words: 'interest charged 14.75%/year', 'no annual fee'.
+
+    A column that is 0 or missing for all products of the category says nothing of it. What the suitability rules ask
+    of customers is left out, and found among all attributes.
+    """
+    policy = data.recommender.manifest["policy"]
+    if len(data.risks) and np.isfinite(risk := data.recommender.products.columns[policy["risk_column"]][row]):
+        yield f"risk {format_number(float(risk))} of {format_number(float(data.risks[-1]))}"
+    ruled = {rule["product"] for rule in policy["rules"]} | {policy["risk_column"]}
+    same_kind = data.product_categories == data.product_categories[row]
+    for name, column in _columns(data, "number"):
+        values = data.recommender.products.columns[name]
+        if name in ruled or not np.nan_to_num(values[same_kind]).any() or not np.isfinite(values[row]):
+            continue
+        title = product_title(data, name, row).lower()
+        says = values[row] != 0 or column.get("zero_means")
+        yield f"{title} {format_value(values[row], column)}" if says else f"no {title}"
+    for name, _ in _columns(data, "boolean"):
+        if data.recommender.products.columns[name][row] == 1:
+            yield format_name(name)
+
+
+def _columns(data: VersionData, role: str) -> list[tuple[str, dict[str, Any]]]:
+    described = data.recommender.manifest["products"]["columns"]
+    return [(name, described[name]) for name in data.recommender.products.columns if described[name]["role"] == role]
+
+
+def product_title(data: VersionData, name: str, row: int) -> str:
+    """Return what people call a column of this kind of product; see `data.config.ColumnConfig.titles`."""
+    column = data.recommender.manifest["products"]["columns"][name]
+    titles = column.get("titles", {})  # exports of 0.3.0 have none
+    title = titles.get(data.product_categories[row], titles.get("", ""))
+    return sentence_case(title) if title else column_title(name, column["unit"])
+
+
+def _all_attributes(data: VersionData, product_id: str, row: int) -> Markup:
+    described = data.recommender.manifest["products"]["columns"]
+    names = [name for name in data.recommender.products.columns if name in described]
+    texts = [_value(data, name, row) for name in names if described[name]["role"] == "text"]
+    facts = [
+        (product_title(data, name, row), _value(data, name, row))
+        for name in names
+        if described[name]["role"] not in ("text", "id")
+    ]
+    about = join(Markup("<p>{}</p>").format(text) for text in texts if text != MISSING)
+    return Markup("{}{}").format(about, definitions([("Product", product_id), *facts]))
+
+
+def _value(data: VersionData, column: str, row: int) -> str:
+    described = data.recommender.manifest["products"]["columns"][column]
+    text = format_value(data.recommender.products.columns[column][row], described)
+    return sentence_case(text) if described["role"] == "category" else text
+
+
+def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]]], request: Features) -> Markup:
+    """Return the products that are not offered by reason, to be unfolded, each with what would change it.
+
+    Args:
+        data: The version.
+        excluded: See `excluded_products`.
+        request: The customer's.
+    """
+    count = sum(len(rows) for _, rows in excluded)
+    if not count:
+        return Markup('<p class="muted">Every product may be offered.</p>')
+    groups = join(
+        Markup("<li>{}</li>").format(
+            details(f"{sentence_case(reason)} ({len(rows)})", _excluded_products(data, reason, rows, request))
+        )
+        for reason, rows in excluded
+    )
+    kinds = {"held already": 0, "kept out by your filters": 0, "kept out by the rules": 0}
+    for reason, rows in excluded:
+        by_filter = "kept out by your filters" if reason in FILTER_REASONS.values() else "kept out by the rules"
+        kinds["held already" if reason == HELD_REASON else by_filter] += len(rows)
+    told = ", ".join(f"{number} {what}" for what, number in kinds.items() if number)
+    summary = f"Not offered: {count} of {len(data.product_rows)} products ({told})"
+    return Markup('<div class="excluded">{}</div>').format(details(summary, Markup("<ul>{}</ul>").format(groups)))
+
+
+def _excluded_products(data: VersionData, reason: str, rows: Sequence[int], request: Features) -> Markup:
+    """Return the products' names; of what a rule asks for, with what it asks for and what the customer has."""
+    names = [str(data.product_names[row]) for row in rows]
+    rules = [
+        rule
+        for rule in data.recommender.manifest["policy"]["rules"]
+        if rule["reason"] == reason and rule["customer"] and rule["product"]
+    ]
+    if len(rules) != 1:
+        return Markup('<p class="names">{}</p>').format(", ".join(names))
+    (rule,) = rules
+    has = _customer_value(data, rule["customer"], request)
+    asks = [_value(data, rule["product"], row) for row in rows]
+    listed = join(Markup("<li>{}: asks for {}</li>").format(*one) for one in zip(names, asks, strict=True))
+    return Markup("<p>The customer's {} is {}.</p><ul>{}</ul>").format(format_name(rule["customer"]), has, listed)
+
+
+def _customer_value(data: VersionData, column: str, request: Features) -> str:
+    text = format_value(request[column][0], data.recommender.manifest["customers"]["columns"][column])
+    return "not known" if text == MISSING else text

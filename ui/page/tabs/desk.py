@@ -1,0 +1,82 @@
+"""The adviser's desk: the products for the customer as cards, and what is not offered; or customers to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+from gradio.components import Component
+from markupsafe import Markup
+
+from nextbest.ui.page.finder import SampleCustomer
+from nextbest.ui.page.html import html, join
+from nextbest.ui.page.product_cards import excluded_list, product_cards
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
+from nextbest.ui.page.version_data import VersionData, excluded_products, recommend_products
+
+__all__ = ["DeskTab", "sample_customers"]
+
+_CLICK = """
+element.addEventListener('click', event => {
+  const clicked = event.target.closest('[data-%s]');
+  if (clicked) trigger('select', {value: clicked.dataset.%s});
+});
+"""
+
+
+class DeskTab:
+    """The products for the customer."""
+
+    id = "desk"
+    depends_on_controls = True
+
+    def __init__(self) -> None:
+        with gr.Tab("Desk", id=self.id, elem_id="tab-desk") as self.tab:
+            self.samples = html("", elem_id="samples", js_on_load=_CLICK % ("customer", "customer"))
+            self.recommendations = html("", elem_id="recommendations", js_on_load=_CLICK % ("product", "product"))
+            self.excluded = html("", elem_id="excluded")
+
+    @property
+    def outputs(self) -> Sequence[Component]:
+        """See `Tab`."""
+        return [self.samples, self.recommendations, self.excluded]
+
+    def content(self, data: VersionData, selection: Selection) -> Updates:
+        """See `Tab`."""
+        if not selection.customer:
+            samples = sample_customers(data.finder.samples)
+            return {self.samples: samples, self.recommendations: "", self.excluded: ""}
+        request = data.request(selection.customer)
+        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        excluded = excluded_products(data, request, selection.filters)
+        suitable = len(data.product_rows) - sum(len(rows) for _, rows in excluded)
+        address = {"of-customer": selection.customer.id, "top": str(selection.top)}
+        return {
+            self.samples: "",
+            self.recommendations: product_cards(data, recommendations, suitable, address),
+            self.excluded: excluded_list(data, excluded, request),
+        }
+
+    def connect(self, shared: SharedComponents) -> None:
+        """See `Tab`."""
+
+        def explain(event: gr.EventData) -> tuple[str, gr.Tabs]:
+            return str(event.value), gr.Tabs(selected="why")
+
+        # Choosing a tab is an event of that tab, which computes what it shows.
+        listen(self.recommendations.select, explain, [], [shared.product_id, shared.tabs], show_progress="hidden")
+
+
+def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:
+    """Return customers to begin with, a button each."""
+    buttons = join(
+        Markup('<li><button type="button" data-customer="{}"><strong>{}</strong><span>{}</span></button></li>').format(
+            one.id, one.about, one.id
+        )
+        for one in samples
+    )
+    markup = '<div class="begin"><h2>Choose a customer</h2><p class="muted">{}</p><ul class="samples">{}</ul></div>'
+    text = (
+        "Search on the left by id, name or attribute (affluent; age 43), upload a profile, or begin with one of these."
+    )
+    return Markup(markup).format(text, buttons)
