@@ -35,7 +35,7 @@ function show(ids) {
   list.replaceChildren(
     ...(ids.length ? ids : [null]).map((id, place) => {
       const option = document.createElement("li");
-      option.textContent = id ?? "No customer id contains this";
+      option.textContent = id ?? "No customer is like this";
       if (id !== null) {
         option.id = `${input.id}-${place}`;
         option.setAttribute("role", "option");

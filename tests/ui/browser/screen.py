@@ -24,7 +24,7 @@ TABS = {
 }
 """The tabs' ids -> what is written on them."""
 _READY = {
-    "desk": "#recommendations .product-card >> nth=0",
+    "desk": ".product-card >> nth=0",
     "profile": "#holdings :is(table, .empty-state)",
     "why": "#why-view .waterfall",
     "neighbourhood": "#map .main-svg >> nth=0",
@@ -87,16 +87,21 @@ class Screen:
         self.page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
 
     def recommended(self) -> list[str]:
-        """Return the ids of the products in the table."""
+        """Return the ids of the products on the cards."""
         return [
             str(button.get_attribute("data-product")) for button in self.at("#recommendations [data-product]").all()
         ]
 
     def expect_recommendations(self, products: list[str]) -> None:
-        """Wait until the table shows these products."""
+        """Wait until the cards show these products."""
         expect(self.at("#recommendations [data-product]")).to_have_count(len(products))
         for place, product in enumerate(products):
             expect(self.at("#recommendations [data-product]").nth(place)).to_have_attribute("data-product", product)
+
+    def choose_appetite(self, name: str) -> None:
+        """Choose an appetite for risk by the beginning of its label."""
+        self.at("#appetite").get_by_role("combobox").click()
+        self.page.get_by_role("option", name=re.compile(f"^{name}")).click()
 
     def upload(self, field: str, path: Path) -> None:
         """Give a file to one of the fields for files."""

@@ -57,7 +57,7 @@ def test_the_file_is_that_of_the_command(
     screen: Screen, people: Path, recommender: Recommender, file_format: str, read: Any, tmp_path: Path
 ) -> None:
     screen.upload("#batch-file", people)
-    number = screen.at("#batch-top").get_by_role("spinbutton")
+    number = screen.at("#top").get_by_role("spinbutton")
     number.fill("3")
     number.press("Enter")
     screen.page.get_by_role("radio", name=file_format).check()

@@ -24,7 +24,7 @@ from tests.ui.browser.screen import CUSTOMER, TABS, Screen, cells
 def screen(screen: Screen) -> Screen:
     """Return the page about a customer."""
     screen.choose(CUSTOMER)
-    expect(screen.at("#recommendations table")).to_be_visible()
+    expect(screen.at(".product-card >> nth=0")).to_be_visible()
     return screen
 
 
@@ -62,8 +62,9 @@ def test_profile(screen: Screen, recommender: Recommender) -> None:
 
 
 def test_neighbourhood(screen: Screen, recommender: Recommender) -> None:
-    first = screen.at("#recommendations .pick").first.inner_text()
-    similarity = cells(screen.at("#recommendations table"))[0][2]
+    first = screen.at(".product-card h3").first.inner_text().removeprefix("1").strip()
+    found = recommender.recommend(requests_for_ids(recommender, np.array([CUSTOMER], object)), 5)
+    similarity = f"{found.similarity[0, 0]:.2f}"
     screen.look("neighbourhood")
     points = screen.at("#map .scatterlayer .point")
     expect(points).to_have_count(len(recommender.products.ids) + 1)
@@ -111,7 +112,7 @@ def test_tabs_without_a_customer_say_what_to_do(opened: Callable[..., Screen], a
 def test_nothing_is_computed_for_a_tab_that_is_not_looked_at(screen: Screen, calls: Counter[str]) -> None:
     screen.choose("C000018")
     screen.at("#top").get_by_role("slider").press("Home")
-    expect(screen.at("#recommendations [data-product]")).to_have_count(1)
+    expect(screen.at("#recommendations [data-product]")).to_have_count(3)
     assert calls.keys() == {"recommend"}
     screen.look("neighbourhood")
     assert calls["view"] == 1

@@ -41,7 +41,7 @@ def address(live: LiveRecommender) -> Iterator[str]:
 def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live: LiveRecommender, models: Path) -> None:
     expect(screen.at("#title")).to_contain_text("version 1")
     screen.choose(CUSTOMER)
-    expect(screen.at("#recommendations table")).to_be_visible()
+    expect(screen.at(".product-card >> nth=0")).to_be_visible()
     second = screen.at("#recommendations .pick").nth(1)
     second.click()
     name = second.inner_text()
@@ -51,7 +51,7 @@ def test_a_newer_version_takes_over_while_the_page_is_open(screen: Screen, live:
     expect(screen.at("#title")).to_contain_text("version 2")
     expect(screen.at("#model-report")).to_contain_text("Copy of")  # the visible tab is computed again
     expect(screen.card.get_by_role("heading")).to_have_text(CUSTOMER)
-    screen.look("products")
+    screen.look("desk")
     expect(screen.at("#recommendations [aria-pressed=true]")).to_have_text(name)
     screen.choose("C000018")
-    expect(screen.at("#recommendations table")).to_be_visible()
+    expect(screen.at(".product-card >> nth=0")).to_be_visible()

@@ -10,7 +10,7 @@ from nextbest.data.dataset import Features
 from nextbest.serving.recommender import Recommender
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
-CHANGES = {"risk_tolerance": "5", "income": "88000"}
+CHANGES = {"income": "88000", "savings": "150000"}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_both_answers_stand_side_by_side(
     expect(field(screen, "income")).to_have_value(f"{request_of_customer['income'][0]:.0f}")
     change(screen)
     screen.at("#compare").click()
-    expect(screen.at("#comparison .chip")).to_contain_text(["Income: 23,700 EUR/year", "Risk tolerance: 2 → 5"])
+    expect(screen.at("#comparison .chip")).to_contain_text(["Income: 23,700 EUR/year", "Savings: "])
     before, after = (cells(table) for table in screen.at("#comparison .halves table").all())
     assert [row[:2] for row in before] == expected(recommender, request_of_customer)
     assert [row[:2] for row in after] == expected(recommender, changed(request_of_customer))
@@ -69,27 +69,32 @@ def test_changes_are_kept_and_taken_back(
     assert before != after
     change(screen)
     screen.at("#keep").click()
-    expect(screen.card.locator(".chip")).to_have_text("edited: income, risk tolerance")
+    expect(screen.card.locator(".chip")).to_have_text("changed: income, savings")
     expect(screen.card).to_contain_text("88,000 EUR/year")
-    screen.look("products")
+    screen.look("desk")
     screen.expect_recommendations(after)
     screen.look("whatif")
-    expect(field(screen, "risk_tolerance")).to_have_value("5")
+    expect(field(screen, "savings")).to_have_value("150000")
     screen.at("#reset").click()
     expect(screen.card.locator(".chip")).to_have_count(0)
-    expect(field(screen, "risk_tolerance")).to_have_value("2")
-    screen.look("products")
+    expect(field(screen, "savings")).to_have_value(f"{request_of_customer['savings'][0]:.0f}")
+    screen.look("desk")
     screen.expect_recommendations(before)
 
 
 def test_what_cannot_be_read_is_an_error(screen: Screen) -> None:
     screen.at("#compare").click()
     expect(screen.at("#comparison")).to_contain_text("Nothing was changed.")
-    field(screen, "joined").fill("tomorrow")
+    field(screen, "income").fill("-5")
     screen.at("#compare").click()
     expect(screen.at("#comparison").get_by_role("alert")).to_contain_text(
-        "'tomorrow' is not a day; write it as 2024-01-31"
+        "Income: -5 EUR/year makes no sense; give 0 EUR/year or more"
     )
-    field(screen, "joined").fill("")
+    field(screen, "income").fill("")
     screen.at("#compare").click()
-    expect(screen.at("#comparison .chip")).to_contain_text("Joined")
+    expect(screen.at("#comparison .chip")).to_contain_text("Income")
+
+
+def test_the_questionnaire_on_risk_cannot_be_answered_otherwise(screen: Screen) -> None:
+    expect(screen.at("#whatif-form .fields input")).to_have_count(3)
+    expect(screen.at("#field-risk_tolerance")).to_have_count(0)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from nextbest.data.dataset import Features
 from nextbest.serving.recommender import Filters, Recommender
+from nextbest.ui.page.product_cards import chance
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
 
 
@@ -17,7 +18,7 @@ from tests.ui.browser.screen import CUSTOMER, Screen, cells
 def screen(screen: Screen) -> Screen:
     """Return the page about a customer."""
     screen.choose(CUSTOMER)
-    expect(screen.at("#recommendations table")).to_be_visible()
+    expect(screen.at(".product-card").first).to_be_visible()
     return screen
 
 
@@ -32,26 +33,31 @@ def risk_of(recommender: Recommender) -> dict[str, float]:
 
 
 def choose_filter(screen: Screen, field: str, choice: str) -> None:
-    """Choose something in one of the controls that unfold."""
-    if not screen.at(field).is_visible():
-        screen.page.get_by_role("button", name="Categories and exclusions").click()
+    """Choose something in one of the lists of filters."""
     screen.at(field).get_by_role("combobox").click()
     screen.page.get_by_role("option", name=choice).click()
     screen.page.keyboard.press("Escape")
 
 
-def test_the_table_is_what_the_models_recommend(
+def test_the_cards_are_what_the_models_recommend(
     screen: Screen, recommender: Recommender, request_of_customer: Features
 ) -> None:
     found = recommender.recommend(request_of_customer, 5)
-    rows = cells(screen.at("#recommendations table"))
-    assert len(rows) == found.count[0] == 5
-    for place, (product, probability, similarity, before, *_) in enumerate(rows):
-        assert product.startswith(f"{place + 1}\n")
-        assert probability == f"{found.probability[0, place]:.1%}"
-        assert similarity == f"{found.similarity[0, place]:.2f}"
-        assert before.split()[0] == str(found.retrieval_rank[0, place])
+    names = dict(zip(recommender.products.ids, recommender.products.columns["name"], strict=True))
+    cards = screen.at(".product-card")
+    assert cards.count() == found.count[0] == 5
+    for place, product in enumerate(found.product_id[0]):
+        expect(cards.nth(place).locator("h3")).to_have_text(re.compile(rf"{place + 1}\s*{names[product]}"))
+        expect(cards.nth(place).locator(".chance")).to_contain_text(chance(found.probability[0, place], 91))
     assert screen.recommended() == found.product_id[0].tolist()
+
+
+def test_the_desk_needs_no_scrolling(screen: Screen) -> None:
+    """Five cards and who the customer is, at 1280 x 800; what is not offered is one line below."""
+    screen.settle()
+    for part in ("#customer-card", ".product-card >> nth=4"):
+        box = screen.at(part).bounding_box()
+        assert box and box["y"] + box["height"] <= 800, (part, box)
 
 
 def test_as_many_products_as_are_wanted(
@@ -62,7 +68,7 @@ def test_as_many_products_as_are_wanted(
     number.press("Enter")
     screen.expect_recommendations(recommended(recommender, request_of_customer, 8))
     screen.at("#top").get_by_role("slider").press("Home")
-    screen.expect_recommendations(recommended(recommender, request_of_customer, 1))
+    screen.expect_recommendations(recommended(recommender, request_of_customer, 3))
 
 
 def test_cautious_means_no_product_above_the_limit(screen: Screen, recommender: Recommender) -> None:
@@ -72,10 +78,16 @@ def test_cautious_means_no_product_above_the_limit(screen: Screen, recommender: 
     risk = risk_of(recommender)
     expect(screen.at("#recommendations [data-product]").nth(5)).to_be_visible()
     assert max(risk[product] for product in screen.recommended()) > 1
-    cautious = screen.page.get_by_role("radio", name="Cautious")
-    cautious.check()
+    screen.choose_appetite("Cautious")
     expect(screen.at("#excluded")).to_contain_text("riskier than wanted", ignore_case=True)
     assert max(risk[product] for product in screen.recommended()) == 1
+
+
+def test_no_appetite_above_the_customers_own_is_offered(screen: Screen, request_of_customer: Features) -> None:
+    assert request_of_customer["risk_tolerance"][0] == 2
+    expect(screen.at("#appetite input")).to_have_value("Customer's own (up to 2)")
+    screen.at("#appetite").get_by_role("combobox").click()
+    expect(screen.page.get_by_role("option")).to_have_text([re.compile("Customer's own"), re.compile("Cautious")])
 
 
 def test_categories_and_products_are_filters(
@@ -94,12 +106,13 @@ def test_filters_that_leave_nothing_say_so(screen: Screen, recommender: Recommen
     funds = products.columns["category"] == "fund"
     assert funds.any() and min(products.columns["risk_level"][funds]) > 1
     choose_filter(screen, "#categories", "Fund")
-    screen.page.get_by_role("radio", name="Cautious").check()
+    screen.choose_appetite("Cautious")
     expect(screen.at("#recommendations .empty-state")).to_contain_text("No product is left")
-    expect(screen.at("#why-button")).not_to_be_visible()
     total = len(products.ids)
-    expect(screen.at("#excluded > * summary").first).to_have_text(f"{total} of {total} products are not shown")
-    screen.page.get_by_role("radio", name="Risk-tolerant").check()
+    summary = screen.at("#excluded > * summary").first
+    expect(summary).to_contain_text(f"Not offered: {total} of {total} products")
+    expect(summary).to_contain_text("kept out by your filters")
+    screen.choose_appetite("Customer's own")
     screen.at("#categories").get_by_role("combobox").press("Backspace")
     expect(screen.at("#recommendations [data-product]")).to_have_count(5)
 
@@ -110,32 +123,28 @@ def test_excluded_products_have_a_reason(
     (reasons,) = recommender.exclusions(request_of_customer, Filters())
     summaries = screen.at("#excluded summary")
     summaries.first.click()
-    expect(summaries.first).to_have_text(f"{np.sum(reasons != '')} of {len(reasons)} products are not shown")
+    expect(summaries.first).to_contain_text(f"Not offered: {np.sum(reasons != '')} of {len(reasons)} products")
     held = summaries.filter(has_text=re.compile("held", re.I))
     expect(held).to_have_text(f"Already held ({np.sum(reasons == 'already held')})")
     held.click()
     expect(held.locator("..")).to_contain_text(str(recommender.products.columns["name"][reasons == "already held"][0]))
 
 
-def test_from_a_product_to_its_waterfall(screen: Screen) -> None:
-    third = screen.at("#recommendations [data-product]").nth(2)
-    name, product = third.inner_text(), str(third.get_attribute("data-product"))
-    probability, similarity = cells(screen.at("#recommendations table"))[2][1:3]
-    third.click()
-    expect(third).to_have_attribute("aria-pressed", "true")
-    expect(screen.at("#recommendations [aria-pressed=true]")).to_have_count(1)
-    expect(screen.at("#details h3")).to_have_text(name)
-    expect(screen.at("#details")).to_contain_text(product)
-    screen.at("#why-button").click()
+def test_from_a_product_to_its_waterfall(
+    screen: Screen, recommender: Recommender, request_of_customer: Features
+) -> None:
+    found = recommender.recommend(request_of_customer, 5)
+    name = screen.at(".product-card h3").nth(2).inner_text().removeprefix("3").strip()
+    screen.at(".product-card .pick").nth(2).click()
     expect(screen.at("#why-product").get_by_role("combobox")).to_have_value(f"3. {name}")
     expect(screen.at("#why-view table")).to_contain_text("This score")
-    assert adds_up(screen, f"This score: {probability}") < 0.1
+    assert adds_up(screen, f"This score: {found.probability[0, 2]:.1%}") < 0.1
     beeswarm = screen.at("#importance table")
     expect(beeswarm.locator("tbody tr")).to_have_count(15)
     before = cells(beeswarm)
     screen.page.get_by_role("radio", name="Similarity (first stage)").check()
     expect(screen.at("#why-view table")).not_to_contain_text("This score:")  # which a probability follows
-    assert adds_up(screen, "This score") == pytest.approx(float(similarity), abs=0.01)
+    assert adds_up(screen, "This score") == pytest.approx(float(found.similarity[0, 2]), abs=0.01)
     assert cells(beeswarm) != before
 
 
@@ -150,11 +159,9 @@ def adds_up(screen: Screen, last: str) -> float:
 
 
 def test_another_product_is_explained(screen: Screen) -> None:
-    first, second = screen.at("#recommendations .pick").all_inner_texts()[:2]
+    first, second = (text.lstrip("12").strip() for text in screen.at(".product-card h3").all_inner_texts()[:2])
     screen.look("why")
     expect(screen.at("#why-view caption")).to_contain_text(f"1. {first}")
     screen.at("#why-product").get_by_role("combobox").click()
     screen.page.get_by_role("option", name=f"2. {second}").click()
     expect(screen.at("#why-view caption")).to_contain_text(f"2. {second}")
-    screen.look("products")
-    expect(screen.at("#recommendations [aria-pressed=true]")).to_have_text(second)
