@@ -84,7 +84,7 @@ class NeighbourhoodConfig(SettingsModel):
 
     neighbours: int = Field(50, ge=1)
     """How many of the nearest customers count."""
-    min_neighbours: int = Field(10, ge=2)
+    min_neighbours: int = Field(20, ge=2)
     """With fewer customers than this nothing is said of them: it would be about identifiable people."""
     num_products_shown: int = Field(5, ge=1)
     """How many of the products that they hold are shown."""

@@ -91,7 +91,7 @@ class Tab:
 
 
 TABS: Mapping[str, Tab] = {
-    "top-products": Tab("products", "Top products", "#recommendations table"),
+    "desk": Tab("desk", "Desk", ".product-card >> nth=0"),
     "profile": Tab("profile", "Profile", "#holdings table"),
     "why": Tab("why", "Why", "#why-view .waterfall"),
     "neighbourhood": Tab("neighbourhood", "Neighbourhood", "#map .main-svg"),

@@ -143,7 +143,7 @@ def browser(chromium: str) -> Iterator[Browser]:  # noqa: F811
 def test_page(institution: Institution, address: str, opened: Callable[..., Screen]) -> None:  # noqa: F811
     screen = opened(address)
     screen.choose(institution.tables.customer)
-    expect(screen.at("#recommendations table")).to_be_visible()
+    expect(screen.at(".product-card >> nth=0")).to_be_visible()
     for tab in TABS:
         screen.look(tab)
     expect(screen.at(".toast-body")).to_have_count(0)

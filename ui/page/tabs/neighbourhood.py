@@ -134,7 +134,7 @@ def _colours(view: NeighbourhoodView) -> dict[str, str]:
 
 def neighbours_view(view: NeighbourhoodView) -> Markup:
     """Return what the nearest customers hold most, and how much the map leaves out."""
-    text = f"The map shows {view.variance_shown:.0%} of how products differ; the similarity counts all of it."
+    text = f"The map is a projection: it shows {view.variance_shown:.0%} of how products differ; the match counts all."
     note = Markup('<p class="muted">{}</p>').format(text)
     if not view.held_by_neighbours:
         title = "No comparison with similar customers"
