@@ -28,7 +28,8 @@ NO_CELL = np.iinfo(np.int64).max
 """The last key of a table, and what tables of fewer cells are filled up with."""
 
 _COUNTED_AT_ONCE = 2_000_000
-"""How many additions a block of `counts_together` makes: that many cells it has at most, of a few dozen bytes each."""
+"""How many numbers a block of `counts_together` adds up. It has no more cells, each of which takes some dozens of bytes
+while a block is worked on."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def counts_together(
 ) -> Iterator[tuple[Array, list[sp.csr_matrix]]]:
     """Yield left.T @ right of each pair of sides, for a block of rows at a time.
 
-    A block is a range of rows so small that no product has more than _COUNTED_AT_ONCE cells, or one row alone.
+    A block is a range of rows; all but its first add fewer than _COUNTED_AT_ONCE numbers up, and have no more cells.
 
     Args:
         sides: At least one (left, right), 1 where a customer has a product, [num_customers, num_products] each.
