@@ -58,7 +58,8 @@ class StatisticsConfig(SettingsModel):
     pairs: tuple[PairStatistic, ...] = ("co_holding", "next_after", "ease", "cosine")
     """Which item-item statistics the ranker knows: how much likelier a product's holders hold another (co_holding), or
     acquire it next (next_after), and the votes of EASE, of item-kNN (cosine) and of what the holders of the same
-    products hold (conditional)."""
+    products hold (conditional). In a catalogue of more than 5,000 products each has them with the 100 others that most
+    customers held together with it or acquired next, and EASE is of the 5,000 most held."""
     ease_l2: float = Field(300.0, gt=0)
     """Regularisation of EASE (Steck 2019)."""
     cosine_shrinkage: float = Field(50.0, gt=0)
@@ -98,7 +99,7 @@ class ProductStatistics:
     """Those of `StatisticsConfig.pairs`, in order: how much holding the row's product speaks for the column's, as the
     log lift among its holders or in what they acquire next, EASE's weight, the shrunk cosine or the share of its
     holders; float32 [num_pair_statistics, num_products, num_products], or a table of them for each product's
-    _MAX_NEIGHBOURS if there are more than _MAX_CELLS. Its other pairs count as held together by no one."""
+    _MAX_NEIGHBOURS if there are more than _MAX_CELLS. With all others its votes are 0, its lifts those of them together."""
 
 
 def product_statistics(
@@ -168,12 +169,12 @@ def _segment_lift(
     keys, count = np.unique(cell_keys(of_segment[known], acquired.product[known]), return_counts=True)
     row, column = split_keys(keys)
     lift = _log_lift(count, totals[row], overall[column], _SEGMENT_PRIOR)
-    background = _log_lift_of_none(totals, _SEGMENT_PRIOR)
+    background = _log_lift(0.0, totals, 1.0, _SEGMENT_PRIOR)  # of what a segment did not acquire, the same for all
     background[0] = 0.0
     return SparseTable.from_cells(keys, lift[:, None], background[:, None])
 
 
-def _log_lift(together: Array, holders: Array, share: Array, prior: float) -> Array:
+def _log_lift(together: Array | float, holders: Array, share: Array | float, prior: float) -> Array:
     """Return the log of P(column | row held) / P(column), shrunk towards 0 by `prior` holders, cell by cell.
 
     Args:
@@ -183,11 +184,6 @@ def _log_lift(together: Array, holders: Array, share: Array, prior: float) -> Ar
         prior: Strength of the share, in holders.
     """
     return np.log((together + prior * share) / (holders + prior) / share)
-
-
-def _log_lift_of_none(holders: Array, prior: float) -> Array:
-    """Return the same of what no holder of the row's holds: it is the same for every column, [num_rows]."""
-    return np.log(prior / (holders + prior))
 
 
 def _pair_statistics(
@@ -266,8 +262,10 @@ def _buyers_and_share(held: sp.csr_matrix, acquired: sp.csr_matrix) -> tuple[Arr
 
 @dataclass(frozen=True)
 class _Cells:
-    """Pairs of products, [num_cells] each."""
+    """Pairs of some products with their neighbours, [num_cells] each."""
 
+    rows: Array
+    """The products, a range of positions, [num_rows]."""
     row: Array
     column: Array
     common: Array
@@ -284,7 +282,11 @@ class _Cells:
         kept = np.sort(greatest_per_row(row, column, count, _MAX_NEIGHBOURS + 1))  # in the order of the keys
         row, column = row[kept], column[kept]
         counts = (np.asarray(matrix[row, column], np.float64).ravel() for matrix in (common, followed))
-        return cls(row + rows[0], column, *counts)
+        return cls(rows, row + rows[0], column, *counts)
+
+    def sum_per_row(self, values: Array) -> Array:
+        """Add up the cells of each row, [num_rows]."""
+        return np.bincount(self.row - self.rows[0], values, minlength=len(self.rows))
 
 
 def _sparse_pair_statistics(
@@ -293,12 +295,13 @@ def _sparse_pair_statistics(
     """Return the `pairs` of a large catalogue, counted for some rows at a time."""
     strides = _strides(dataset, snapshot.day, windows, config)
     statistics = _SparsePairs(snapshot.holdings, strides, config)
-    keys, values = [], []
+    keys, values, background = [], [], []
     for rows, counts in counts_together([(snapshot.holdings, snapshot.holdings), strides]):
         cells = _Cells.of_block(rows, *counts)
         keys.append(cell_keys(cells.row, cells.column))
         values.append(statistics.of_cells(cells))
-    return SparseTable.from_cells(np.concatenate(keys), np.concatenate(values), statistics.background())
+        background.append(statistics.of_others(cells))
+    return SparseTable.from_cells(*map(np.concatenate, (keys, values, background)))
 
 
 class _SparsePairs:
@@ -310,6 +313,7 @@ class _SparsePairs:
         self._config = config
         self._holders = np.bincount(holdings.indices, minlength=holdings.shape[1]).astype(np.float64)
         self._share = _share_of_customers(self._holders, holdings.shape[0])
+        self._held_in_all = holdings.T @ np.diff(holdings.indptr).astype(np.float64)
         self._buyers, self._next_share = _buyers_and_share(*strides)
         if "ease" in config.pairs:
             most_held = np.sort(np.argsort(-self._holders, kind="stable")[:_EASE_PRODUCTS])
@@ -339,11 +343,30 @@ class _SparsePairs:
             case "conditional":
                 return cells.common / np.maximum(self._holders[row], 1)
 
-    def background(self) -> Array:
-        """Return the statistics of pairs that no one holds together, [num_products, num_pair_statistics]."""
-        nothing = np.zeros(len(self._holders))
-        of_none = {
-            "co_holding": _log_lift_of_none(self._holders, self._config.pair_prior),
-            "next_after": _log_lift_of_none(self._buyers, self._config.pair_prior),
-        }
-        return np.stack([of_none.get(name, nothing) for name in self._config.pairs], axis=1)
+    def of_others(self, cells: _Cells) -> Array:
+        """Return what the rows have with all that is not among their cells, float64 [num_rows, num_pair_statistics]."""
+        return np.stack([self._of_others(name, cells) for name in self._config.pairs], axis=1)
+
+    def _of_others(self, name: PairStatistic, cells: _Cells) -> Array:
+        match name:
+            case "co_holding":
+                return self._lift_of_others(cells, cells.common, self._held_in_all, self._holders, self._share)
+            case "next_after":
+                return self._lift_of_others(cells, cells.followed, self._buyers, self._buyers, self._next_share)
+            case _:
+                return np.zeros(len(cells.rows))
+
+    def _lift_of_others(self, cells: _Cells, counted: Array, total: Array, holders: Array, share: Array) -> Array:
+        """Return the lift of all other products together; where none was left out, it is that of what no one holds.
+
+        Args:
+            cells: All of the rows' cells.
+            counted: What the rows' holders have of each.
+            total: What they have in all.
+            holders: Of each row.
+            share: Of each column.
+        """
+        left = total[cells.rows] - cells.sum_per_row(counted)
+        share_left = share.sum() - cells.sum_per_row(share[cells.column])
+        per_share = left / np.maximum(share_left, np.finfo(float).tiny)  # none is left of a share of 0
+        return _log_lift(per_share, holders[cells.rows], 1.0, self._config.pair_prior)

@@ -122,6 +122,17 @@ def test_a_product_keeps_the_neighbours_of_most_customers(limit: int, kept: dict
         np.testing.assert_allclose(numbers, dense[:, *cell], atol=1e-6)
 
 
+def test_what_a_product_does_not_keep_has_one_lift() -> None:
+    """With one neighbour the card keeps the loan: of the six products that its holders hold, itself 3 and the loan 1.
+
+    Two are left, and 2/5 2/5 1/5 of the shares, so 2 a share: with a prior of 2 (2 + 2) / (3 + 2). Of the two products
+    that they acquired one was the loan; one is left, and 1 2 1 of 9 of the shares: (9/4 + 2) / (2 + 2).
+    """
+    table = sparse(pairs=("co_holding", "cosine", "next_after"), limits={"_MAX_NEIGHBOURS": 1}).pairs
+    assert isinstance(table, SparseTable)
+    np.testing.assert_allclose(np.exp(table.background[CARD]), [4 / 5, 1, 17 / 16], rtol=1e-6)
+
+
 def test_ease_is_of_the_most_held_products() -> None:
     """Three hold a card; of the fund, the loan and the pension, which one holds, the fund comes first.
 
