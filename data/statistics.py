@@ -99,7 +99,7 @@ class ProductStatistics:
     """Those of `StatisticsConfig.pairs`, in order: how much holding the row's product speaks for the column's, as the
     log lift among its holders or in what they acquire next, EASE's weight, the shrunk cosine or the share of its
     holders; float32 [num_pair_statistics, num_products, num_products], or a table of them for each product's
-    _MAX_NEIGHBOURS if there are more than _MAX_CELLS. With all others its votes are 0, its lifts those of them together."""
+    _MAX_NEIGHBOURS if there are more than _MAX_CELLS. Votes for all others are 0, and lifts those of them together."""
 
 
 def product_statistics(
