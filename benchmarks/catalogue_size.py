@@ -5,7 +5,7 @@ python -m benchmarks.catalogue_size --products 10000 100000 1000000 --out DIR
 The products' embeddings lie in clusters, and a customer's is the middle of what the customer holds, of a few tastes: as
 trained towers place them, without a training of hours. Rules keep out about half of the catalogue. All else is the
 product's own code: the stages, the policy and the composites are exported and loaded. The ranker is untrained, since
-its weights cost the same.
+its weights cost the same; its statistics are those of up to a million holdings, ten of each product.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.synthetic_catalogue import DATA, DAY, DIM, SEED, Catalogue
 from benchmarks.versus import Row, compare, write_rows
-from nextbest.data.config import DataConfig, EncoderConfig
-from nextbest.data.dataset import Array, Features
+from nextbest.data.config import EncoderConfig
+from nextbest.data.dataset import Array
 from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import FeatureEncoder, fit_encoder
-from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.modelling.training import zeros_of_spec
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.config import RankingConfig
@@ -45,104 +44,9 @@ from nextbest.retrieval.training import Retriever
 from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable, save_recommender
 
-DIM, DAY, CANDIDATES, HELD, SEED = 128, 20_000, 100, 6, 7
+CANDIDATES = 100
 TUNING, UNSEEN = 512, 1024
 """How many customers tune ScaNN, and how many others it is measured on."""
-COLUMN = {"role": "number"}
-DATA = DataConfig.model_validate(
-    {
-        "customers": {
-            "path": "customers.csv",
-            "id": "customer_id",
-            "columns": {"age": COLUMN, "income": COLUMN, "risk_tolerance": COLUMN, "segment": {"role": "category"}},
-        },
-        "products": {
-            "path": "products.csv",
-            "id": "product_id",
-            "columns": {"risk_level": COLUMN, "min_income": COLUMN, "category": {"role": "category"}},
-        },
-        "interactions": {"path": "interactions.csv"},
-        "segment": "segment",
-        "policy": {
-            "risk_column": "risk_level",
-            "category_column": "category",
-            "rules": [
-                {"customer": "risk_tolerance", "op": ">=", "product": "risk_level", "reason": "too risky"},
-                {"customer": "income", "op": ">=", "product": "min_income", "reason": "asks for a higher income"},
-            ],
-        },
-    }
-)
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """A synthetic catalogue and its customers."""
-
-    ids: Array
-    products: Features
-    """Raw columns, [num_products]."""
-    embeddings: Array
-    """[num_products, DIM], each of length 1."""
-    customers: Features
-    """Raw columns, [num_customers]."""
-    held: Array
-    """Product positions, int32 [num_customers, HELD]."""
-
-    @classmethod
-    def draw(cls, num_products: int, num_customers: int) -> Catalogue:
-        """Draw one."""
-        random = np.random.default_rng(SEED)
-        num_clusters = max(8, int(num_products**0.5) // 2)
-        cluster = random.integers(num_clusters, size=num_products)
-        centres = random.normal(size=(num_clusters, 24)) @ random.normal(size=(24, DIM)) / 24**0.5
-        embeddings = centres[cluster] + 0.7 * random.normal(size=(num_products, DIM))
-        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-        by_cluster = np.argsort(cluster, kind="stable")
-        first = np.searchsorted(cluster[by_cluster], np.arange(num_clusters + 1))
-        tastes = random.integers(num_clusters, size=(num_customers, 2))[:, np.arange(HELD) % 2]
-        spread = np.maximum(first[tastes + 1] - first[tastes], 1)
-        place = np.minimum(first[tastes] + (random.random(tastes.shape) * spread).astype(int), num_products - 1)
-        return cls(
-            ids=np.array([f"P{number:07d}" for number in range(num_products)], object),
-            products={
-                "risk_level": random.integers(1, 6, num_products).astype(np.float32),
-                "min_income": random.choice([np.nan, 1e4, 3e4, 6e4], num_products).astype(np.float32),
-                "category": random.choice([f"category {number}" for number in range(20)], num_products).astype(object),
-            },
-            embeddings=embeddings.astype(np.float32),
-            customers={
-                "age": random.integers(18, 90, num_customers).astype(np.float32),
-                "income": random.gamma(3, 15_000, num_customers).astype(np.float32),
-                "risk_tolerance": random.integers(2, 6, num_customers).astype(np.float32),
-                "segment": random.choice(["mass", "affluent", "private"], num_customers).astype(object),
-            },
-            held=by_cluster[place].astype(np.int32),
-        )
-
-    def request(self, rows: Array) -> Features:
-        """Return customers as inputs of `recommend`."""
-        batch = len(rows)
-        nothing, no_days = np.zeros((batch, 0), object), np.zeros((batch, 0), np.int64)
-        return {
-            **{name: values[rows] for name, values in self.customers.items()},
-            "held_products": self.ids[self.held[rows]],
-            "held_days": np.full((batch, HELD), DAY - 100),
-            "recent_products": nothing,
-            "recent_days": no_days,
-            "as_of_day": np.full(batch, DAY),
-            "k": np.full(batch, 5),
-            "max_risk": np.full(batch, np.nan, np.float32),
-            "categories": nothing,
-            "exclude": nothing,
-        }
-
-    def allowed(self, rows: Array) -> Array:
-        """Return whether each product may be shown, bool [num_rows, num_products]."""
-        policy = SuitabilityPolicy(DATA.policy, self.products, len(self.ids))
-        allowed = policy.suitable_array(self.customers, rows).copy()
-        np.put_along_axis(allowed, self.held[rows].astype(np.int64), False, axis=1)
-        return allowed
 
 
 class HoldingsTower:
@@ -215,11 +119,9 @@ def _export_ranking(catalogue: Catalogue, encoders: Encoders, folder: Path) -> N
         as_of_day=tf.fill([len(catalogue.ids)], np.int64(DAY)),
     )
     encoded = {name: tensor.numpy() for name, tensor in products.items()}
-    unknown = np.zeros((len(catalogue.ids), statistics.num_popularity), np.float32)
-    encoded["floats"] = np.concatenate([encoded["floats"], unknown], axis=1)
-    segments = np.zeros((encoders.customers.category_sizes[0], len(catalogue.ids)), np.float32)
-    none = np.zeros((len(statistics.pairs), 0, 0), np.float32)
-    state = CatalogueStatistics(encoded, segments, none)
+    computed = catalogue.statistics(statistics, encoders.customers.category_sizes[0])
+    encoded["floats"] = np.concatenate([encoded["floats"], computed.popularity], axis=1)
+    state = CatalogueStatistics(encoded, computed.segments, computed.pairs)
     model = RankingModel(encoders, statistics, DATA, RankingConfig(), SEED)
     some = tf.zeros([1, 2], tf.int32)
     arrays = {name: tf.constant(values) for name, values in state.arrays().items()}

@@ -17,9 +17,9 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from nextbest.data.dataset import ALWAYS, Array, Dataset, Interactions
+from nextbest.data.item_weights import ease_weights, shrunk_cosines
 from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import holdings_at
-from nextbest.data.statistics import ease_weights, shrunk_cosines
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,6 +11,7 @@ from nextbest.data.candidates import Candidates
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array, Dataset, Interactions
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
+from nextbest.data.sparse_table import SparseTable
 from nextbest.data.statistics import StatisticsConfig, product_statistics
 from nextbest.data.windows import Window
 from nextbest.graph.catalogue import Encoders, encode_products, segment_indices
@@ -33,14 +34,17 @@ class CatalogueStatistics:
 
     products: dict[str, Array]
     """Encoded products with their popularity, [num_products, width]."""
-    segments: Array
-    """See `ProductStatistics`, [num_segments, num_products]."""
-    pairs: Array
-    """See `ProductStatistics`, [num_pair_statistics, num_products, num_products]."""
+    segments: Array | SparseTable
+    """See `ProductStatistics`."""
+    pairs: Array | SparseTable
+    """See `ProductStatistics`."""
 
     def arrays(self) -> dict[str, Array]:
-        """Return all arrays by name."""
-        return {**self.products, "segments": self.segments, "pairs": self.pairs}
+        """Return all arrays by name, a table's by `SparseTable.arrays`."""
+        arrays = dict(self.products)
+        for name, table in (("segments", self.segments), ("pairs", self.pairs)):
+            arrays |= table.arrays(name) if isinstance(table, SparseTable) else {name: table}
+        return arrays
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import MASKED_SCORE
 from nextbest.graph.encoders import EncoderState, NumberState
+from nextbest.graph.sparse_table import look_up
 from nextbest.ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]
@@ -155,11 +156,11 @@ class CrossFeatures(tf.keras.layers.Layer):
         count = tf.math.log1p(tf.reduce_sum(is_held, axis=1, keepdims=True))
         features = {
             "retrieval_score": scores,
-            **self._pair_features(lists, candidates, catalogue["pairs"]),
+            **self._pair_features(lists, candidates, catalogue),
             "seen": tf.einsum("bl,blc->bc", seen, same),
             "held_count": tf.broadcast_to(count, tf.shape(scores)),
             **self._group_features(lists, candidates, catalogue["categories"]),
-            "segment_popularity": self._segment_popularity(query["categories"], candidates, catalogue["segments"]),
+            "segment_popularity": self._segment_popularity(query["categories"], candidates, catalogue),
             **{gap.key: gap.compute(query["floats"], floats) for gap in self._gaps},
         }
         if self._has_refusals:
@@ -172,17 +173,13 @@ class CrossFeatures(tf.keras.layers.Layer):
         newly = tf.exp(-query["refused_age"] / self._recency_days)
         return {"refused": tf.reduce_sum(same, axis=1), "newly_refused": tf.einsum("bl,blc->bc", newly, same)}
 
-    def _pair_features(self, lists: _Lists, candidates: tf.Tensor, pairs: tf.Tensor) -> dict[str, tf.Tensor]:
-        if pairs.shape[1] == 0:  # a catalogue too large for pair statistics
-            nothing = tf.zeros(tf.shape(candidates))
-            return {key: nothing for feature in self._declared if feature.name in self._pairs for key in feature.keys}
-        num_products = pairs.shape[1]
+    def _pair_features(
+        self, lists: _Lists, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         rows = tf.maximum(tf.concat([lists.held, lists.recent], axis=1), 0)
-        index = rows[:, :, None] * num_products + candidates[:, None, :]
         num_held = tf.shape(lists.held)[1]
         features = {}
-        for number, pair in enumerate(self._pairs):
-            values = tf.gather(tf.reshape(pairs[number], [-1]), index)
+        for pair, values in zip(self._pairs, _pair_statistics(catalogue, rows, candidates), strict=True):
             of_held, of_recent = values[:, :num_held], values[:, num_held:]
             features[f"{pair}_sum"] = tf.einsum("bl,blc->bc", lists.is_held, of_held)
             features[f"{pair}_max"] = _largest(of_held, lists.is_held)
@@ -206,11 +203,32 @@ class CrossFeatures(tf.keras.layers.Layer):
                 features[key] = tf.math.log1p(tf.einsum("bl,blc->bc", weights, match))
         return features
 
-    def _segment_popularity(self, categories: tf.Tensor, candidates: tf.Tensor, segments: tf.Tensor) -> tf.Tensor:
+    def _segment_popularity(
+        self, categories: tf.Tensor, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
+        """Look the candidates up in the customer's segment; no array has a column per product."""
         if self._segment is None:
             return tf.zeros(tf.shape(candidates))
         segment = tf.broadcast_to(categories[:, self._segment][:, None], tf.shape(candidates))
-        return tf.gather_nd(segments, tf.stack([segment, candidates], axis=2))  # no array has a column per product
+        if "segments" not in catalogue:
+            return look_up(catalogue, "segments", segment, candidates)[:, :, 0]
+        return tf.gather_nd(catalogue["segments"], tf.stack([segment, candidates], axis=2))
+
+
+def _pair_statistics(catalogue: Mapping[str, tf.Tensor], rows: tf.Tensor, candidates: tf.Tensor) -> Sequence[tf.Tensor]:
+    """Return each pair statistic of candidates, [batch, length, num_candidates].
+
+    Args:
+        catalogue: The arrays of a `CatalogueStatistics`.
+        rows: Products that speak for them, 0 or more, [batch, length].
+        candidates: [batch, num_candidates].
+    """
+    rows, columns = rows[:, :, None], candidates[:, None, :]
+    if "pairs" not in catalogue:
+        return tf.unstack(look_up(catalogue, "pairs", rows, columns), axis=3)
+    pairs = catalogue["pairs"]
+    index = rows * pairs.shape[1] + columns
+    return [tf.gather(tf.reshape(pairs[number], [-1]), index) for number in range(pairs.shape[0])]
 
 
 @dataclass(frozen=True)

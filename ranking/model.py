@@ -14,6 +14,7 @@ from nextbest.data.config import DataConfig, HistoryList
 from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.sparse_table import stack_arrays
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import concat_queries
@@ -232,16 +233,14 @@ class RankingModel(tfrs.Model):
     def bind(self, windows: Sequence[WindowExamples]) -> None:
         """Put the windows' examples into the graph, one after the other."""
         queries = concat_queries([window.queries for window in windows])
+        catalogue = stack_arrays([window.catalogue.arrays() for window in windows])
         self._data = {
             "queries": {name: tf.constant(values) for name, values in queries.items()},
             "candidates": tf.constant(concat_padded([window.candidates for window in windows], NO_PRODUCT)),
             "scores": tf.constant(concat_padded([window.scores for window in windows], 0)),
             "labels": tf.constant(concat_padded([window.labels for window in windows], 0)),
             "weight": tf.constant(np.concatenate([window.weight for window in windows])),
-            "catalogue": {
-                name: tf.constant(np.stack([window.catalogue.arrays()[name] for window in windows]))
-                for name in windows[0].catalogue.arrays()
-            },
+            "catalogue": {name: tf.constant(values) for name, values in catalogue.items()},
         }
 
     @tf.autograph.experimental.do_not_convert  # it has no Python control flow over tensors, and is traced sooner

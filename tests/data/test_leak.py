@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nextbest.data.config import EncoderConfig
 from nextbest.data.dataset import ALWAYS, Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
+from nextbest.data.sparse_table import SparseTable
 from nextbest.data.statistics import PairStatistic, StatisticsConfig, popularity_features, product_statistics
 from nextbest.evaluation.baselines import BaselinesConfig, fit_baselines
 from nextbest.graph.catalogue import encode_products, fit_encoders, segment_indices
@@ -89,7 +90,13 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
     popularity = popularity_features(history, cutoff, STATISTICS)
     segment = segment_indices(query["categories"], encoders.customers, CONFIG.segment)
     num_segments = len(encoders.customers.categories["segment"]) + 1
-    statistics = product_statistics(history, snapshot, segment, num_segments, CONFIG.windows, STATISTICS)
+    at_the_cutoff = history, snapshot, segment, num_segments, CONFIG.windows, STATISTICS
+    statistics = product_statistics(*at_the_cutoff)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nextbest.data.statistics._MAX_CELLS", 0)
+        sparse = product_statistics(*at_the_cutoff)
+    assert isinstance(sparse.segments, SparseTable)
+    assert isinstance(sparse.pairs, SparseTable)
     baselines = fit_baselines(history, cutoff, BaselinesConfig(), segment=CONFIG.segment)
     assert not baselines.skipped
     windows = [new_acquisitions(history, cutoff - 10 * back, cutoff - 10 * (back - 1)) for back in (3, 2, 1)]
@@ -107,6 +114,8 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
         **raw_request(snapshot, history.products.ids, encoders.customers.columns, encoders.list_lengths, everyone),
         **{f"encoded.{k}": v for k, v in encode_products(snapshot, encoders.products, popularity).items()},
         **{f"statistics.{name}": values for name, values in vars(statistics).items()},
+        **sparse.segments.arrays("sparse.segments"),
+        **sparse.pairs.arrays("sparse.pairs"),
         **{f"acquired.{n}.{k}": v for n, acquired in enumerate(windows) for k, v in vars(acquired).items()},
         **{f"baseline.{name}": scorer.score(everyone) for name, scorer in baselines.scorers.items()},
     }

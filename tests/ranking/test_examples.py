@@ -23,7 +23,7 @@ from nextbest.ranking.examples import (
     window_examples,
 )
 from tests.modelling.worlds import BANK
-from tests.ranking.conftest import WINDOWS, examples_of, shuffled_candidates
+from tests.ranking.conftest import WINDOWS, shuffled_candidates
 from tests.worlds import ANN, CAT, CONFIG, FUND, LOAN, TINY, VAULT
 
 WINDOW = Window(50, 90)
@@ -161,12 +161,6 @@ class TestSampleCustomers:
     def test_the_seed_decides(self) -> None:
         assert self.sample(20).tolist() == self.sample(20).tolist()
         assert self.sample(20).tolist() != self.sample(20, seed=2).tolist()
-
-
-def test_large_catalogues_have_no_pairs(bank: Dataset, encoders: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nextbest.data.statistics._MAX_PRODUCTS", 10)
-    examples = examples_of(bank, encoders, WINDOWS[0], StatisticsConfig())
-    assert examples.catalogue.pairs.shape == (4, 0, 0)
 
 
 def test_a_window_is_split_by_customer(windows: list[WindowExamples]) -> None:

@@ -8,6 +8,7 @@ holds nothing and looked at product 2 sixty days ago. Recency fades by 1/e in 60
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import tensorflow as tf
 from nextbest.data.config import DataConfig, EncoderConfig
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
+from nextbest.data.sparse_table import SparseTable, cell_keys
 from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.encoders import EncoderState, NumberState
 from nextbest.ranking.features import CATEGORY_DIM, CategoryCrosses, CrossFeatures, gap_columns
@@ -64,14 +66,14 @@ SCORES = tf.constant([[0.6, 0.4], [0.3, 0.2]])
 
 def crosses(
     query: dict[str, tf.Tensor] | None = None,
-    catalogue: dict[str, tf.Tensor] | None = None,
+    state: Mapping[str, tf.Tensor] = STATE,
     data: DataConfig = BANK,
     customers: EncoderState = CUSTOMERS,
     products: EncoderState = PRODUCTS,
 ) -> dict[str, Array]:
     """Return every cross by name, [batch, num_candidates]."""
     layer = CrossFeatures(customers, products, data, StatisticsConfig(), small_config(recency_days=60.0))
-    features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, {**STATE, **(catalogue or {})}).numpy()
+    features = layer({**QUERY, **(query or {})}, CANDIDATES, SCORES, state).numpy()
     assert features.shape[2] == len(layer.keys) == len(set(layer.keys))
     return {name: features[:, :, place] for place, name in enumerate(layer.keys)}
 
@@ -153,13 +155,23 @@ def test_lists_of_no_length_are_empty_lists() -> None:
             assert not values.any(), name
 
 
-def test_without_pair_statistics_their_features_are_0() -> None:
-    features = crosses(catalogue={"pairs": tf.zeros([len(PAIRS), 0, 0])})
-    for name, values in features.items():
-        if any(pair in name for pair in PAIRS):
-            assert not values.any(), name
-        else:
-            np.testing.assert_allclose(values, crosses()[name])
+def tables_for(arrays: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Return pairs and segments as sparse tables, in which a row's last column stands for all that is not stored."""
+    tables = {}
+    for name, dense in (("pairs", arrays["pairs"].numpy()), ("segments", arrays["segments"].numpy()[None])):
+        values = np.moveaxis(dense, 0, 2)
+        background = values[:, -1]
+        row, column = np.nonzero((values != background[:, None]).any(axis=2))
+        assert len(row) < values[:, :, 0].size
+        table = SparseTable.from_cells(cell_keys(row, column), values[row, column], background)
+        tables |= {part: tf.constant(values) for part, values in table.arrays(name).items()}
+    return tables
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_sparse_tables_say_the_same(name: str) -> None:
+    state = {key: values for key, values in STATE.items() if key not in ("pairs", "segments")}
+    np.testing.assert_allclose(crosses(state=state | tables_for(STATE))[name], GOLDEN[name], rtol=1e-5, atol=1e-6)
 
 
 def test_without_a_segment_its_popularity_is_0() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -207,14 +205,10 @@ def test_inference_is_repeatable(scorer: Scorer) -> None:
     np.testing.assert_array_equal(scorer.score()[0], first)
 
 
-@pytest.mark.parametrize(("most", "pairs"), [(10, StatisticsConfig().pairs), (5000, ())])
-def test_a_catalogue_without_pairs_is_ranked(
-    bank: Dataset, encoders: Encoders, most: int, pairs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nextbest.data.statistics._MAX_PRODUCTS", most)
-    statistics = StatisticsConfig(pairs=pairs)
+def test_a_catalogue_without_pairs_is_ranked(bank: Dataset, encoders: Encoders) -> None:
+    statistics = StatisticsConfig(pairs=())
     examples = examples_of(bank, encoders, WINDOWS[1], statistics)
-    assert examples.catalogue.pairs.size == 0
+    assert examples.catalogue.arrays()["pairs"].size == 0
     logits, _ = Scorer(encoders, examples, statistics).score()
     assert np.isfinite(logits).all()
     assert logits.shape == (12, 20)
