@@ -12,7 +12,14 @@ from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
-from nextbest.modelling.layers import CATEGORY_DROPOUT, DenseBlocks, FeatureEmbedding, SeededDropout
+from nextbest.modelling.layers import (
+    CATEGORY_DROPOUT,
+    MULTI_HOT_UP_TO,
+    DenseBlocks,
+    FeatureEmbedding,
+    SeededDropout,
+    multi_hot,
+)
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
@@ -182,7 +189,12 @@ class _RecencyPooling(tf.keras.layers.Layer):
             present *= self._dropout.keep(tf.shape(present))
         recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
         count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
-        return tf.concat([pool_products(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
+        if training and self._embedding.input_dim <= MULTI_HOT_UP_TO:
+            everything = self._embedding(tf.range(self._embedding.input_dim))
+            pools = [_pool_by_matmul(everything, products, weights) for weights in (present, recent)]
+        else:
+            pools = [pool_products(self._embedding, products, tf.stack([present, recent], axis=2))]
+        return tf.concat([*pools, count], axis=1)
 
 
 def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -200,11 +212,26 @@ def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tens
         [batch, pools * dim].
     """
     real = tf.where(products != NO_PRODUCT)
-    norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
     vectors = embedding(tf.gather_nd(products, real))
-    weighted = vectors[:, None, :] * tf.gather_nd(weights / norm, real)[:, :, None]
+    weighted = vectors[:, None, :] * tf.gather_nd(_of_unit_length(weights), real)[:, :, None]
     sums = tf.math.unsorted_segment_sum(weighted, real[:, 0], tf.shape(products)[0])
     return tf.reshape(sums, [-1, weights.shape[2] * vectors.shape[1]])
+
+
+def _pool_by_matmul(vectors: tf.Tensor, products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return one of the pools of `pool_products`, [batch, dim].
+
+    Args:
+        vectors: Of all products, [num_products, dim].
+        products: Product positions, NO_PRODUCT is padding, [batch, length].
+        weights: Non-negative, 0 for padding, [batch, length].
+    """
+    return tf.matmul(multi_hot(products, _of_unit_length(weights), vectors.shape[0]), vectors)
+
+
+def _of_unit_length(weights: tf.Tensor) -> tf.Tensor:
+    """Divide a list's weights, [batch, length, ...], by the root of their squares' sum."""
+    return weights / tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
 
 
 def _seeds(base: int) -> Iterator[int]:
