@@ -18,7 +18,6 @@ __all__ = [
     "FeatureEmbedding",
     "SeededDropout",
     "masked_mean",
-    "multi_hot",
     "step_variable",
 ]
 
@@ -129,20 +128,6 @@ def masked_mean(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 MULTI_HOT_UP_TO = 512
 """Up to so many vectors, a product with a matrix of weights trains faster than fetching those that are named: its
 gradient is a product as well, not a sum for each."""
-
-
-def multi_hot(lists: tf.Tensor, weights: tf.Tensor, size: int) -> tf.Tensor:
-    """Return weights at the places that lists name, and 0 elsewhere, float32 [batch, size].
-
-    Args:
-        lists: Places, less than 0 for none, int32 [batch, length].
-        weights: The weight of each, [batch, length].
-        size: How many places there are.
-    """
-    num_rows = tf.shape(lists)[0]
-    places = tf.where(lists < 0, -1, lists + size * tf.range(num_rows)[:, None])
-    flat = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1]), tf.reshape(places, [-1]), num_rows * size)
-    return tf.reshape(flat, [num_rows, size])
 
 
 _NORMALISATIONS = {

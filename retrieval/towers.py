@@ -10,7 +10,7 @@ import tensorflow as tf
 from nextbest.data.config import HistoryList
 from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import Encoders
+from nextbest.graph.catalogue import Encoders, multi_hot
 from nextbest.graph.encoders import EncoderState
 from nextbest.modelling.layers import (
     CATEGORY_DROPOUT,
@@ -18,7 +18,6 @@ from nextbest.modelling.layers import (
     DenseBlocks,
     FeatureEmbedding,
     SeededDropout,
-    multi_hot,
 )
 from nextbest.retrieval.config import RetrievalConfig
 
@@ -101,18 +100,24 @@ class CustomerTower(tf.keras.layers.Layer):
 
     def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
-        return self.embed(self.features(encoded, training=training), training=training)
+        columns, pools = self._parts(encoded, training)
+        return self._embed(columns, pools, training)
 
-    def features(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def features(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return what the embedding is a function of: columns, and the lists of products, pooled; [batch, any]."""
+        return tf.concat(self._parts(encoded), axis=1)
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        """Embed what `features` returned, [batch, embedding_dim]."""
+        return self._embed(*tf.split(features, [self._features.output_dim, -1], axis=1))
+
+    def _parts(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         columns = self._features(encoded, training=training)
         pools = [pool(encoded[name], encoded[f"{name}_age"], training=training) for name, pool in self._pools.items()]
-        return tf.concat([columns, *pools], axis=1)
+        return columns, tf.concat(pools, axis=1)
 
-    def embed(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Embed what `features` returned, [batch, embedding_dim]."""
-        deep = self._project(self._blocks(features, training=training))
-        pools = features[:, self._features.output_dim :]
+    def _embed(self, columns: tf.Tensor, pools: tf.Tensor, training: bool = False) -> tf.Tensor:
+        deep = self._project(self._blocks(tf.concat([columns, pools], axis=1), training=training))
         return tf.math.l2_normalize(deep + self._from_products(pools), axis=1)
 
     def named_features(self) -> list[NamedFeature]:
