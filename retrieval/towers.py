@@ -189,9 +189,10 @@ class _RecencyPooling(tf.keras.layers.Layer):
         Returns:
             Both pools and the log of the number of products, [batch, 2 * dim + 1].
         """
-        present = tf.cast(products != NO_PRODUCT, tf.float32)
+        is_there = products != NO_PRODUCT
         if training:
-            present *= self._dropout.keep(tf.shape(present))
+            is_there = tf.logical_and(is_there, self._dropout.keep(tf.shape(products)))
+        present = tf.cast(is_there, tf.float32)
         recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
         count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
         if training and self._embedding.input_dim <= MULTI_HOT_UP_TO:
