@@ -104,7 +104,7 @@ def raw_towers(examples: TrainingSet, history: Dataset, day: int, config: RunCon
         parts.append(
             _tutorial_columns(request, "customer") | _tutorial_columns(products, "product", product_ids[bought])
         )
-    columns = {name: _filled(concat_padded([part[name] for part in parts], "")) for name in parts[0]}
+    columns = {name: filled(concat_padded([part[name] for part in parts], "")) for name in parts[0]}
     return columns, [name for name in columns if name.startswith("customer")]
 
 
@@ -167,7 +167,7 @@ def tutorial_ranker(examples: WindowExamples, run: Run, window: Window) -> Conte
     columns = _tutorial_columns(customers, "customer") | _tutorial_columns(
         products, "product", history.products.ids[pairs[1]]
     )
-    columns = {name: _filled(values) for name, values in columns.items()}
+    columns = {name: filled(values) for name, values in columns.items()}
     features = tutorial.RawFeatures(columns, _RANKERS_WORD_DIM, {"product id": config.ranking.product_dim})
     model = tutorial.TutorialRanker(features, config.ranking.units)
     columns |= {tutorial.LABEL: examples.labels.ravel()}
@@ -199,7 +199,7 @@ def _tutorial_columns(columns: Mapping[str, Array], side: str, ids: Array | None
     return named if ids is None else named | {f"{side} id": ids}
 
 
-def _filled(values: Array) -> Array:
+def filled(values: Array) -> Array:
     """Put the mean for missing numbers; words become objects."""
     if values.dtype.kind in "OU":
         return values.astype(object)

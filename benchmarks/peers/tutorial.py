@@ -56,7 +56,6 @@ class RawFeatures(tf.keras.layers.Layer):
             lookup = tf.keras.layers.StringLookup(vocabulary=words, mask_token=mask)
             embedding = tf.keras.layers.Embedding(lookup.vocabulary_size(), dim, mask_zero=values.ndim == 2)
             (self._lists if values.ndim == 2 else self._words)[name] = (lookup, embedding)
-        self._average = tf.keras.layers.GlobalAveragePooling1D()
 
     def call(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return [batch, any]."""
@@ -64,7 +63,10 @@ class RawFeatures(tf.keras.layers.Layer):
         parts += [embedding(lookup(columns[name])) for name, (lookup, embedding) in self._words.items()]
         for name, (lookup, embedding) in self._lists.items():
             indices = lookup(columns[name])
-            parts.append(self._average(embedding(indices), mask=embedding.compute_mask(indices)))
+            named = tf.cast(embedding.compute_mask(indices), tf.float32)[:, :, None]
+            # As GlobalAveragePooling1D, which makes NaN of an empty list.
+            total = tf.reduce_sum(embedding(indices) * named, axis=1)
+            parts.append(total / tf.maximum(tf.reduce_sum(named, axis=1), 1.0))
         return tf.concat(parts, axis=1)
 
 
