@@ -2,9 +2,11 @@
 
 python -m benchmarks.training_speed --config TOML --out DIR
 
-Each contender runs an epoch of the same examples in turn, after one that is not counted. A ratio above 1 is slower than
-the tutorial's. The last contender of each table is one large matrix multiplication of as many floating-point operations
-as our dense layers and scores have: what the machine could do at most.
+Each contender runs an epoch of the same examples in turn, after one that is not counted; ratios are to the tutorial's.
+The last contender is one large matrix multiplication. How many operations a second it does is the limit of which the
+others' dense layers and scores reach a share.
+
+A batch of ours is of one window: where a window has fewer examples than a batch, ours are smaller than the tutorial's.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ BATCH = 4096
 """Examples a step; of the ranker, customers and candidates."""
 _STEPS = 10
 """An epoch has at most so many full batches."""
-_ROUNDS = 5
+_ROUNDS = 3
 _MATRIX = 2048
 """Rows and columns of the large matrix multiplication."""
 _PRODUCT_UNITS = (64,)
@@ -55,9 +57,6 @@ class Contender:
     """Runs an epoch."""
     flops: Callable[[], float]
     """After an epoch: the floating-point operations of its dense layers and of the scores."""
-
-
-# --- the towers
 
 
 def tower_examples(history: Dataset, day: int, config: RunConfig, encoders: Encoders) -> TrainingSet:
@@ -130,9 +129,6 @@ def tutorial_towers(columns: Features, of_customer: Sequence[str], config: RunCo
     return Contender(_tutorial_epoch(model, columns, config.seed), flops)
 
 
-# --- the ranker
-
-
 def ranker_examples(run: Run, encoders: Encoders) -> WindowExamples:
     """Return customers of the last ranking window with drawn candidates, as many pairs as an epoch has."""
     config, history, window = run.config, run.history, run.windows.ranking[-1]
@@ -172,9 +168,6 @@ def tutorial_ranker(examples: WindowExamples, run: Run, window: Window) -> Conte
     model = tutorial.TutorialRanker(features, config.ranking.units)
     columns |= {tutorial.LABEL: examples.labels.ravel()}
     return Contender(_tutorial_epoch(model, columns, config.seed), lambda: dense_flops({model: len(pairs[0])}))
-
-
-# --- both
 
 
 def _tutorial_epoch(model: tf.keras.Model, columns: Features, seed: int) -> Callable[[], object]:
