@@ -3,8 +3,8 @@
 python -m benchmarks.training_speed --config TOML --out DIR
 
 Each contender runs an epoch of the same examples in turn, after one that is not counted; ratios are to the tutorial's.
-The last contender is one large matrix multiplication. How many operations a second it does is the limit of which the
-others' dense layers and scores reach a share.
+The last contender is one large matrix multiplication. How many operations it does in a second of a processor is the
+limit of which the others' dense layers and scores reach a share.
 
 A batch of ours is of one window: where a window has fewer examples than a batch, ours are smaller than the tutorial's.
 """
@@ -224,21 +224,23 @@ def score_flops(examples: int, candidates: int, dim: int) -> float:
 
 
 def with_speed(rows: Sequence[Row], examples: int, flops: Mapping[str, float]) -> list[Row]:
-    """Say in each row's note how many examples a second it trains, and which share of the limit it reaches.
+    """Say in each row's note how many examples it trains in a second of a processor, and its share of the limit.
+
+    The processor's seconds, since other work on the machine stretches those of the clock.
 
     Args:
         rows: Of epochs; the last is that of the large matrix multiplication.
         examples: How many an epoch has.
         flops: Contender -> floating-point operations of its epoch's matrix multiplications.
     """
-    limit = 2 * _MATRIX**3 / rows[-1].milliseconds  # operations a millisecond
+    limit = 2 * _MATRIX**3 / rows[-1].processor_milliseconds  # operations a millisecond
     noted = []
     for row in rows[:-1]:
-        speed = examples / row.milliseconds * 1000
+        speed = examples / row.processor_milliseconds * 1000
         faster = f"{1 / row.ratio:.2f} x the first, {1 / row.processor_ratio:.2f} x by the processor"
-        share = flops[row.contender] / row.milliseconds / limit
-        noted.append(replace(row, note=f"{speed:,.0f} examples/s, {faster}, {share:.1%} of the limit"))
-    return [*noted, replace(rows[-1], note=f"{limit / 1e6:,.0f} GFLOP/s: the limit")]
+        share = flops[row.contender] / row.processor_milliseconds / limit
+        noted.append(replace(row, note=f"{speed:,.0f} examples/processor s, {faster}, {share:.1%} of the limit"))
+    return [*noted, replace(rows[-1], note=f"{limit / 1e6:,.0f} GFLOP/processor s: the limit")]
 
 
 def _measure(work: str, contenders: Mapping[str, Contender], examples: int) -> list[Row]:
