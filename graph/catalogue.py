@@ -21,6 +21,7 @@ __all__ = [
     "fit_encoders",
     "is_listed",
     "mask_of_products",
+    "multi_hot",
     "segment_indices",
 ]
 
@@ -113,11 +114,25 @@ def mask_of_products(lists: tf.Tensor, num_products: int) -> tf.Tensor:
         lists: Product positions, NO_PRODUCT is padding, int32 [batch, any].
         num_products: The catalogue's size.
     """
-    batch, length = tf.shape(lists)[0], tf.shape(lists)[1]
-    rows = tf.repeat(tf.range(batch), length)
-    column = tf.reshape(tf.where(lists == NO_PRODUCT, num_products, lists), [-1])
-    hits = tf.scatter_nd(tf.stack([rows, column], axis=1), tf.ones_like(column), [batch, num_products + 1])
-    return hits[:, :num_products] > 0
+    return multi_hot(lists, tf.ones_like(lists), num_products) > 0
+
+
+def multi_hot(lists: tf.Tensor, weights: tf.Tensor, num_products: int) -> tf.Tensor:
+    """Return weights at the places that lists name, and 0 elsewhere, [batch, num_products].
+
+    Args:
+        lists: Product positions, NO_PRODUCT is padding, int32 [batch, length].
+        weights: The weight of each, [batch, length].
+        num_products: The catalogue's size.
+    """
+    rows = tf.range(tf.shape(lists, tf.int64)[0])
+    places = tf.where(
+        lists == NO_PRODUCT, tf.cast(-1, tf.int64), rows[:, None] * num_products + tf.cast(lists, tf.int64)
+    )
+    size = tf.size(rows, tf.int64) * num_products
+    # It skips what lies below 0.
+    flat = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1]), tf.reshape(places, [-1]), size)
+    return tf.reshape(flat, [-1, num_products])
 
 
 def is_listed(products: tf.Tensor, lists: tf.Tensor) -> tf.Tensor:

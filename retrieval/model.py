@@ -147,47 +147,51 @@ class TwoTowerModel(tfrs.Model):
             available=data["available"][window],
             frequency=data["frequency"][window],
         )
-        loss_of = self._catalogue_loss if self._full else self._batch_loss
+        losses = self._catalogue_losses(batch, training) if self._full else self._batch_losses(batch, training)
         # Each pair has a loss of its own: under one loss of their mean they would learn to make up for each other.
-        loss = tf.add_n([loss_of(pair, batch, training) for pair in self.tower_pairs]) / len(self.tower_pairs)
+        loss = tf.add_n(losses) / len(losses)
         self.mean_loss.update_state(loss)
         return loss
 
-    def _catalogue_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
+    def _catalogue_losses(self, batch: _Batch, training: bool) -> list[tf.Tensor]:
         """Softmax over the products that the customer could acquire; other positives do not count as negatives."""
-        embedded = pair.customer_tower(batch.query, training=training)
-        candidates = pair.product_tower(tf.range(self.num_products), batch.products, training=training)
-        scores = tf.matmul(embedded, candidates, transpose_b=True) / self._temperature
         is_target = tf.one_hot(batch.target, self.num_products)
-        masked = tf.logical_not(batch.available)[None, :]
-        for lists in batch.known_positives:
-            masked = tf.logical_or(masked, mask_of_products(lists, self.num_products))
-        scores = tf.where(tf.logical_and(masked, is_target == 0), MASKED_SCORE, scores)
-        return self._loss(y_true=is_target, y_pred=scores, sample_weight=batch.weight)
+        known = mask_of_products(tf.concat(batch.known_positives, axis=1), self.num_products)
+        masked = tf.logical_and(tf.logical_or(known, tf.logical_not(batch.available)), is_target == 0)
+        losses = []
+        for pair in self.tower_pairs:
+            embedded = pair.customer_tower(batch.query, training=training) / self._temperature
+            candidates = pair.product_tower(tf.range(self.num_products), batch.products, training=training)
+            scores = tf.where(masked, MASKED_SCORE, tf.matmul(embedded, candidates, transpose_b=True))
+            losses.append(self._loss(y_true=is_target, y_pred=scores, sample_weight=batch.weight))
+        return losses
 
-    def _batch_loss(self, pair: TowerPair, batch: _Batch, training: bool) -> tf.Tensor:
+    def _batch_losses(self, batch: _Batch, training: bool) -> list[tf.Tensor]:
         """In-batch negatives and uniformly drawn ones, corrected for how often each is drawn (logQ)."""
         num_mixed = self.config.mixed_negatives
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])
         mixed = tf.random.stateless_uniform([num_mixed], seed, maxval=self.num_products, dtype=tf.int32)
         ids = tf.concat([batch.target, mixed], axis=0)
-        candidates = pair.product_tower(
-            ids, {name: tf.gather(values, ids) for name, values in batch.products.items()}, training=training
-        )
+        encoded = {name: tf.gather(values, ids) for name, values in batch.products.items()}
         masked = tf.logical_not(tf.gather(batch.available, ids))[None, :]
         for lists in batch.known_positives:
             masked = tf.logical_or(masked, is_listed(ids[None, :], lists))
         own = tf.eye(tf.shape(batch.target)[0], tf.shape(ids)[0], dtype=tf.bool)
+        score_mask = tf.logical_or(own, tf.logical_not(masked))
         softmax = self._temperature is not None
-        return self.task(
-            pair.customer_tower(batch.query, training=training),
-            candidates,
-            sample_weight=batch.weight,
-            candidate_sampling_probability=self._sampling_probability(ids, own, batch.frequency) if softmax else None,
-            candidate_ids=ids,
-            score_mask=tf.logical_or(own, tf.logical_not(masked)),
-            compute_metrics=False,
-        )
+        probability = self._sampling_probability(ids, own, batch.frequency) if softmax else None
+        return [
+            self.task(
+                pair.customer_tower(batch.query, training=training),
+                pair.product_tower(ids, encoded, training=training),
+                sample_weight=batch.weight,
+                candidate_sampling_probability=probability,
+                candidate_ids=ids,
+                score_mask=score_mask,
+                compute_metrics=False,
+            )
+            for pair in self.tower_pairs
+        ]
 
     def _sampling_probability(self, ids: tf.Tensor, own: tf.Tensor, frequency: tf.Tensor) -> tf.Tensor:
         """Return how likely a draw of a negative gives each candidate, [batch, num_candidates].

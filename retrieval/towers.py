@@ -10,9 +10,15 @@ import tensorflow as tf
 from nextbest.data.config import HistoryList
 from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
-from nextbest.graph.catalogue import Encoders
+from nextbest.graph.catalogue import Encoders, multi_hot
 from nextbest.graph.encoders import EncoderState
-from nextbest.modelling.layers import CATEGORY_DROPOUT, DenseBlocks, FeatureEmbedding, SeededDropout
+from nextbest.modelling.layers import (
+    CATEGORY_DROPOUT,
+    MULTI_HOT_UP_TO,
+    DenseBlocks,
+    FeatureEmbedding,
+    SeededDropout,
+)
 from nextbest.retrieval.config import RetrievalConfig
 
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
@@ -94,18 +100,24 @@ class CustomerTower(tf.keras.layers.Layer):
 
     def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
-        return self.embed(self.features(encoded, training=training), training=training)
+        columns, pools = self._parts(encoded, training)
+        return self._embed(columns, pools, training)
 
-    def features(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def features(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return what the embedding is a function of: columns, and the lists of products, pooled; [batch, any]."""
+        return tf.concat(self._parts(encoded), axis=1)
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        """Embed what `features` returned, [batch, embedding_dim]."""
+        return self._embed(*tf.split(features, [self._features.output_dim, -1], axis=1))
+
+    def _parts(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         columns = self._features(encoded, training=training)
         pools = [pool(encoded[name], encoded[f"{name}_age"], training=training) for name, pool in self._pools.items()]
-        return tf.concat([columns, *pools], axis=1)
+        return columns, tf.concat(pools, axis=1)
 
-    def embed(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Embed what `features` returned, [batch, embedding_dim]."""
-        deep = self._project(self._blocks(features, training=training))
-        pools = features[:, self._features.output_dim :]
+    def _embed(self, columns: tf.Tensor, pools: tf.Tensor, training: bool = False) -> tf.Tensor:
+        deep = self._project(self._blocks(tf.concat([columns, pools], axis=1), training=training))
         return tf.math.l2_normalize(deep + self._from_products(pools), axis=1)
 
     def named_features(self) -> list[NamedFeature]:
@@ -177,12 +189,18 @@ class _RecencyPooling(tf.keras.layers.Layer):
         Returns:
             Both pools and the log of the number of products, [batch, 2 * dim + 1].
         """
-        present = tf.cast(products != NO_PRODUCT, tf.float32)
+        is_there = products != NO_PRODUCT
         if training:
-            present *= self._dropout.keep(tf.shape(present))
+            is_there = tf.logical_and(is_there, self._dropout.keep(tf.shape(products)))
+        present = tf.cast(is_there, tf.float32)
         recent = present * tf.exp(-tf.nn.softplus(self._decay) * age)
         count = tf.math.log1p(tf.reduce_sum(present, axis=1, keepdims=True))
-        return tf.concat([pool_products(self._embedding, products, tf.stack([present, recent], axis=2)), count], axis=1)
+        if training and self._embedding.input_dim <= MULTI_HOT_UP_TO:
+            everything = self._embedding(tf.range(self._embedding.input_dim))
+            pools = [_pool_by_matmul(everything, products, weights) for weights in (present, recent)]
+        else:
+            pools = [pool_products(self._embedding, products, tf.stack([present, recent], axis=2))]
+        return tf.concat([*pools, count], axis=1)
 
 
 def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -200,11 +218,26 @@ def pool_products(embedding: Callable[[tf.Tensor], tf.Tensor], products: tf.Tens
         [batch, pools * dim].
     """
     real = tf.where(products != NO_PRODUCT)
-    norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
     vectors = embedding(tf.gather_nd(products, real))
-    weighted = vectors[:, None, :] * tf.gather_nd(weights / norm, real)[:, :, None]
+    weighted = vectors[:, None, :] * tf.gather_nd(_of_unit_length(weights), real)[:, :, None]
     sums = tf.math.unsorted_segment_sum(weighted, real[:, 0], tf.shape(products)[0])
     return tf.reshape(sums, [-1, weights.shape[2] * vectors.shape[1]])
+
+
+def _pool_by_matmul(vectors: tf.Tensor, products: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return one of the pools of `pool_products`, [batch, dim].
+
+    Args:
+        vectors: Of all products, [num_products, dim].
+        products: Product positions, NO_PRODUCT is padding, [batch, length].
+        weights: Non-negative, 0 for padding, [batch, length].
+    """
+    return tf.matmul(multi_hot(products, _of_unit_length(weights), vectors.shape[0]), vectors)
+
+
+def _of_unit_length(weights: tf.Tensor) -> tf.Tensor:
+    """Divide a list's weights, [batch, length, ...], by the root of their squares' sum."""
+    return weights / tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(weights), axis=1, keepdims=True), 1e-6))
 
 
 def _seeds(base: int) -> Iterator[int]:

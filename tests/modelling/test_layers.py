@@ -4,7 +4,14 @@ import tensorflow as tf
 
 from nextbest.data.config import EncoderConfig
 from nextbest.graph.encoders import EncoderState, NumberState
-from nextbest.modelling.layers import DenseBlocks, FeatureEmbedding, SeededDropout, masked_mean, step_variable
+from nextbest.modelling.layers import (
+    DenseBlocks,
+    FeatureEmbedding,
+    SeededDropout,
+    _LayerNormalization,
+    masked_mean,
+    step_variable,
+)
 
 
 def state(texts: tuple[str, ...] = (), **categories: tuple[str, ...]) -> EncoderState:
@@ -39,6 +46,13 @@ class TestSeededDropout:
         # 40,000 draws: the standard deviation of the share is sqrt(0.25 * 0.75 / 40000) = 0.0022.
         assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.01)
         assert dropped.mean() == pytest.approx(1.0, abs=0.02)
+
+    @pytest.mark.parametrize("rate", [0.02, 0.5, 0.9999999])
+    def test_an_odd_number_of_elements_has_a_mask_of_its_shape(self, rate: float) -> None:
+        kept = SeededDropout(rate, 3, step_variable()).keep(tf.constant([3, 5, 2111]))
+        assert kept.shape == (3, 5, 2111)
+        # 31,665 draws: the standard deviation of the share is at most sqrt(0.25 / 31665) = 0.0028.
+        assert np.mean(kept) == pytest.approx(1 - rate, abs=0.012)
 
     def test_inference_changes_nothing(self) -> None:
         inputs = tf.random.stateless_normal([4, 5], [1, 2])
@@ -140,10 +154,21 @@ class TestDenseBlocks:
         inputs = tf.random.stateless_normal([6, 4], [1, 2])
         blocks(inputs, training=True)
         many = blocks(inputs).numpy()
-        np.testing.assert_allclose(np.concatenate([blocks(inputs[i : i + 1]) for i in range(6)]), many, rtol=1e-5)
+        np.testing.assert_allclose(np.concatenate([blocks(inputs[i : i + 1]) for i in range(6)]), many, 1e-5, 1e-6)
 
     def test_blocks_draw_different_masks(self) -> None:
         blocks = DenseBlocks((64, 64), 0.5, 1, step_variable())
         blocks(tf.ones([1, 4]))
         masks = [block[2].keep([64]).numpy().tolist() for block in blocks._blocks]
         assert masks[0] != masks[1]
+
+    def test_layer_normalisation_is_that_of_keras(self) -> None:
+        normalise = _LayerNormalization()
+        inputs = 3 + tf.random.stateless_normal([4, 5, 6], [1, 2])
+        normalise(inputs)
+        for variable, value in zip(normalise.variables, ([1.0, -2, 3, 0.5, 2, 4], [0.0, 1, 2, 3, 4, 5]), strict=True):
+            variable.assign(value)
+        keras = tf.keras.layers.LayerNormalization()
+        keras(inputs)
+        keras.set_weights(normalise.get_weights())
+        np.testing.assert_allclose(normalise(inputs), keras(inputs), rtol=1e-5, atol=1e-5)

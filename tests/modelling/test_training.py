@@ -96,8 +96,9 @@ def kill_in(epoch: int) -> Callable[[int], Any]:
     return until_killed
 
 
-def test_it_learns(undisturbed: tuple[list[Any], Training]) -> None:
-    losses = undisturbed[1].losses
+def test_it_learns(tmp_path: Path) -> None:
+    # Of 50 units: what is left of 5 after dropout is a matter of luck.
+    losses = train(fresh_model(width=50), batches, EPOCHS, tmp_path).losses
     assert len(losses) == EPOCHS
     assert losses[-1] < losses[0] / 2
 

@@ -11,8 +11,9 @@ from nextbest.data.snapshot import NO_PRODUCT, take_snapshot
 from nextbest.data.statistics import StatisticsConfig, popularity_features
 from nextbest.graph.catalogue import encode_products, fit_encoders
 from nextbest.graph.query import encode_customers
+from nextbest.modelling.layers import MULTI_HOT_UP_TO, SeededDropout, step_variable
 from nextbest.retrieval.model import TwoTowerModel
-from nextbest.retrieval.towers import pool_products
+from nextbest.retrieval.towers import _RecencyPooling, pool_products
 from tests.modelling.worlds import BANK
 from tests.retrieval.conftest import DAY, small_config
 
@@ -142,6 +143,27 @@ class TestMembers:
         alone = Towers(history, num_tower_pairs=1)
         [pair] = alone.model.tower_pairs
         np.testing.assert_array_equal(alone.embed(), pair.customer_tower(alone.queries))
+
+
+@pytest.mark.parametrize("num_products", [MULTI_HOT_UP_TO, MULTI_HOT_UP_TO + 1])
+def test_a_small_catalogues_pools_train_the_same_way_by_a_matrix_multiplication(num_products: int) -> None:
+    """The multiplication, or the lookup beside it, gives what is served, and the gradients of what is served."""
+    embedding = tf.keras.layers.Embedding(num_products, 3)
+    pooling = _RecencyPooling(embedding, SeededDropout(0.0, 1, step_variable()))
+    products = tf.constant([[4, 0, NO_PRODUCT], [NO_PRODUCT] * 3, [num_products - 1, 4, 2]])
+    age = tf.constant([[10.0, 400.0, 0.0], [0.0] * 3, [1.0, 30.0, 90.0]])
+    pools, gradients = [], []
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            pools.append(pooling(products, age, training=training))
+            loss = tf.reduce_sum(pools[-1] * tf.random.stateless_normal([3, 7], [1, 2]))
+        rows, decay = tape.gradient(loss, [embedding.embeddings, pooling._decay])
+        dense = tf.math.unsorted_segment_sum(rows.values, rows.indices, num_products)
+        gradients.append((dense.numpy(), decay.numpy()))
+    np.testing.assert_allclose(*pools, rtol=1e-5, atol=1e-6)
+    for in_training, served in zip(*gradients, strict=True):
+        assert np.abs(served).max() > 0
+        np.testing.assert_allclose(in_training, served, rtol=1e-4, atol=1e-6)
 
 
 class TestPooled:
