@@ -16,11 +16,11 @@ from nextbest.ui.page.version_data import (
 
 
 def test_an_id_is_found_by_any_part_of_it(data: VersionData) -> None:
-    assert data.find_customers("c00001", 3) == ["C000010", "C000011", "C000012"]
-    assert data.find_customers("99", 100) == ["C000099", "C000199", "C000299", "C000399"]
-    assert data.find_customers("  C000007 ", 8) == ["C000007"]
-    assert data.find_customers("no-one", 8) == []
-    assert len(data.find_customers("", 8)) == 8
+    assert data.finder.find("c00001", 3) == ["C000010", "C000011", "C000012"]
+    assert data.finder.find("99", 100) == ["C000099", "C000199", "C000299", "C000399"]
+    assert data.finder.find("  C000007 ", 8) == ["C000007"]
+    assert data.finder.find("no-one", 8) == []
+    assert len(data.finder.find("", 8)) == 8
 
 
 def test_the_request_of_a_known_customer_is_that_of_the_id(data: VersionData, customer: SelectedCustomer) -> None:
