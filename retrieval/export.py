@@ -47,12 +47,12 @@ class RetrievalServable(tf.Module):
         super().__init__(name="retrieval")
         encoders = retriever.encoders
         self._encoder = encoders.query_encoder()
-        # Layers are called through closures and only their variables are tracked: a SavedModel needs no Keras layer.
+        # They are called through closures and only their variables are tracked: a SavedModel needs no Python object.
         tower, search = retriever.customer_tower, index.search
-        self._embed: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: tower(encoded, training=False)
-        features, embed = tower.features, tower.embed
-        self._features: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: features(encoded)
-        self._embed_features: Callable[[tf.Tensor], tf.Tensor] = lambda vectors: embed(vectors)
+        served = tower.served()
+        self._embed: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: served(encoded)
+        self._features: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: served.features(encoded)
+        self._embed_features: Callable[[tf.Tensor], tf.Tensor] = lambda vectors: served.embed(vectors)
         self.named_features = tower.named_features
         self._search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = (
             lambda queries, exclude, k: search(queries, exclude, k)
@@ -62,7 +62,7 @@ class RetrievalServable(tf.Module):
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         self.product_embeddings = index.embeddings
-        self.resources = [self._encoder, tower.variables, index.variables]
+        self.resources = [self._encoder, served.products, index.variables]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
         self.embed = graph_function(self._embed, input_signature=[encoders.encoded_spec()])
         self.embed_products = graph_function(
