@@ -113,11 +113,11 @@ def mask_of_products(lists: tf.Tensor, num_products: int) -> tf.Tensor:
         lists: Product positions, NO_PRODUCT is padding, int32 [batch, any].
         num_products: The catalogue's size.
     """
-    batch, length = tf.shape(lists)[0], tf.shape(lists)[1]
-    rows = tf.repeat(tf.range(batch), length)
-    column = tf.reshape(tf.where(lists == NO_PRODUCT, num_products, lists), [-1])
-    hits = tf.scatter_nd(tf.stack([rows, column], axis=1), tf.ones_like(column), [batch, num_products + 1])
-    return hits[:, :num_products] > 0
+    past_the_last = tf.where(lists == NO_PRODUCT, num_products, lists)  # is not counted
+    counted = tf.raw_ops.DenseBincount(
+        input=past_the_last, size=num_products, weights=tf.zeros([0], tf.int32), binary_output=True
+    )
+    return counted > 0
 
 
 def is_listed(products: tf.Tensor, lists: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
-from nextbest.graph.catalogue import is_listed
 
 __all__ = ["Pairs", "SuitabilityPolicy"]
 
@@ -29,8 +28,6 @@ _COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 Pairs: TypeAlias = tf.Tensor | None
 """Positions of the products that each customer is compared with, int32 [batch, num]: a few of a large catalogue. None
 stands for all of them, and num is num_products then."""
-_NO_CATEGORY, _UNKNOWN_CATEGORY = -1, -2
-"""Of a product without a category, and of a word that is no product's; they are not equal."""
 
 
 class SuitabilityPolicy(tf.Module):
@@ -54,13 +51,11 @@ class SuitabilityPolicy(tf.Module):
         used = [*(rule.product for rule in config.rules), config.risk_column]
         self._products = {name: _constant(products[name]) for name in used if name is not None}
         if config.category_column is not None:
-            # Numbers are compared much sooner than words, of which a filter meets one per product.
             found = products[config.category_column]
-            codes = {name: code for code, name in enumerate(sorted(set(found) - {""}))}
-            self._categories = tf.constant([codes.get(name, _NO_CATEGORY) for name in found], tf.int32)
-            words = tf.constant(list(codes), tf.string, [len(codes)])
-            initializer = tf.lookup.KeyValueTensorInitializer(words, tf.range(len(codes)))
-            self._category_codes = tf.lookup.StaticHashTable(initializer, _UNKNOWN_CATEGORY)
+            self._names = sorted(set(found) - {""})
+            # Of a product without a category it is past the last.
+            codes = {name: code for code, name in enumerate(self._names)}
+            self._categories = tf.constant([codes.get(name, len(codes)) for name in found], tf.int32)
 
     @property
     def customer_columns(self) -> tuple[str, ...]:
@@ -121,7 +116,12 @@ class SuitabilityPolicy(tf.Module):
         """
         if self.config.category_column is None:
             return self._everything(tf.shape(categories)[0], products)
-        wanted = is_listed(_of(self._categories, products), self._category_codes.lookup(categories))
+        wanted = tf.reduce_any(categories[:, :, None] == tf.constant(self._names, tf.string), axis=1)
+        wanted = tf.pad(wanted, [[0, 0], [0, 1]])
+        if products is None:
+            wanted = tf.gather(wanted, self._categories, axis=1)
+        else:
+            wanted = tf.gather(wanted, tf.gather(self._categories, products), batch_dims=1)
         no_wish = tf.reduce_all(categories == "", axis=1, keepdims=True)
         return tf.logical_or(wanted, no_wish)  # padding wishes for no category
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from nextbest.graph.served_inputs import SERVED_INPUTS, ServedInput
@@ -107,11 +108,22 @@ def clip_k(k: tf.Tensor, num_products: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _check_shapes(inputs: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     """Return the inputs, which nothing can read before their shapes were found good."""
-    shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
-    lengths = tf.stack([tf.shape(tensor)[0] for tensor in shaped.values()])
-    equal = tf.reduce_all(lengths == lengths[0])
-    with tf.control_dependencies([require(equal, lambda: _describe_batch_sizes(list(specs), lengths))]):
-        return {name: tf.identity(tensor) for name, tensor in shaped.items()}
+    with tf.control_dependencies([_require_one_batch_size(inputs, specs)]):
+        return {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
+
+
+def _require_one_batch_size(inputs: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]) -> tf.Operation:
+    """Return an operation that refuses inputs of different batch sizes; with a wrong number of dimensions they pass."""
+    dtypes = dict.fromkeys(spec.dtype for spec in specs.values())
+    by_dtype = [[name for name, spec in specs.items() if spec.dtype == dtype] for dtype in dtypes]
+    names = [name for group in by_dtype for name in group]
+    shapes = [shape for group in by_dtype for shape in tf.shape_n([inputs[name] for name in group])]
+    ranks = [specs[name].shape.rank for name in names]
+    sizes = tf.concat([*shapes, [0]], axis=0)
+    lengths = tf.gather(sizes, tf.minimum(np.cumsum([0, *ranks[:-1]], dtype=np.int32), tf.size(sizes) - 1))
+    equal = tf.reduce_min(lengths) == tf.reduce_max(lengths)
+    wrong_rank = tf.size(sizes) != sum(ranks) + 1
+    return require(tf.logical_or(wrong_rank, equal), lambda: _describe_batch_sizes(names, lengths))
 
 
 def _describe_batch_sizes(names: list[str], lengths: tf.Tensor) -> tf.Tensor:

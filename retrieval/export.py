@@ -28,9 +28,10 @@ __all__ = ["RetrievalServable", "save_retrieval"]
 class RetrievalServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
-    The composite calls `encode`, `embed`, `embed_products`, `similarities` and, where its index is ScaNN's, `nearest`,
-    for explanations `features` and `embed_features`, whose composition is `embed`; it reads `product_ids` and tracks
-    `resources`, which those functions read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in
+    The composite calls `encode`, `encode_packed` (the same, of packed `columns` and product positions), `embed`,
+    `embed_products`, `similarities` and, where its index is ScaNN's, `nearest`, for explanations `features` and
+    `embed_features`, whose composition is `embed`; it reads `product_ids` and `columns` and tracks `resources`, which
+    those functions read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in
     tf.Examples, to products that they do not hold), `embed_customer` and `embed_product` (raw customers and product ids
     to embeddings, whose dot product is the similarity), `transform_features` (tf.Examples to encoded queries, see
     `graph.query`).
@@ -64,6 +65,11 @@ class RetrievalServable(tf.Module):
         self.product_embeddings = index.embeddings
         self.resources = [self._encoder, served.products, index.variables]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
+        self.encode_packed = graph_function(self._encoder.encode, input_signature=[self._encoder.packed_spec()])
+        self.columns = {
+            name: tf.Variable(columns, trainable=False, dtype=tf.string, name=name)
+            for name, columns in (("numbers", list(encoders.customers.numbers)), ("words", encoders.customers.words))
+        }
         self.embed = graph_function(self._embed, input_signature=[encoders.encoded_spec()])
         self.embed_products = graph_function(
             self._embed_products, input_signature=[*input_specs("product_id").values()]
