@@ -356,10 +356,9 @@ class CategoryCrosses(tf.keras.layers.Layer):
             customer: Encoded categories, int32 [batch, num_categories].
             product: The candidates' encoded categories, int32 [batch, num_candidates, num_categories].
         """
-        shape = tf.shape(product)
         if not self._columns:
-            return tf.zeros([shape[0], shape[1], 0])
+            return tf.zeros([*tf.unstack(tf.shape(product)[:2]), 0])
         left = tf.gather(customer, [a for a, _ in self._columns], axis=1) * self._strides
         right = tf.gather(product, [b for _, b in self._columns], axis=2)
         index = (left[:, None, :] + right) % self._buckets + self._offsets
-        return tf.reshape(self._embedding(index), [shape[0], shape[1], self.output_dim])
+        return tf.concat(tf.unstack(self._embedding(index), axis=2), axis=2)

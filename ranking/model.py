@@ -223,7 +223,7 @@ class RankingNetwork(tf.keras.layers.Layer):
             known.append(tf.math.log(self._saturated(votes)))
         if self._trend_places:
             known.append(tf.gather(parts["product"], self._trend_places, axis=2))
-        return tf.linalg.matvec(tf.concat(known, axis=2), self._prior)
+        return tf.einsum("bcp,p->bc", tf.concat(known, axis=2), self._prior)
 
     def _saturated(self, votes: tf.Tensor) -> tf.Tensor:
         """Return what votes count as, see `RankingConfig.votes_saturation`."""

@@ -63,7 +63,7 @@ class RetrievalServable(tf.Module):
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         self.product_embeddings = index.embeddings
-        self.resources = [self._encoder, served.products, index.variables]
+        self.resources = [self._encoder, served.variables, index.variables]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
         self.encode_packed = graph_function(self._encoder.encode, input_signature=[self._encoder.packed_spec()])
         self.columns = {

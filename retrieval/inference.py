@@ -55,6 +55,11 @@ class ServedTowers:
         products = tf.Variable(np.stack([tower.products for tower in self.towers]), trainable=False, name="pooled")
         object.__setattr__(self, "products", products)
 
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """What a graph that calls this reads."""
+        return [self.products]
+
     def __call__(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Embed encoded queries, [batch, num_tower_pairs * embedding_dim], each of length 1."""
         return self._embed(*self._features(encoded))
@@ -75,11 +80,10 @@ class ServedTowers:
         num_pairs = len(self.towers)
         columns = [tf.tile(encoded["floats"][None], [num_pairs, 1, 1])]
         if self.offsets is not None:
-            tables = [tower.categories for tower in self.towers]
-            first = np.arange(num_pairs, dtype=np.int32)[:, None, None] * len(tables[0])
-            columns += tf.unstack(
-                tf.gather(np.concatenate(tables), encoded["categories"] + (first + self.offsets)), axis=2
-            )
+            tables = self._stacked("categories")
+            first = np.arange(num_pairs, dtype=np.int32)[:, None, None] * tables.shape[1]
+            indices = encoded["categories"] + (first + self.offsets)
+            columns += tf.unstack(tf.gather(tables.reshape([-1, tables.shape[2]]), indices), axis=2)
         if self.towers[0].tokens is not None:
             vectors = tf.gather(self._stacked("tokens"), encoded["tokens"], axis=1)
             columns.append(masked_mean(vectors, tf.cast(encoded["tokens"] > 0, tf.float32)[None]))

@@ -163,28 +163,35 @@ class RecommenderServable(tf.Module):
         return self._recommend(self._pack(request))
 
     def _recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Recommend to each customer of a packed request."""
+        """Recommend to each customer of a packed request. `benchmarks.recommend` reads the names of the scopes."""
         k, most = clip_k(request["k"], self._num_products)
         retrieval, ranking = self.stages.retrieval, self.stages.ranking
-        encoded = retrieval.encode_packed(self._query(request))
-        read, wanted = self._eligibility.read(self._compared(request)), tf.maximum(most, self._candidates)
-        candidate_similarity, candidates = self._search(retrieval.embed(encoded), read, wanted)
-        found = candidates != NO_PRODUCT
-        candidate_similarity = tf.where(found, candidate_similarity, 0.0)
-        logits, probability = ranking.score(encoded, candidates, candidate_similarity)
-        best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
-        kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
+        with tf.name_scope("encode"):
+            encoded = retrieval.encode_packed(self._query(request))
+        with tf.name_scope("embed"):
+            embeddings = retrieval.embed(encoded)
+        with tf.name_scope("search"):
+            read, wanted = self._eligibility.read(self._compared(request)), tf.maximum(most, self._candidates)
+            candidate_similarity, candidates = self._search(embeddings, read, wanted)
+            found = candidates != NO_PRODUCT
+            candidate_similarity = tf.where(found, candidate_similarity, 0.0)
+        with tf.name_scope("rank"):
+            logits, probability = ranking.score(encoded, candidates, candidate_similarity)
+        with tf.name_scope("choose"):
+            best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
+            kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
 
-        def pick(values: Any, padding: Any) -> Any:
-            return tf.where(kept, tf.gather(values, best, batch_dims=1), padding)
+            def pick(values: Any, padding: Any) -> Any:
+                return tf.where(kept, tf.gather(values, best, batch_dims=1), padding)
 
-        return {
-            "product_id": pick(tf.gather(self.product_ids, tf.maximum(candidates, 0)), ""),
-            "probability": pick(probability, 0.0),
-            "similarity": pick(candidate_similarity, 0.0),
-            "retrieval_rank": tf.where(kept, best + 1, 0),
-            "count": tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
-        }
+            products = tf.maximum(tf.gather(candidates, best, batch_dims=1), 0)
+            return {
+                "product_id": tf.where(kept, tf.gather(self.product_ids, products), ""),
+                "probability": pick(probability, 0.0),
+                "similarity": pick(candidate_similarity, 0.0),
+                "retrieval_rank": tf.where(kept, best + 1, 0),
+                "count": tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
+            }
 
     def exclusions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return all product ids and why each must not be shown to each customer, string [batch, num_products] each.
