@@ -143,7 +143,7 @@ def _fit_vocabulary(values: Array, config: EncoderConfig) -> tuple[str, ...]:
     return tuple(words[np.argsort(-counts, kind="stable")][: config.max_categories].tolist())
 
 
-class FeatureEncoder(tf.keras.layers.Layer):
+class FeatureEncoder(tf.Module):
     """Raw columns to packed tensors; see the module's docstring for the shapes."""
 
     def __init__(self, state: EncoderState, name: str = "feature_encoder") -> None:
@@ -166,7 +166,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
             self._indices = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), 0)
         self._has_words = bool(indices)
 
-    def call(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encode raw columns.
 
         Args:
