@@ -57,7 +57,11 @@ class HoldingsTower:
     def __init__(self, embeddings: tf.Variable) -> None:
         self._embeddings = embeddings
 
-    def __call__(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def served(self) -> HoldingsTower:
+        """See `retrieval.towers`."""
+        return self
+
+    def __call__(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Embed encoded queries, [batch, DIM]."""
         return self.embed(self.features(encoded))
 

@@ -114,7 +114,11 @@ def mask_of_products(lists: tf.Tensor, num_products: int) -> tf.Tensor:
         lists: Product positions, NO_PRODUCT is padding, int32 [batch, any].
         num_products: The catalogue's size.
     """
-    return multi_hot(lists, tf.ones_like(lists), num_products) > 0
+    past_the_last = tf.where(lists == NO_PRODUCT, num_products, lists)  # is not counted
+    counted = tf.raw_ops.DenseBincount(
+        input=past_the_last, size=num_products, weights=tf.zeros([0], tf.int32), binary_output=True
+    )
+    return counted > 0
 
 
 def multi_hot(lists: tf.Tensor, weights: tf.Tensor, num_products: int) -> tf.Tensor:

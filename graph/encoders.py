@@ -11,7 +11,7 @@ one per column:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +20,7 @@ from nextbest.data.config import ColumnConfig, EncoderConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.settings import SettingsModel
 
-__all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "raw_columns_spec"]
+__all__ = ["EncoderState", "FeatureEncoder", "NumberState", "fit_encoder", "pack_columns", "raw_columns_spec"]
 
 
 class NumberState(SettingsModel):
@@ -55,8 +55,12 @@ class EncoderState(SettingsModel):
     @property
     def columns(self) -> dict[str, bool]:
         """The columns that are read -> whether the column is numeric."""
-        strings = [*self.categories, *self.texts]
-        return {**dict.fromkeys(self.numbers, True), **dict.fromkeys(strings, False)}
+        return {**dict.fromkeys(self.numbers, True), **dict.fromkeys(self.words, False)}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Category and text columns, in the order in which a `FeatureEncoder` reads them."""
+        return (*self.categories, *self.texts)
 
     @property
     def num_floats(self) -> int:
@@ -139,7 +143,7 @@ def _fit_vocabulary(values: Array, config: EncoderConfig) -> tuple[str, ...]:
     return tuple(words[np.argsort(-counts, kind="stable")][: config.max_categories].tolist())
 
 
-class FeatureEncoder(tf.keras.layers.Layer):
+class FeatureEncoder(tf.Module):
     """Raw columns to packed tensors; see the module's docstring for the shapes."""
 
     def __init__(self, state: EncoderState, name: str = "feature_encoder") -> None:
@@ -153,35 +157,46 @@ class FeatureEncoder(tf.keras.layers.Layer):
         self._inverse_scale = np.array([1 / number.scale for number in numbers], np.float32)
         self._flagged = np.flatnonzero([number.flag_missing for number in numbers]).astype(np.int32)
         self._quantiles = {i: number.quantiles for i, number in enumerate(numbers) if number.transform == "quantile"}
-        self._lookups = {
-            # Keras refuses a vocabulary that contains the token for the unknown; '' is in none.
-            name: tf.keras.layers.StringLookup(vocabulary=list(vocabulary), mask_token=None, oov_token="")
-            for name, vocabulary in state.categories.items()
-            if vocabulary
-        }
+        # One table for all columns, in which each word has the number of its column before it.
+        self._columns = [f"{number}/" for number in range(len(state.categories))]
+        vocabularies = zip(self._columns, state.categories.values(), strict=True)
+        indices = {column + word: index + 1 for column, words in vocabularies for index, word in enumerate(words)}
+        if indices:
+            keys, values = tf.constant(list(indices)), tf.constant(list(indices.values()), tf.int32)
+            self._indices = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), 0)
+        self._has_words = bool(indices)
 
-    def call(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encode raw columns.
 
         Args:
             features: Column -> tensor [batch], float32 or string.
             as_of_day: The day at which dates become ages, int64 [batch].
         """
-        batch = tf.shape(as_of_day)[0]
+        return self.encode(*pack_columns(features, self.state, tf.shape(as_of_day)[0]), as_of_day)
+
+    def encode(self, numbers: tf.Tensor, words: tf.Tensor, as_of_day: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encode packed raw columns.
+
+        Args:
+            numbers: The state's `numbers`, float32 [batch, num_columns].
+            words: The state's `words`, string [batch, num_columns].
+            as_of_day: The day at which dates become ages, int64 [batch].
+        """
+        num_categories = len(self.state.categories)
         return {
-            "floats": self._floats(features, as_of_day, batch),
-            "categories": self._categories(features, batch),
-            "tokens": self._tokens(features, batch),
+            "floats": self._floats(numbers, as_of_day),
+            "categories": self._categories(words[:, :num_categories]),
+            "tokens": self._tokens(words[:, num_categories:]),
         }
 
-    def _floats(self, features: Mapping[str, tf.Tensor], as_of_day: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    def _floats(self, numbers: tf.Tensor, as_of_day: tf.Tensor) -> tf.Tensor:
         if not self.state.numbers:
-            return tf.zeros([batch, 0])
-        raw = tf.stack([features[name] for name in self.state.numbers], axis=1)
+            return numbers
         day = tf.cast(as_of_day, tf.float32)[:, None]
-        raw = tf.where(self._is_date > 0, day - raw, raw)
-        missing = tf.math.logical_not(tf.math.is_finite(raw))
-        known = tf.where(missing, tf.zeros_like(raw), raw)
+        raw = tf.where(self._is_date > 0, day - numbers, numbers)
+        finite = tf.math.is_finite(raw)
+        known = tf.where(finite, raw, 0.0)
         transformed = tf.where(self._is_log, _log1p(tf.maximum(known, 0.0)), known)
         if self._quantiles:
             columns = tf.unstack(transformed, num=len(self.state.numbers), axis=1)
@@ -190,33 +205,41 @@ class FeatureEncoder(tf.keras.layers.Layer):
             transformed = tf.stack(columns, axis=1)
         clip = self.state.config.clip
         standard = tf.clip_by_value((transformed - self._mean) * self._inverse_scale, -clip, clip)
-        flags = tf.gather(tf.cast(missing, tf.float32), self._flagged, axis=1)
-        return tf.concat([tf.where(missing, 0.0, standard), flags], axis=1)
+        flags = 1.0 - tf.gather(tf.cast(finite, tf.float32), self._flagged, axis=1)
+        return tf.concat([tf.where(finite, standard, 0.0), flags], axis=1)
 
-    def _categories(self, features: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
-        if not self.state.categories:
-            return tf.zeros([batch, 0], tf.int32)
-        unknown = tf.zeros([batch], tf.int32)
-        return tf.stack(
-            [
-                tf.cast(self._lookups[name](features[name]), tf.int32) if name in self._lookups else unknown
-                for name in self.state.categories
-            ],
-            axis=1,
+    def _categories(self, words: tf.Tensor) -> tf.Tensor:
+        if not self._has_words:
+            return tf.zeros(tf.shape(words), tf.int32)
+        found: tf.Tensor = self._indices.lookup(
+            tf.strings.join([tf.broadcast_to(self._columns, tf.shape(words)), words])
         )
+        return found
 
-    def _tokens(self, features: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
+    def _tokens(self, texts: tf.Tensor) -> tf.Tensor:
         config = self.state.config
         if not self.state.texts:
-            return tf.zeros([batch, 0], tf.int32)
+            return tf.zeros(tf.shape(texts), tf.int32)
         columns = []
-        for name in self.state.texts:
-            text = tf.strings.regex_replace(tf.strings.lower(features[name], encoding="utf-8"), r"[^\pL\pN]+", " ")
+        for column in tf.unstack(texts, axis=1):
+            text = tf.strings.regex_replace(tf.strings.lower(column, encoding="utf-8"), r"[^\pL\pN]+", " ")
             words = tf.strings.split(tf.strings.strip(text))[:, : config.text_tokens]
             bucket = tf.strings.to_hash_bucket_fast(words.flat_values, config.text_buckets - 1) + 1
             ids = words.with_flat_values(tf.cast(bucket, tf.int32))
             columns.append(ids.to_tensor(shape=[None, config.text_tokens]))
         return tf.concat(columns, axis=1)
+
+
+def pack_columns(
+    features: Mapping[str, tf.Tensor], state: EncoderState, batch: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return raw columns, [batch] each, as `FeatureEncoder.encode` takes them: numbers and words."""
+
+    def pack(names: Iterable[str], dtype: tf.DType) -> tf.Tensor:
+        columns = [features[name] for name in names]
+        return tf.stack(columns, axis=1) if columns else tf.zeros([batch, 0], dtype)
+
+    return pack(state.numbers, tf.float32), pack(state.words, tf.string)
 
 
 def raw_columns_spec(state: EncoderState) -> dict[str, tf.TensorSpec]:

@@ -5,7 +5,7 @@ One implementation serves training (the candidates), evaluation (the mask) and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
-from nextbest.graph.catalogue import is_listed
 
 __all__ = ["Pairs", "SuitabilityPolicy"]
 
@@ -29,8 +28,6 @@ _COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 Pairs: TypeAlias = tf.Tensor | None
 """Positions of the products that each customer is compared with, int32 [batch, num]: a few of a large catalogue. None
 stands for all of them, and num is num_products then."""
-_NO_CATEGORY, _UNKNOWN_CATEGORY = -1, -2
-"""Of a product without a category, and of a word that is no product's; they are not equal."""
 
 
 class SuitabilityPolicy(tf.Module):
@@ -53,14 +50,18 @@ class SuitabilityPolicy(tf.Module):
         self.num_products = num_products
         used = [*(rule.product for rule in config.rules), config.risk_column]
         self._products = {name: _constant(products[name]) for name in used if name is not None}
+        alike: dict[tuple[object, ...], list[Rule]] = {}
+        for rule in config.rules:
+            words = isinstance(rule.value, str) or (rule.product and self._products[rule.product].dtype == tf.string)
+            sides = rule.customer is None, rule.product is None, bool(words)
+            alike.setdefault((rule.op, rule.missing, *sides), []).append(rule)
+        self._alike = tuple(map(tuple, alike.values()))
         if config.category_column is not None:
-            # Numbers are compared much sooner than words, of which a filter meets one per product.
             found = products[config.category_column]
-            codes = {name: code for code, name in enumerate(sorted(set(found) - {""}))}
-            self._categories = tf.constant([codes.get(name, _NO_CATEGORY) for name in found], tf.int32)
-            words = tf.constant(list(codes), tf.string, [len(codes)])
-            initializer = tf.lookup.KeyValueTensorInitializer(words, tf.range(len(codes)))
-            self._category_codes = tf.lookup.StaticHashTable(initializer, _UNKNOWN_CATEGORY)
+            self._names = sorted(set(found) - {""})
+            # Of a product without a category it is past the last.
+            codes = {name: code for code, name in enumerate(self._names)}
+            self._categories = tf.constant([codes.get(name, len(codes)) for name in found], tf.int32)
 
     @property
     def customer_columns(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ class SuitabilityPolicy(tf.Module):
             customers: Raw customer columns, [batch].
             products: Which products are meant; see `Pairs`.
         """
-        return [self._holds(rule, customers, products) for rule in self.config.rules]
+        return [self._hold((rule,), customers, products)[0] for rule in self.config.rules]
 
     def suitable(self, customers: Mapping[str, tf.Tensor], batch: tf.Tensor, products: Pairs = None) -> tf.Tensor:
         """Return whether every rule holds, bool [batch, num].
@@ -90,8 +91,8 @@ class SuitabilityPolicy(tf.Module):
             products: Which products are meant; see `Pairs`.
         """
         mask = self._everything(batch, products)
-        for holds in self.satisfied(customers, products):
-            mask = tf.logical_and(mask, holds)
+        for rules in self._alike:
+            mask = tf.logical_and(mask, tf.reduce_all(self._hold(rules, customers, products), axis=0))
         return mask
 
     def suitable_array(self, customers: Features, rows: Array) -> Array:
@@ -121,25 +122,37 @@ class SuitabilityPolicy(tf.Module):
         """
         if self.config.category_column is None:
             return self._everything(tf.shape(categories)[0], products)
-        wanted = is_listed(_of(self._categories, products), self._category_codes.lookup(categories))
+        wanted = tf.reduce_any(categories[:, :, None] == tf.constant(self._names, tf.string), axis=1)
+        wanted = tf.pad(wanted, [[0, 0], [0, 1]])
+        if products is None:
+            wanted = tf.gather(wanted, self._categories, axis=1)
+        else:
+            wanted = tf.gather(wanted, tf.gather(self._categories, products), batch_dims=1)
         no_wish = tf.reduce_all(categories == "", axis=1, keepdims=True)
         return tf.logical_or(wanted, no_wish)  # padding wishes for no category
 
     def _everything(self, batch: tf.Tensor, products: Pairs) -> tf.Tensor:
         return tf.ones([batch, self.num_products] if products is None else tf.shape(products), tf.bool)
 
-    def _holds(self, rule: Rule, customers: Mapping[str, tf.Tensor], products: Pairs) -> tf.Tensor:
-        customer = customers[rule.customer][:, None] if rule.customer else None
-        product = _of(self._products[rule.product], products) if rule.product else None
+    def _hold(self, rules: Sequence[Rule], customers: Mapping[str, tf.Tensor], products: Pairs) -> tf.Tensor:
+        """Return whether rules hold that compare alike, bool [len(rules), batch, num]; batch or num may be 1."""
+        rule = rules[0]
+        customer = product = None
+        if rule.customer is not None:
+            customer = tf.stack([customers[str(rule.customer)] for rule in rules])[:, :, None]
+        if rule.product is not None:
+            product = tf.stack([_of(self._products[str(rule.product)], products) for rule in rules])
         left = customer if customer is not None else product
-        right = _fixed(rule.value) if rule.value is not None else product
+        if rule.value is None:
+            right = product
+        else:
+            right = tf.stack([_fixed(rule.value) for rule in rules if rule.value is not None])[:, None, None]
         holds = _COMPARE[rule.op](left, right)
         if product is not None:
             holds = tf.logical_or(holds, _missing(product))
         if customer is not None:
-            unknown = _missing(customer)
-            allowed = rule.missing == "allow"
-            holds = tf.logical_or(holds, unknown) if allowed else tf.logical_and(holds, ~unknown)
+            known = ~_missing(customer)
+            holds = tf.logical_or(holds, ~known) if rule.missing == "allow" else tf.logical_and(holds, known)
         return holds
 
 

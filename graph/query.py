@@ -18,7 +18,7 @@ from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT, History, Snapshot
-from nextbest.graph.encoders import EncoderState, FeatureEncoder, raw_columns_spec
+from nextbest.graph.encoders import EncoderState, FeatureEncoder, pack_columns, raw_columns_spec
 from nextbest.graph.signatures import input_specs, require
 
 __all__ = ["QueryEncoder", "concat_queries", "encode_customers", "raw_request"]
@@ -59,55 +59,87 @@ class QueryEncoder(tf.Module):
         history = [f"{name}_{part}" for name in self.list_lengths for part in ("products", "days")]
         return raw_columns_spec(self.features.state) | input_specs(*history, "as_of_day")
 
+    def packed_spec(self) -> dict[str, tf.TensorSpec]:
+        """Return the tensor specifications of what `encode` takes."""
+        state = self.features.state
+        spec = {
+            "numbers": tf.TensorSpec([None, len(state.numbers)], tf.float32, name="numbers"),
+            "words": tf.TensorSpec([None, len(state.words)], tf.string, name="words"),
+        }
+        for name in self.list_lengths:
+            spec[name] = tf.TensorSpec([None, None], tf.int32, name=name)
+        return spec | input_specs(*(f"{name}_days" for name in self.list_lengths), "as_of_day")
+
     def __call__(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Encode a raw request."""
         as_of_day = request["as_of_day"]
-        encoded: dict[str, tf.Tensor] = dict(self.features(request, as_of_day=as_of_day))
+        numbers, words = pack_columns(request, self.features.state, tf.shape(as_of_day)[0])
+        packed = {"as_of_day": as_of_day, "numbers": numbers, "words": words}
+        for name in self.list_lengths:
+            packed[name] = self.positions.lookup(request[f"{name}_products"])
+            packed[f"{name}_days"] = request[f"{name}_days"]
+        return self.encode(packed)
+
+    def encode(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Encode a request whose columns are packed as `FeatureEncoder.encode` takes them.
+
+        Its lists hold product positions, NO_PRODUCT for an unknown product and for padding.
+        """
+        as_of_day = packed["as_of_day"]
+        encoded: dict[str, tf.Tensor] = self.features.encode(packed["numbers"], packed["words"], as_of_day)
+        widths = {name: (tf.shape(packed[name])[1], tf.shape(packed[f"{name}_days"])[1]) for name in self.list_lengths}
+        with tf.control_dependencies([_require_days(widths)]):
+            ages = {
+                name: tf.cast(tf.maximum(as_of_day[:, None] - packed[f"{name}_days"], 0), tf.float32)
+                for name in self.list_lengths
+            }
         for name, limit in self.list_lengths.items():
-            positions = self.positions.lookup(request[f"{name}_products"])
-            days = _days_of(request, name)
-            encoded[name], days = _first_places(positions, days, limit)
-            age = tf.cast(tf.maximum(as_of_day[:, None] - days, 0), tf.float32)
-            encoded[f"{name}_age"] = tf.where(encoded[name] == NO_PRODUCT, 0.0, age)
+            width, given = widths[name]
+            age = tf.pad(ages[name], [[0, 0], [0, width - given]])  # days that are left out are the day of the request
+            encoded[name], encoded[f"{name}_age"] = _first_places(packed[name], age, limit)
         return encoded
 
 
-def _days_of(request: Mapping[str, tf.Tensor], name: str) -> tf.Tensor:
-    """Return a list's days, or the day of the request where they are left out, int64 [batch, any].
+def _require_days(widths: Mapping[HistoryList, tuple[tf.Tensor, tf.Tensor]]) -> tf.Operation:
+    """Return an operation that raises an InvalidArgument if a list has days, but not as many as products.
 
-    Raises:
-        tf.errors.InvalidArgumentError: There are some, but not as many as products.
+    Args:
+        widths: The lists' numbers of products and of days.
     """
-    products, days = request[f"{name}_products"], request[f"{name}_days"]
-    width, given = tf.shape(products)[1], tf.shape(days)[1]
+    products, days = (tf.stack(numbers) for numbers in zip(*widths.values(), strict=True))
+    good = tf.logical_or(days == 0, days == products)
 
     def message() -> tf.Tensor:
-        held, dated = tf.strings.as_string(width), tf.strings.as_string(given)
-        return tf.strings.join(
-            [f"{name}_products has ", held, f" and {name}_days has ", dated, "; name one day for each, or none"]
-        )
+        wrong = tf.argmin(tf.cast(good, tf.int32))
+        name, held, dated = tf.constant(list(widths))[wrong], products[wrong], days[wrong]
+        numbers = tf.strings.as_string(held), tf.strings.as_string(dated)
+        said = [name, "_products has ", numbers[0], " and ", name, "_days has ", numbers[1]]
+        return tf.strings.join([*said, "; name one day for each, or none"])
 
-    with tf.control_dependencies([require(tf.logical_or(given == 0, given == width), message)]):
-        filled = tf.repeat(request["as_of_day"][:, None], width - given, axis=1)
-        return tf.concat([days, filled], axis=1)
+    return require(tf.reduce_all(good), message)
 
 
-def _first_places(positions: tf.Tensor, days: tf.Tensor, limit: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return a list's first so many different products and their days, in their order, then NO_PRODUCT and any day.
+_UNWANTED = -(2**30)
+"""Sorts behind all places of a list, which are negated."""
+
+
+def _first_places(positions: tf.Tensor, age: tf.Tensor, limit: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return a list's first so many different products and their ages, in their order, then NO_PRODUCT and 0.
 
     Args:
         positions: Product positions, [batch, length].
-        days: Their days, [batch, length].
+        age: Of each, [batch, length].
         limit: How many are kept.
     """
-    by_product = tf.argsort(positions, axis=1, stable=True)
-    sorted_positions = tf.gather(positions, by_product, batch_dims=1)
-    again = tf.pad(sorted_positions[:, 1:] == sorted_positions[:, :-1], [[0, 0], [1, 0]])[:, : tf.shape(positions)[1]]
-    again = tf.gather(again, tf.argsort(by_product, axis=1), batch_dims=1)
-    unwanted = tf.logical_or(again, positions == NO_PRODUCT)
-    kept = tf.argsort(tf.cast(unwanted, tf.int32), axis=1, stable=True)[:, :limit]
-    found = tf.where(tf.gather(unwanted, kept, batch_dims=1), NO_PRODUCT, tf.gather(positions, kept, batch_dims=1))
-    return found, tf.gather(days, kept, batch_dims=1)
+    length = tf.shape(positions)[1]
+    products, places = tf.math.top_k(positions, k=length)  # of a product's places the first comes first
+    before = tf.pad(products, [[0, 0], [1, 0]], constant_values=_UNWANTED)[:, :-1]
+    unwanted = tf.logical_or(products == before, products == NO_PRODUCT)
+    order, kept = tf.math.top_k(tf.where(unwanted, _UNWANTED, -places), k=tf.minimum(limit, length))
+    padding = order == _UNWANTED
+    kept_places = tf.gather(places, kept, batch_dims=1)
+    found = tf.where(padding, NO_PRODUCT, tf.gather(products, kept, batch_dims=1))
+    return found, tf.where(padding, 0.0, tf.gather(age, kept_places, batch_dims=1))
 
 
 def encode_customers(snapshot: Snapshot, encoder: QueryEncoder, rows: Array) -> dict[str, Array]:

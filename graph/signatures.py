@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from nextbest.graph.served_inputs import SERVED_INPUTS, ServedInput
@@ -108,10 +109,24 @@ def clip_k(k: tf.Tensor, num_products: int) -> tuple[tf.Tensor, tf.Tensor]:
 def _check_shapes(inputs: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     """Return the inputs, which nothing can read before their shapes were found good."""
     shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
-    lengths = tf.stack([tf.shape(tensor)[0] for tensor in shaped.values()])
-    equal = tf.reduce_all(lengths == lengths[0])
-    with tf.control_dependencies([require(equal, lambda: _describe_batch_sizes(list(specs), lengths))]):
-        return {name: tf.identity(tensor) for name, tensor in shaped.items()}
+    with tf.control_dependencies([_require_one_batch_size(shaped)]):
+        return dict(zip(shaped, tf.identity_n(list(shaped.values())), strict=True))
+
+
+def _require_one_batch_size(inputs: Mapping[str, tf.Tensor]) -> tf.Operation:
+    """Return an operation that refuses inputs of different batch sizes.
+
+    Operations on many inputs at once are fewer, and so take less time, than one for each.
+    """
+    by_dtype: dict[tf.DType, list[str]] = {}
+    for name, tensor in inputs.items():
+        by_dtype.setdefault(tensor.dtype, []).append(name)
+    names = [name for group in by_dtype.values() for name in group]
+    shapes = [shape for group in by_dtype.values() for shape in tf.shape_n([inputs[name] for name in group])]
+    first = np.cumsum([0, *(inputs[name].shape.rank for name in names[:-1])])
+    lengths = tf.gather(tf.concat(shapes, axis=0), first)
+    equal = tf.reduce_min(lengths) == tf.reduce_max(lengths)
+    return require(equal, lambda: _describe_batch_sizes(names, lengths))
 
 
 def _describe_batch_sizes(names: list[str], lengths: tf.Tensor) -> tf.Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
+from nextbest.data.dataset import Array
 from nextbest.graph.encoders import EncoderState
 
 __all__ = [
@@ -16,7 +18,9 @@ __all__ = [
     "MULTI_HOT_UP_TO",
     "DenseBlocks",
     "FeatureEmbedding",
+    "LayerNormalBlock",
     "SeededDropout",
+    "fold_batch_normalisation",
     "masked_mean",
     "step_variable",
 ]
@@ -77,6 +81,18 @@ class FeatureEmbedding(tf.keras.layers.Layer):
         self.output_dim = sum(map(len, self.places.values()))
 
     @property
+    def offsets(self) -> Array | None:
+        """Where each category column's indices begin in its table of embeddings, [num_categories]; None without any."""
+        return self._offsets
+
+    def tables(self) -> tuple[Array | None, Array | None]:
+        """Return the trained embeddings of categories and of words, [num, category_dim]; None of what there is not."""
+        categories, tokens = (
+            None if layer is None else layer.embeddings.numpy() for layer in (self._categories, self._tokens)
+        )
+        return categories, tokens
+
+    @property
     def places(self) -> dict[tuple[str, ...], tuple[int, ...]]:
         """The columns that fill some places of the output -> these places; () for the extra floats."""
         return _places(*self._layout)
@@ -93,14 +109,11 @@ class FeatureEmbedding(tf.keras.layers.Layer):
             indices = encoded["categories"]
             if training:
                 indices = tf.where(self._dropout.keep(tf.shape(indices)), indices, 0)
-            embedded = self._categories(indices + self._offsets)
-            shape = tf.concat([tf.shape(indices)[:-1], [embedded.shape[-1] * embedded.shape[-2]]], axis=0)
-            parts.append(tf.reshape(embedded, shape))
+            parts += tf.unstack(self._categories(indices + self._offsets), axis=-2)
         if self._tokens is not None:
             tokens = encoded["tokens"]
             parts.append(masked_mean(self._tokens(tokens), tf.cast(tokens > 0, tf.float32)))
-        joined = tf.concat(parts, axis=-1)
-        return tf.ensure_shape(joined, [*joined.shape[:-1], self.output_dim])
+        return tf.concat(parts, axis=-1)
 
 
 def _places(state: EncoderState, category_dim: int, num_extra_floats: int) -> dict[tuple[str, ...], tuple[int, ...]]:
@@ -186,3 +199,53 @@ class DenseBlocks(tf.keras.layers.Layer):
         for dense, normalise, dropout in self._blocks:
             hidden = dropout(tf.nn.relu(normalise(dense(hidden), training=training)), training=training)
         return hidden
+
+    def folded(self) -> list[tuple[Array, Array]]:
+        """Return each block's kernel and bias with its batch normalisation in them: trained, a block is a dense layer.
+
+        Kernels are [inputs, units], biases [units].
+        """
+        folded = []
+        for dense, normalise, _ in self._blocks:
+            scale, shift = fold_batch_normalisation(normalise)
+            folded.append((dense.kernel.numpy() * scale, shift))
+        return folded
+
+    def layer_normal_blocks(self) -> list[LayerNormalBlock]:
+        """Return the blocks, whose normalisation is that of a layer, as they are after training."""
+        return [
+            LayerNormalBlock(_centred(dense.kernel.numpy()), norm.gamma.numpy(), norm.beta.numpy(), norm.epsilon)
+            for dense, norm, _ in self._blocks
+        ]
+
+
+def fold_batch_normalisation(layer: tf.keras.layers.BatchNormalization) -> tuple[Array, Array]:
+    """Return by what a trained batch normalisation multiplies, and what it adds then, [units] each."""
+    scale = layer.gamma.numpy() / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+    return scale, layer.beta.numpy() - layer.moving_mean.numpy() * scale
+
+
+def _centred(kernel: Array) -> Array:
+    """Return a kernel whose outputs are what those of `kernel` are above their mean over the units."""
+    centred: Array = kernel - kernel.mean(axis=1, keepdims=True)
+    return centred
+
+
+@dataclass(frozen=True)
+class LayerNormalBlock:
+    """A trained block of `DenseBlocks`, dense -> layer normalisation -> ReLU."""
+
+    kernel: Array
+    """[inputs, units]; what it makes has a mean of 0 over the units."""
+    gamma: Array
+    """[units]."""
+    beta: Array
+    """[units]."""
+    epsilon: float
+    """Added to the variance."""
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Run the block, [num, units] for [num, inputs]."""
+        outputs = tf.matmul(inputs, self.kernel)
+        variance = tf.reduce_mean(tf.square(outputs), axis=1, keepdims=True)
+        return tf.nn.relu(outputs * tf.math.rsqrt(variance + self.epsilon) * self.gamma + self.beta)

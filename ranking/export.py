@@ -15,6 +15,7 @@ from nextbest.graph.served_inputs import CANDIDATE_INPUTS
 from nextbest.graph.signatures import examples_signature, graph_function, input_specs, require, signature
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.examples import CatalogueStatistics
+from nextbest.ranking.inference import ServedNetwork
 from nextbest.ranking.model import RankingModel
 
 __all__ = ["RankingServable", "save_ranking"]
@@ -53,16 +54,12 @@ class RankingServable(tf.Module):
         self._arrays = {
             name: tf.Variable(values, trainable=False, name=name) for name, values in catalogue.arrays().items()
         }
-        # The network is called through a closure and only its variables are tracked: a SavedModel needs no Keras layer.
         network = model.network
-        self._network: Callable[..., tuple[tf.Tensor, tf.Tensor]] = lambda *inputs: network(*inputs, training=False)
-        self._parts: Callable[..., dict[str, tf.Tensor]] = lambda *inputs: network.features(*inputs)
-        self._of_parts: Callable[..., tuple[tf.Tensor, tf.Tensor]] = lambda parts: (
-            network.logits(parts),
-            network.customers_offset(parts),
-        )
+        served = network.served(self._arrays)
+        # Called through a closure, with its variables alone tracked: a SavedModel needs no Keras layer.
+        self._network: Callable[[], ServedNetwork] = lambda: served
         self._named = network.named_features
-        self.resources = [self._arrays, network.variables]
+        self.resources = [self._arrays, dict(served.products), network.variables]
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         candidates = tf.TensorSpec([None, None], tf.int32, name="candidates")
         similarity = tf.TensorSpec([None, None], tf.float32, name="similarity")
@@ -95,20 +92,22 @@ class RankingServable(tf.Module):
         self, encoded: Mapping[str, tf.Tensor], candidates: tf.Tensor, similarity: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the logits that order a customer's candidates, and the probabilities, [batch, num_candidates]."""
-        logits, offset = self._network(encoded, candidates, similarity, self._catalogue())
-        return logits, tf.sigmoid(self._calibrated(logits, offset))
+        parts = self._network().features(encoded, candidates, similarity, self._catalogue())
+        logits = self._network().logits(parts)
+        return logits, tf.sigmoid(self._calibrated(logits, self._network().customers_offset(parts)))
 
     def _features(self, encoded: Mapping[str, tf.Tensor], candidates: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
         """Return what the probabilities are a function of, [batch, num_candidates, any]."""
-        return tf.concat(list(self._parts(encoded, candidates, similarity, self._catalogue()).values()), axis=2)
+        parts = self._network().features(encoded, candidates, similarity, self._catalogue())
+        return tf.concat(list(parts.values()), axis=2)
 
     def _score_features(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the log-odds of the probabilities for `features`, [num] for [num, any]."""
         named = self._named()
         widths = [feature_width(part) for part in named.values()]
         parts = dict(zip(named, tf.split(vectors[:, None, :], widths, axis=2), strict=True))
-        logits, offset = self._of_parts(parts)
-        return self._calibrated(logits, offset)[:, 0]
+        network = self._network()
+        return self._calibrated(network.logits(parts), network.customers_offset(parts))[:, 0]
 
     def _catalogue(self) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(values) for name, values in self._arrays.items()}

@@ -146,62 +146,69 @@ class CrossFeatures(tf.keras.layers.Layer):
             scores: Retrieval's cosines, [batch, num_candidates].
             catalogue: The arrays of a `CatalogueStatistics`.
         """
-        is_held = tf.cast(query["held"] != NO_PRODUCT, tf.float32)
-        newly = is_held * tf.exp(-query["held_age"] / self._recency_days)
-        is_recent = tf.cast(query["recent"] != NO_PRODUCT, tf.float32)
-        seen = is_recent * tf.exp(-query["recent_age"] / self._recency_days)
-        lists = _Lists(query["held"], query["recent"], is_held, newly, seen)
-        same = tf.cast(lists.recent[:, :, None] == candidates[:, None, :], tf.float32)
-        floats = tf.gather(catalogue["floats"], candidates)
-        count = tf.math.log1p(tf.reduce_sum(is_held, axis=1, keepdims=True))
-        features = {
-            "retrieval_score": scores,
-            **self._pair_features(lists, candidates, catalogue),
-            "seen": tf.einsum("bl,blc->bc", seen, same),
-            "held_count": tf.broadcast_to(count, tf.shape(scores)),
-            **self._group_features(lists, candidates, catalogue["categories"]),
-            "segment_popularity": self._segment_popularity(query["categories"], candidates, catalogue),
-            **{gap.key: gap.compute(query["floats"], floats) for gap in self._gaps},
-        }
+        lists, floats = self._read_lists(query), tf.gather(catalogue["floats"], candidates)
+        count = tf.math.log1p(tf.reduce_sum(lists.weights[:, 0], axis=1))
+        single = [
+            scores,
+            tf.broadcast_to(count[:, None], tf.shape(scores)),
+            self._segment_popularity(query["categories"], candidates, catalogue),
+        ]
+        parts = [
+            _Part(("retrieval_score", "held_count", "segment_popularity"), tf.stack(single, axis=2)),
+            self._pair_features(lists, candidates, catalogue),
+            self._matches(lists, candidates, catalogue["categories"]),
+        ]
+        if self._gaps:
+            gaps = tuple(gap.key for gap in self._gaps)
+            parts.append(_Part(gaps, _differences(self._gaps, query["floats"], floats)))
         if self._has_refusals:
-            features |= self._refusals(query, candidates)
-        return tf.stack([features[key] for key in self.keys], axis=2)
+            parts.append(self._refusals(query, candidates))
+        computed = [key for part in parts for key in part.keys]
+        features = tf.concat([part.values for part in parts], axis=2)
+        return tf.gather(features, [computed.index(key) for key in self.keys], axis=2)
 
-    def _refusals(self, query: Mapping[str, tf.Tensor], candidates: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _read_lists(self, query: Mapping[str, tf.Tensor]) -> _Lists:
+        def weights(name: str) -> tuple[tf.Tensor, tf.Tensor]:
+            present = tf.cast(query[name] != NO_PRODUCT, tf.float32)
+            return present, present * tf.exp(-query[f"{name}_age"] / self._recency_days)
+
+        (held, newly), (recent, seen) = weights("held"), weights("recent")
+        none_held, none_recent = tf.zeros_like(held), tf.zeros_like(recent)
+        rows = [(held, none_recent), (newly, none_recent), (none_held, seen)]
+        return _Lists(
+            products=tf.maximum(tf.concat([query["held"], query["recent"]], axis=1), 0),
+            weights=tf.stack([tf.concat(row, axis=1) for row in rows], axis=1),
+        )
+
+    def _refusals(self, query: Mapping[str, tf.Tensor], candidates: tf.Tensor) -> _Part:
         """Say whether the customer refused the candidate, and how lately."""
         same = tf.cast(query["refused"][:, :, None] == candidates[:, None, :], tf.float32)
         newly = tf.exp(-query["refused_age"] / self._recency_days)
-        return {"refused": tf.reduce_sum(same, axis=1), "newly_refused": tf.einsum("bl,blc->bc", newly, same)}
+        weights = tf.stack([tf.ones_like(newly), newly], axis=1)
+        return _Part(("refused", "newly_refused"), tf.matmul(same, weights, transpose_a=True, transpose_b=True))
 
-    def _pair_features(
-        self, lists: _Lists, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        rows = tf.maximum(tf.concat([lists.held, lists.recent], axis=1), 0)
-        num_held = tf.shape(lists.held)[1]
-        features = {}
-        for pair, values in zip(self._pairs, _pair_statistics(catalogue, rows, candidates), strict=True):
-            of_held, of_recent = values[:, :num_held], values[:, num_held:]
-            features[f"{pair}_sum"] = tf.einsum("bl,blc->bc", lists.is_held, of_held)
-            features[f"{pair}_max"] = _largest(of_held, lists.is_held)
-            features[f"{pair}_recent_sum"] = tf.einsum("bl,blc->bc", lists.newly, of_held)
-            features[f"{pair}_seen_sum"] = tf.einsum("bl,blc->bc", lists.seen, of_recent)
-        return features
+    def _pair_features(self, lists: _Lists, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]) -> _Part:
+        keys = tuple(f"{pair}_{what}" for pair in self._pairs for what in ("sum", "recent_sum", "seen_sum", "max"))
+        if not self._pairs:
+            return _Part(keys, tf.zeros(tf.concat([tf.shape(candidates), [0]], axis=0)))
+        values = _pair_statistics(catalogue, lists.products, candidates)
+        sums = tf.matmul(lists.weights, values)  # [num_pairs, batch, 3, num_candidates]
+        largest = _largest(values, lists.weights[:, 0])
+        features = tf.transpose(tf.concat([sums, largest[:, :, None]], axis=2), [1, 3, 0, 2])
+        return _Part(keys, tf.reshape(features, [-1, tf.shape(candidates)[1], len(keys)]))
 
-    def _group_features(self, lists: _Lists, candidates: tf.Tensor, categories: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Count, on a log scale, what the lists hold of the candidate's category."""
-        features = {}
-        for column, group in enumerate(self._groups):
-            groups = categories[:, column]
-            wanted = tf.gather(groups, candidates)
-            for key, products, weights in (
-                (f"held_in_{group}", lists.held, lists.is_held),
-                (f"newly_held_in_{group}", lists.held, lists.newly),
-                (f"seen_in_{group}", lists.recent, lists.seen),
-            ):
-                own = tf.gather(groups, tf.maximum(products, 0))
-                match = tf.cast(own[:, :, None] == wanted[:, None, :], tf.float32)
-                features[key] = tf.math.log1p(tf.einsum("bl,blc->bc", weights, match))
-        return features
+    def _matches(self, lists: _Lists, candidates: tf.Tensor, categories: tf.Tensor) -> _Part:
+        """Count, on a log scale, what the lists hold of the candidate's categories; and the candidate's own visits."""
+        own, wanted = tf.gather(categories, lists.products), tf.gather(categories, candidates)
+        # A product is one more category, of which there is only itself.
+        own = tf.concat([own, lists.products[:, :, None]], axis=2)
+        wanted = tf.concat([wanted, candidates[:, :, None]], axis=2)
+        match = tf.cast(own[:, :, None, :] == wanted[:, None, :, :], tf.float32)
+        counts = tf.einsum("bwl,blcg->bcgw", lists.weights, match)
+        num_candidates, num_groups = tf.shape(candidates)[1], len(self._groups)
+        logs = tf.math.log1p(tf.reshape(counts[:, :, :num_groups], [-1, num_candidates, num_groups * 3]))
+        keys = tuple(f"{what}_in_{group}" for group in self._groups for what in ("held", "newly_held", "seen"))
+        return _Part((*keys, "seen"), tf.concat([logs, counts[:, :, num_groups, 2:]], axis=2))
 
     def _segment_popularity(
         self, categories: tf.Tensor, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]
@@ -215,8 +222,8 @@ class CrossFeatures(tf.keras.layers.Layer):
         return tf.gather_nd(catalogue["segments"], tf.stack([segment, candidates], axis=2))
 
 
-def _pair_statistics(catalogue: Mapping[str, tf.Tensor], rows: tf.Tensor, candidates: tf.Tensor) -> Sequence[tf.Tensor]:
-    """Return each pair statistic of candidates, [batch, length, num_candidates].
+def _pair_statistics(catalogue: Mapping[str, tf.Tensor], rows: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    """Return the pair statistics of candidates, [num_pair_statistics, batch, length, num_candidates].
 
     Args:
         catalogue: The arrays of a `CatalogueStatistics`.
@@ -225,36 +232,39 @@ def _pair_statistics(catalogue: Mapping[str, tf.Tensor], rows: tf.Tensor, candid
     """
     rows, columns = rows[:, :, None], candidates[:, None, :]
     if "pairs" not in catalogue:
-        return tf.unstack(look_up(catalogue, "pairs", rows, columns), axis=3)
-    pairs = catalogue["pairs"]
-    index = rows * pairs.shape[1] + columns
-    return [tf.gather(tf.reshape(pairs[number], [-1]), index) for number in range(pairs.shape[0])]
+        return tf.transpose(look_up(catalogue, "pairs", rows, columns), [3, 0, 1, 2])
+    num_pairs, num_products = catalogue["pairs"].shape[:2]
+    index = rows * num_products + columns
+    return tf.gather(tf.reshape(catalogue["pairs"], [num_pairs, -1]), index, axis=1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the numbers."""
+
+    keys: tuple[str, ...]
+    values: tf.Tensor
+    """In the order of the keys, [batch, num_candidates, len(keys)]."""
 
 
 @dataclass(frozen=True)
 class _Lists:
-    """What customers hold and did lately, with weights that are 0 for padding, [batch, length] each."""
+    """What customers hold, and then what they did lately."""
 
-    held: tf.Tensor
-    """Product positions, int32."""
-    recent: tf.Tensor
-    """Product positions, int32."""
-    is_held: tf.Tensor
-    """Of `held`: 1."""
-    newly: tf.Tensor
-    """Of `held`: falls with the age."""
-    seen: tf.Tensor
-    """Of `recent`: falls with the age."""
+    products: tf.Tensor
+    """Product positions, 0 for padding, int32 [batch, length]."""
+    weights: tf.Tensor
+    """How much of each counts: as held, as newly held, as seen lately; 0 for padding, [batch, 3, length]."""
 
 
 def _largest(values: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
-    """Return the largest value over a list, 0 for an empty one, [batch, num_candidates].
+    """Return the largest values over a list, 0 for an empty one, [num, batch, num_candidates].
 
     Args:
-        values: [batch, length, num_candidates].
+        values: [num, batch, length, num_candidates].
         present: 1, or 0 for padding, [batch, length].
     """
-    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, MASKED_SCORE), axis=1)
+    largest = tf.reduce_max(tf.where(present[:, :, None] > 0, values, MASKED_SCORE), axis=2)
     return tf.where(tf.reduce_any(present > 0, axis=1, keepdims=True), largest, 0.0)
 
 
@@ -276,22 +286,32 @@ class _Gap:
         places = list(customers.numbers).index(left), list(products.numbers).index(right)
         return cls(_gap_key(left, right), customers.numbers[left], places[0], products.numbers[right], places[1])
 
-    def compute(self, customer: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
-        """Return the differences, [batch, num_candidates], from encoded numbers of customers and of candidates."""
-        log = _logged(self.customer) or _logged(self.product)
-        of_customer = _restore(customer[:, self.customer_place], self.customer, log)
-        of_product = _restore(product[:, :, self.product_place], self.product, log)
-        return of_customer[:, None] - of_product
+    @property
+    def log(self) -> bool:
+        """Whether it is on a log scale."""
+        return _logged(self.customer) or _logged(self.product)
+
+
+def _differences(gaps: Sequence[_Gap], customer: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
+    """Return the gaps, [batch, num_candidates, num_gaps], from encoded numbers of customers and of candidates."""
+    log = [gap.log for gap in gaps]
+    of_customer = tf.gather(customer, [gap.customer_place for gap in gaps], axis=1)
+    of_product = tf.gather(product, [gap.product_place for gap in gaps], axis=2)
+    return _restore(of_customer, [gap.customer for gap in gaps], log)[:, None, :] - _restore(
+        of_product, [gap.product for gap in gaps], log
+    )
 
 
 def _logged(number: NumberState) -> bool:
     return number.transform == "log1p"
 
 
-def _restore(standard: tf.Tensor, number: NumberState, log: bool) -> tf.Tensor:
-    """Undo the standardisation; the result is on a log scale if `log`."""
-    value = standard * number.scale + number.mean
-    return tf.math.log1p(tf.maximum(value, 0.0)) if log and not _logged(number) else value
+def _restore(standard: tf.Tensor, numbers: Sequence[NumberState], log: Sequence[bool]) -> tf.Tensor:
+    """Undo the standardisation of columns, [..., len(numbers)]; those are on a log scale whose `log` says so."""
+    scale, mean = (np.array([getattr(number, part) for number in numbers], np.float32) for part in ("scale", "mean"))
+    values = standard * scale + mean
+    unlogged = np.array(log) & ~np.array([_logged(number) for number in numbers])
+    return tf.where(unlogged, tf.math.log1p(tf.maximum(values, 0.0)), values) if unlogged.any() else values
 
 
 def gap_columns(data: DataConfig, customers: EncoderState, products: EncoderState) -> list[tuple[str, str]]:
@@ -335,7 +355,7 @@ class CategoryCrosses(tf.keras.layers.Layer):
         self._columns = [(left.index(customer), right.index(product)) for customer, product in self.pairs]
         sizes = [customers.category_sizes[a] * products.category_sizes[b] for a, b in self._columns]
         self._buckets = [min(size, buckets) for size in sizes]
-        self._strides = [products.category_sizes[b] for _, b in self._columns]
+        self._strides = np.array([products.category_sizes[b] for _, b in self._columns], np.int32)
         self._offsets = np.cumsum([0, *self._buckets])[:-1].astype(np.int32)
         self.output_dim = len(self._columns) * CATEGORY_DIM
         if self._columns:
@@ -356,16 +376,9 @@ class CategoryCrosses(tf.keras.layers.Layer):
             customer: Encoded categories, int32 [batch, num_categories].
             product: The candidates' encoded categories, int32 [batch, num_candidates, num_categories].
         """
-        shape = tf.shape(product)
         if not self._columns:
-            return tf.zeros([shape[0], shape[1], 0])
-        index = tf.stack(
-            [
-                (customer[:, None, a] * stride + product[:, :, b]) % buckets + offset
-                for (a, b), stride, buckets, offset in zip(
-                    self._columns, self._strides, self._buckets, self._offsets, strict=True
-                )
-            ],
-            axis=2,
-        )
-        return tf.reshape(self._embedding(index), [shape[0], shape[1], self.output_dim])
+            return tf.zeros([*tf.unstack(tf.shape(product)[:2]), 0])
+        left = tf.gather(customer, [a for a, _ in self._columns], axis=1) * self._strides
+        right = tf.gather(product, [b for _, b in self._columns], axis=2)
+        index = (left[:, None, :] + right) % self._buckets + self._offsets
+        return tf.concat(tf.unstack(self._embedding(index), axis=2), axis=2)

@@ -18,10 +18,18 @@ from nextbest.data.sparse_table import stack_arrays
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import concat_queries
-from nextbest.modelling.layers import CATEGORY_DROPOUT, DenseBlocks, FeatureEmbedding, SeededDropout, step_variable
+from nextbest.modelling.layers import (
+    CATEGORY_DROPOUT,
+    DenseBlocks,
+    FeatureEmbedding,
+    SeededDropout,
+    fold_batch_normalisation,
+    step_variable,
+)
 from nextbest.ranking.config import RankingConfig
 from nextbest.ranking.examples import WindowExamples
 from nextbest.ranking.features import CATEGORY_DIM, CategoryCrosses, CrossFeatures
+from nextbest.ranking.inference import ServedNetwork
 from nextbest.ranking.losses import listwise_softmax, probability_loss
 
 __all__ = ["RankingModel", "RankingNetwork"]
@@ -154,7 +162,34 @@ class RankingNetwork(tf.keras.layers.Layer):
         crossed = inputs
         for layer in self._cross:
             crossed = layer(inputs, crossed)
-        return self._prior_logits(parts) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+        return self.prior_logits(parts) + self._correction(self._deep(crossed, training=training))[:, :, 0]
+
+    def served(self, catalogue: Tensors) -> ServedNetwork:
+        """Return the trained network as it is served.
+
+        Args:
+            catalogue: The arrays of the `CatalogueStatistics` that it is served with.
+        """
+        products = {"product": self._product({name: catalogue[name] for name in ("floats", "categories", "tokens")})}
+        if self._product_id is not None:
+            products["product_id"] = self._product_id.embeddings
+        scale, shift = fold_batch_normalisation(self._normalise)
+        return ServedNetwork(
+            customer=self._customer,
+            products={
+                name: tf.Variable(table, trainable=False, name=f"{name}_features") for name, table in products.items()
+            },
+            crosses=self.numeric,
+            category_crosses=self._categorical,
+            scale=scale,
+            shift=shift,
+            cross_layers=[tuple(weight.numpy() for weight in layer.weights) for layer in self._cross],
+            deep=self._deep.layer_normal_blocks(),
+            correction=self._correction.kernel.numpy(),
+            prior=self.prior_logits,
+            activity=self._activity.layer_normal_blocks(),
+            offset=(self._offset.kernel.numpy(), self._offset.bias.numpy()),
+        )
 
     def named_features(self) -> dict[str, list[NamedFeature]]:
         """Return what people call the places of `features`, by part; in a vector the parts follow one another."""
@@ -180,14 +215,16 @@ class RankingNetwork(tf.keras.layers.Layer):
             named["product_id"] = [NamedFeature(kind="product", name="product_id", places=places)]
         return named
 
-    def _prior_logits(self, parts: Tensors) -> tf.Tensor:
+    def prior_logits(self, parts: Tensors) -> tf.Tensor:
         """Weigh what is known before training: the cosine, the logarithms of the holdings' votes, and the trend."""
-        crosses = parts["crosses"]
-        similarity = self.numeric.select(crosses, "retrieval_score")
-        votes = [self.numeric.select(crosses, f"{name}_sum") for name in self._votes]
-        logs = [tf.math.log(self._saturated(tf.maximum(vote, _LEAST_VOTES))) for vote in votes]
-        trend = [parts["product"][:, :, place] for place in self._trend_places]
-        return tf.einsum("bcp,p->bc", tf.stack([similarity, *logs, *trend], axis=2), self._prior)
+        known = [self.numeric.select(parts["crosses"], "retrieval_score")[:, :, None]]
+        if self._votes:
+            places = [self.numeric.keys.index(f"{name}_sum") for name in self._votes]
+            votes = tf.maximum(tf.gather(parts["crosses"], places, axis=2), _LEAST_VOTES)
+            known.append(tf.math.log(self._saturated(votes)))
+        if self._trend_places:
+            known.append(tf.gather(parts["product"], self._trend_places, axis=2))
+        return tf.einsum("bcp,p->bc", tf.concat(known, axis=2), self._prior)
 
     def _saturated(self, votes: tf.Tensor) -> tf.Tensor:
         """Return what votes count as, see `RankingConfig.votes_saturation`."""

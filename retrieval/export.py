@@ -28,9 +28,10 @@ __all__ = ["RetrievalServable", "save_retrieval"]
 class RetrievalServable(tf.Module):
     """What `tf.saved_model.load` gives back.
 
-    The composite calls `encode`, `embed`, `embed_products`, `similarities` and, where its index is ScaNN's, `nearest`,
-    for explanations `features` and `embed_features`, whose composition is `embed`; it reads `product_ids` and tracks
-    `resources`, which those functions read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in
+    The composite calls `encode`, `encode_packed` (the same, of packed `columns` and product positions), `embed`,
+    `embed_products`, `similarities` and, where its index is ScaNN's, `nearest`, for explanations `features` and
+    `embed_features`, whose composition is `embed`; it reads `product_ids` and `columns` and tracks `resources`, which
+    those functions read. Signatures: `retrieve` and `serving_default` (raw customers, the latter in
     tf.Examples, to products that they do not hold), `embed_customer` and `embed_product` (raw customers and product ids
     to embeddings, whose dot product is the similarity), `transform_features` (tf.Examples to encoded queries, see
     `graph.query`).
@@ -47,12 +48,12 @@ class RetrievalServable(tf.Module):
         super().__init__(name="retrieval")
         encoders = retriever.encoders
         self._encoder = encoders.query_encoder()
-        # Layers are called through closures and only their variables are tracked: a SavedModel needs no Keras layer.
+        # They are called through closures and only their variables are tracked: a SavedModel needs no Python object.
         tower, search = retriever.customer_tower, index.search
-        self._embed: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: tower(encoded, training=False)
-        features, embed = tower.features, tower.embed
-        self._features: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: features(encoded)
-        self._embed_features: Callable[[tf.Tensor], tf.Tensor] = lambda vectors: embed(vectors)
+        served = tower.served()
+        self._embed: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: served(encoded)
+        self._features: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = lambda encoded: served.features(encoded)
+        self._embed_features: Callable[[tf.Tensor], tf.Tensor] = lambda vectors: served.embed(vectors)
         self.named_features = tower.named_features
         self._search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = (
             lambda queries, exclude, k: search(queries, exclude, k)
@@ -62,8 +63,13 @@ class RetrievalServable(tf.Module):
         self.request_spec = self._encoder.request_spec()
         self.product_ids = tf.Variable(encoders.product_ids.tolist(), trainable=False, name="product_ids")
         self.product_embeddings = index.embeddings
-        self.resources = [self._encoder, tower.variables, index.variables]
+        self.resources = [self._encoder, served.variables, index.variables]
         self.encode = graph_function(self._encoder.__call__, input_signature=[self.request_spec])
+        self.encode_packed = graph_function(self._encoder.encode, input_signature=[self._encoder.packed_spec()])
+        self.columns = {
+            name: tf.Variable(columns, trainable=False, dtype=tf.string, name=name)
+            for name, columns in (("numbers", list(encoders.customers.numbers)), ("words", encoders.customers.words))
+        }
         self.embed = graph_function(self._embed, input_signature=[encoders.encoded_spec()])
         self.embed_products = graph_function(
             self._embed_products, input_signature=[*input_specs("product_id").values()]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import tensorflow as tf
 
 from nextbest.data.config import HistoryList
+from nextbest.data.dataset import Array
 from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders, multi_hot
@@ -20,6 +21,7 @@ from nextbest.modelling.layers import (
     SeededDropout,
 )
 from nextbest.retrieval.config import RetrievalConfig
+from nextbest.retrieval.inference import FoldedTower, ServedTowers
 
 __all__ = ["CustomerTower", "CustomerTowers", "ProductTower", "ProductTowers", "TowerPair", "pool_products"]
 
@@ -120,6 +122,24 @@ class CustomerTower(tf.keras.layers.Layer):
         deep = self._project(self._blocks(tf.concat([columns, pools], axis=1), training=training))
         return tf.math.l2_normalize(deep + self._from_products(pools), axis=1)
 
+    def folded(self) -> FoldedTower:
+        """Return the trained tower's weights, its normalisations in its dense layers."""
+        categories, tokens = self._features.tables()
+        return FoldedTower(
+            categories=categories,
+            tokens=tokens,
+            products=self._product_embedding.embeddings.numpy(),
+            decays={name: pool.decay() for name, pool in self._pools.items()},
+            blocks=self._blocks.folded(),
+            project=(self._project.kernel.numpy(), self._project.bias.numpy()),
+            from_products=self._from_products.kernel.numpy(),
+        )
+
+    @property
+    def category_offsets(self) -> Array | None:
+        """See `FeatureEmbedding.offsets`."""
+        return self._features.offsets
+
     def named_features(self) -> list[NamedFeature]:
         """Return what people call the places of `features`: the columns, and each list of products."""
         named = [NamedFeature.from_columns("customer", *found) for found in self._features.places.items() if found[1]]
@@ -177,6 +197,10 @@ class _RecencyPooling(tf.keras.layers.Layer):
         self._dropout = dropout
         # softplus(-4.6) is about 0.01 per day: a half-life near 70 days to begin with.
         self._decay = self.add_weight(name="decay", shape=[], initializer=tf.constant_initializer(-4.6))
+
+    def decay(self) -> float:
+        """Return by how much a product fades per day."""
+        return float(tf.nn.softplus(self._decay))
 
     def call(self, products: tf.Tensor, age: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Pool.
@@ -249,7 +273,7 @@ def _seeds(base: int) -> Iterator[int]:
 
 
 class CustomerTowers(tf.keras.layers.Layer):
-    """The pairs' customer towers as one; its methods are those of `CustomerTower`."""
+    """The pairs' customer towers as one."""
 
     def __init__(self, towers: Sequence[CustomerTower]) -> None:
         super().__init__(name="customer_towers")
@@ -259,14 +283,9 @@ class CustomerTowers(tf.keras.layers.Layer):
         """Embed encoded queries, [batch, num_tower_pairs * embedding_dim], each of length 1."""
         return _concat_embeddings([tower(encoded, training=training) for tower in self._towers])
 
-    def features(self, encoded: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Return the pairs' features side by side, [batch, any]."""
-        return tf.concat([tower.features(encoded) for tower in self._towers], axis=1)
-
-    def embed(self, features: tf.Tensor) -> tf.Tensor:
-        """Embed what `features` returned, [batch, num_tower_pairs * embedding_dim]."""
-        parts = tf.split(features, len(self._towers), axis=1)
-        return _concat_embeddings([tower.embed(part) for tower, part in zip(self._towers, parts, strict=True)])
+    def served(self) -> ServedTowers:
+        """Return the trained towers as they are served."""
+        return ServedTowers([tower.folded() for tower in self._towers], self._towers[0].category_offsets)
 
     def named_features(self) -> list[NamedFeature]:
         """Return what people call the places of `features`: each feature has places in all pairs' parts."""

@@ -90,6 +90,9 @@ class RecommenderServable(tf.Module):
         self._num_products = len(product_ids)
         self._eligibility = Eligibility(policy, products, product_ids)
         self._candidates = min(candidates, self._num_products)
+        self._lists = [name.removesuffix("_products") for name in self._query_spec() if name.endswith("_products")]
+        read = {name: columns.numpy().astype(str).tolist() for name, columns in retriever.columns.items()}
+        self._places = {name: list(map(self.packed_columns()[name].index, columns)) for name, columns in read.items()}
         self._search: CandidateSearch
         if retrieved is None:
             self._search = ExactCandidates(retriever, self._eligibility)
@@ -137,16 +140,16 @@ class RecommenderServable(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Return the signatures by name."""
         product = input_specs("product_id")
-        recommend = graph_function(self.recommend, input_signature=[self.example_spec()])
+        packed = graph_function(self._recommend, input_signature=[self._packed_spec()])
 
-        def recommend_packed(packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return dict(recommend(self._unpack(packed)))
+        def recommend(request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return dict(packed(self._pack(request)))
 
         return {
             "serving_default": examples_signature(recommend, self.example_spec(), self.defaults),
             "transform_features": examples_signature(self.stages.retrieval.encode, self._query_spec(), self.defaults),
             "recommend": signature(recommend, self.example_spec()),
-            "recommend_packed": signature(recommend_packed, self._packed_spec()),
+            "recommend_packed": signature(lambda request: dict(packed(request)), self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
             "feature_vectors": signature(self._feature_vectors, self._query_spec() | product),
             "score_ranking": signature(self._score_ranking, self._vector_spec("ranking")),
@@ -157,27 +160,38 @@ class RecommenderServable(tf.Module):
 
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a raw request with k and filters; see the class for what comes back."""
+        return self._recommend(self._pack(request))
+
+    def _recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Recommend to each customer of a packed request. `benchmarks.recommend` reads the names of the scopes."""
         k, most = clip_k(request["k"], self._num_products)
         retrieval, ranking = self.stages.retrieval, self.stages.ranking
-        encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
-        read, wanted = self._eligibility.read(request), tf.maximum(most, self._candidates)
-        candidate_similarity, candidates = self._search(retrieval.embed(encoded), read, wanted)
-        found = candidates != NO_PRODUCT
-        candidate_similarity = tf.where(found, candidate_similarity, 0.0)
-        logits, probability = ranking.score(encoded, candidates, candidate_similarity)
-        best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
-        kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
+        with tf.name_scope("encode"):
+            encoded = retrieval.encode_packed(self._query(request))
+        with tf.name_scope("embed"):
+            embeddings = retrieval.embed(encoded)
+        with tf.name_scope("search"):
+            read, wanted = self._eligibility.read(self._compared(request)), tf.maximum(most, self._candidates)
+            candidate_similarity, candidates = self._search(embeddings, read, wanted)
+            found = candidates != NO_PRODUCT
+            candidate_similarity = tf.where(found, candidate_similarity, 0.0)
+        with tf.name_scope("rank"):
+            logits, probability = ranking.score(encoded, candidates, candidate_similarity)
+        with tf.name_scope("choose"):
+            best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
+            kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
 
-        def pick(values: Any, padding: Any) -> Any:
-            return tf.where(kept, tf.gather(values, best, batch_dims=1), padding)
+            def pick(values: Any, padding: Any) -> Any:
+                return tf.where(kept, tf.gather(values, best, batch_dims=1), padding)
 
-        return {
-            "product_id": pick(tf.gather(self.product_ids, tf.maximum(candidates, 0)), ""),
-            "probability": pick(probability, 0.0),
-            "similarity": pick(candidate_similarity, 0.0),
-            "retrieval_rank": tf.where(kept, best + 1, 0),
-            "count": tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
-        }
+            products = tf.maximum(tf.gather(candidates, best, batch_dims=1), 0)
+            return {
+                "product_id": tf.where(kept, tf.gather(self.product_ids, products), ""),
+                "probability": pick(probability, 0.0),
+                "similarity": pick(candidate_similarity, 0.0),
+                "retrieval_rank": tf.where(kept, best + 1, 0),
+                "count": tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
+            }
 
     def exclusions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return all product ids and why each must not be shown to each customer, string [batch, num_products] each.
@@ -187,13 +201,32 @@ class RecommenderServable(tf.Module):
         reason = self._eligibility.reasons(request)
         return {"product_id": tf.tile(self.product_ids[None, :], [tf.shape(reason)[0], 1]), "reason": reason}
 
-    def _unpack(self, packed: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the request that `words` and `numbers` are the columns of."""
-        request = dict(packed)
+    def _pack(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a request whose columns of one value are the inputs `words` and `numbers`."""
+        rest, packed = dict(request), {}
         for name, columns in self.packed_columns().items():
-            values = tf.unstack(request.pop(name), num=len(columns), axis=1)
-            request |= dict(zip(columns, values, strict=True))
-        return request
+            values = [rest.pop(column) for column in columns]
+            empty = tf.zeros([tf.shape(request["k"])[0], 0], tf.string)  # max_risk is always a number
+            packed[name] = tf.stack(values, axis=1) if values else empty
+        return rest | packed
+
+    def _query(self, packed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the retrieval stage's `encode_packed` takes of a packed request."""
+        query = {"as_of_day": packed["as_of_day"]}
+        for name in self._lists:
+            query[name] = self._eligibility.positions(packed[f"{name}_products"])
+            query[f"{name}_days"] = packed[f"{name}_days"]
+        return query | {name: tf.gather(packed[name], places, axis=1) for name, places in self._places.items()}
+
+    def _compared(self, packed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a packed request with those of its columns by name that the rules and the filters compare."""
+        compared = {*self._eligibility.customer_columns, "max_risk"}
+        return dict(packed) | {
+            column: packed[name][:, place]
+            for name, columns in self.packed_columns().items()
+            for place, column in enumerate(columns)
+            if column in compared
+        }
 
     def _vector_spec(self, stage: str) -> dict[str, Any]:
         stages = self.stages

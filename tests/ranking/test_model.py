@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,11 +22,15 @@ class Scorer:
     """A ranker in which nothing is 0 or 1, as after training."""
 
     def __init__(
-        self, encoders: Encoders, examples: WindowExamples, statistics: StatisticsConfig | None = None
+        self,
+        encoders: Encoders,
+        examples: WindowExamples,
+        statistics: StatisticsConfig | None = None,
+        **changes: Any,
     ) -> None:
         tf.keras.utils.set_random_seed(1)
         statistics = statistics or StatisticsConfig()
-        self.model = RankingModel(encoders, statistics, BANK, small_config(dropout=0.5), seed=1)
+        self.model = RankingModel(encoders, statistics, BANK, small_config(dropout=0.5, **changes), seed=1)
         self.model.bind([examples])
         self.model.compute_loss({"window": tf.constant(0), "examples": tf.range(40)}, training=True)
         for variable in self.model.network.trainable_variables:  # the correction starts at 0
@@ -112,6 +118,23 @@ def test_a_customer_without_history_is_ranked(scorer: Scorer, width: int) -> Non
 def test_every_input_counts(scorer: Scorer, name: str) -> None:
     changed = {name: np.roll(scorer.query[name], 1, axis=0)}
     assert np.abs(scorer.score(query=changed)[0] - scorer.score()[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("changes", [{}, {"product_dim": 0, "trend_prior": 0.3, "votes_saturation": 1.0}])
+def test_it_is_served_as_it_was_trained(
+    encoders: Encoders, windows: list[WindowExamples], changes: dict[str, Any]
+) -> None:
+    scorer = Scorer(encoders, windows[1], **changes)
+    served = scorer.model.network.served(scorer.catalogue)
+    query = {name: tf.constant(values) for name, values in scorer.query.items()}
+    asked = query, tf.constant(scorer.candidates), tf.constant(scorer.scores), scorer.catalogue
+    parts, expected = served.features(*asked), scorer.model.network.features(*asked)
+    assert list(parts) == list(expected)
+    for name, part in expected.items():
+        np.testing.assert_allclose(parts[name], part, atol=1e-6, err_msg=name)
+    logits, offsets = scorer.score()
+    np.testing.assert_allclose(served.logits(parts), logits, atol=1e-5)
+    np.testing.assert_allclose(served.customers_offset(parts), offsets, atol=1e-5)
 
 
 def test_the_logits_are_a_function_of_named_features(scorer: Scorer) -> None:

@@ -62,18 +62,31 @@ class TestCustomerTower:
         np.testing.assert_allclose(np.concatenate(single), towers.embed(), atol=1e-5)
 
     def test_the_embedding_is_a_function_of_named_features(self, towers: Towers) -> None:
-        tower = towers.model.customer_tower
-        features = tower.features(towers.queries)
-        np.testing.assert_allclose(tower.embed(features), towers.embed(), atol=1e-6)
+        tower, served = towers.model.customer_tower, towers.model.customer_tower.served()
+        features = served.features(towers.queries)
+        np.testing.assert_allclose(served.embed(features), towers.embed(), atol=1e-6)
         named = tower.named_features()
         places = sorted(place for feature in named for place in feature.places)
         assert places == list(range(features.shape[1]))
         # Who holds nothing has nothing at the holdings' places, and the same elsewhere.
         nothing = {"held": np.full_like(towers.queries["held"], NO_PRODUCT)}
-        changed = tower.features({**towers.queries, **nothing}).numpy() != features.numpy()
+        changed = served.features({**towers.queries, **nothing}).numpy() != features.numpy()
         (held,) = (feature.places for feature in named if feature.name == "held")
         assert set(np.flatnonzero(changed.any(axis=0))) <= set(held)
         assert changed.any()
+
+    @pytest.mark.parametrize("pairs", [1, 3])
+    def test_they_are_served_as_they_were_trained(self, history: Dataset, pairs: int) -> None:
+        towers = Towers(history, num_tower_pairs=pairs)
+        served = towers.model.customer_tower.served()
+        one_by_one = [pair.customer_tower.features(towers.queries) for pair in towers.model.tower_pairs]
+        np.testing.assert_allclose(served.features(towers.queries), tf.concat(one_by_one, axis=1), atol=1e-6)
+        for width in (0, 1, 5):
+            queries = {name: towers.queries[name] for name in ("floats", "categories", "tokens")}
+            for name in ("held", "recent"):
+                queries[name] = towers.queries[name][:, :width]
+                queries[f"{name}_age"] = towers.queries[f"{name}_age"][:, :width]
+            np.testing.assert_allclose(served(queries), towers.model.customer_tower(queries), atol=1e-6)
 
     def test_longer_padding_changes_nothing(self, towers: Towers) -> None:
         longer = {name: widen(towers.queries[name], NO_PRODUCT) for name in ("held", "recent")}
