@@ -1,0 +1,263 @@
+"""Why a product is recommended, by what a person knows of the customer, in percentage points and in sentences.
+
+`ReasonExplainer` gives the reasons of some products for one customer. The groups of `reason_groups` are the players;
+their values come from `shap.ExactExplainer` on `coalitions.CoalitionModel`, and with the base, the average customer's
+probability of the product, they add up to this customer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nextbest.data.dataset import Array, Features
+from nextbest.data.errors import FailedError, InputError, Problem, quote_value
+from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, import_shap
+from nextbest.serving.insights.profiles import Profiles
+from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
+from nextbest.serving.insights.reason_sentences import ReasonWriter
+from nextbest.serving.recommender import Recommender, product_names
+from nextbest.serving.requests import take
+
+__all__ = ["GroupEffect", "ProductReasons", "ReasonExplainer", "reasons_for", "stack_explanations"]
+
+_BACKGROUND = 30
+"""How many customers an explained one is compared with; `benchmarks.explanations` measures what more would change."""
+_POOL, _POOL_PRODUCTS, _SEED = 500, 60, 0
+"""Among how many customers these are chosen, by their probabilities of how many products."""
+
+
+@dataclass(frozen=True)
+class GroupEffect:
+    """What one group adds to a probability."""
+
+    kind: str
+    """See `reason_groups.GroupKind`."""
+    name: str
+    """As people read it."""
+    value: str
+    """What is known of the customer, as people read it."""
+    amount: float
+    """For pictures: how much there is of it where one number says so, else NaN."""
+    points: float
+    """Percentage points."""
+
+
+@dataclass(frozen=True)
+class ProductReasons:
+    """Why a customer's probability of a product is what it is."""
+
+    product_id: str
+    probability: float
+    """From 0 to 1."""
+    base: float
+    """The average customer's probability of the product: the mean over the background."""
+    groups: tuple[GroupEffect, ...]
+    """In the order of `reason_groups.GROUP_NAMES`; with 100 times the base they add up to 100 times the probability."""
+    sentences: tuple[str, ...]
+    """At most three reasons that may be read aloud, the strongest first; if there is none, what can be said instead."""
+    sentence: str
+    """All of it in one sentence."""
+
+    @property
+    def largest_first(self) -> tuple[GroupEffect, ...]:
+        """The groups by the size of their effects."""
+        return tuple(sorted(self.groups, key=lambda group: -abs(group.points)))
+
+    @property
+    def explanation(self) -> Any:
+        """The effects as a `shap.Explanation` in percentage points, for `shap.plots.waterfall` and `shap.plots.bar`.
+
+        Raises:
+            MissingPackageError: shap is not installed.
+        """
+        return import_shap().Explanation(
+            np.array([group.points for group in self.groups]),
+            base_values=100 * self.base,
+            data=np.array([group.amount for group in self.groups]),
+            display_data=np.array([group.value for group in self.groups], object),
+            feature_names=[group.name for group in self.groups],
+        )
+
+
+def stack_explanations(reasons: Sequence[ProductReasons]) -> Any:
+    """Return the effects of several customers or products as one `shap.Explanation`, for `shap.plots.beeswarm`.
+
+    Raises:
+        MissingPackageError: shap is not installed.
+    """
+    return import_shap().Explanation(
+        np.array([[group.points for group in one.groups] for one in reasons]),
+        base_values=np.array([100 * one.base for one in reasons]),
+        data=np.array([[group.amount for group in one.groups] for one in reasons]),
+        display_data=np.array([[group.value for group in one.groups] for one in reasons], object),
+        feature_names=[group.name for group in reasons[0].groups],
+    )
+
+
+class ReasonExplainer:
+    """Gives the reasons of one version's probabilities, with any backend."""
+
+    def __init__(self, recommender: Recommender, profiles: Profiles | None = None) -> None:
+        """Choose the background.
+
+        Args:
+            recommender: The version that is explained.
+            profiles: Describes its customers; made where it is not there yet.
+
+        Raises:
+            FailedError: The export is of a version without reasons.
+        """
+        if not recommender.has_signature("score_products"):
+            raise FailedError(f"{recommender.folder} was exported without what reasons need; export it again")
+        self._recommender = recommender
+        self.groups: tuple[ReasonGroup, ...] = reason_groups(recommender)
+        self._writer = ReasonWriter(recommender, profiles or Profiles(recommender))
+        self._names = product_names(recommender)
+        self._background = _choose_background(recommender)
+
+    def reasons(self, request: Mapping[str, Array], product_ids: Array) -> tuple[ProductReasons, ...]:
+        """Give the reasons of some products' probabilities for one customer.
+
+        Args:
+            request: A raw request of one customer (see `graph.query`); what it lacks is missing.
+            product_ids: The products, recommended or not, object str, [num_products].
+
+        Raises:
+            InputError: There is no such product.
+            ValueError: The request has another number of rows.
+            BackendError: The recommender does not answer.
+            MissingPackageError: shap is not installed.
+        """
+        if not len(product_ids):
+            return ()
+        model, base, values = self._explain(request, product_ids)
+        parts = self._writer.parts(model.customer, self.groups)
+        effects = parts.effects(model)
+        points, probabilities = 100 * values, base + values.sum(axis=0)
+        described = [self._writer.describe(group, model.customer) for group in self.groups]
+        reasons = []
+        for place, product_id in enumerate(product_ids):
+            groups = tuple(
+                GroupEffect(group.kind, group.name, text, amount, float(points[row, place]))
+                for row, (group, (text, amount)) in enumerate(zip(self.groups, described, strict=True))
+            )
+            chosen = self._writer.choose(parts, points[:, place], effects[:, place], str(product_id))
+            words = self._writer.write(chosen, float(probabilities[place]), float(base[place]))
+            reasons.append(
+                ProductReasons(str(product_id), float(probabilities[place]), float(base[place]), groups, *words)
+            )
+        return tuple(reasons)
+
+    def compare(self, request: Mapping[str, Array], product_id: str, other: str) -> str:
+        """Say why one product comes before another for a customer; the likelier one is named first.
+
+        Arguments and errors as for `reasons`.
+        """
+        pair = np.array([product_id, other], object)
+        model, base, values = self._explain(request, pair)
+        probabilities = base + values.sum(axis=0)
+        first, second = (0, 1) if probabilities[0] >= probabilities[1] else (1, 0)
+        parts = self._writer.parts(model.customer, self.groups)
+        effects = parts.effects(model)
+        chosen = self._writer.choose(
+            parts,
+            100 * (values[:, first] - values[:, second]),
+            effects[:, first] - effects[:, second],
+            str(pair[first]),
+        )
+        names = self._names[self._recommender.products.positions(pair[[first, second]])].tolist()
+        return self._writer.write_comparison(chosen, names, probabilities[[first, second]], base[[first, second]])
+
+    def _explain(self, request: Mapping[str, Array], product_ids: Array) -> tuple[CoalitionModel, Array, Array]:
+        """Return what was asked, the bases, [num_products], and the effects, [num_groups, num_products]."""
+        lengths = {name: len(values) for name, values in request.items()}
+        if set(lengths.values()) != {1}:
+            raise ValueError(f"reasons are of one customer, and the request has rows {lengths}")
+        products = self._recommender.products
+        if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
+            folder, remedy = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
+            raise InputError(
+                Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
+            )
+        customer = self._recommender.complete(request, 1)
+        read = {name: customer[name] for name in self._background}
+        inputs = [group.inputs for group in self.groups]
+        model = CoalitionModel(self._recommender, read, self._background, inputs, product_ids)
+        base, values = exact_shap_values(model.values, model.varying)
+        return model, base, values
+
+
+def reasons_for(
+    explainer: ReasonExplainer, requests: Mapping[str, Array], product_ids: Array
+) -> list[tuple[ProductReasons, ...]]:
+    """Give the reasons of recommended products.
+
+    Args:
+        explainer: The version's explainer.
+        requests: Raw requests, [batch, ...].
+        product_ids: Products of each customer, '' is padding, object str, [batch, k].
+
+    Returns:
+        The reasons of each customer's products, without the padding.
+
+    Raises:
+        InputError: There is no such product.
+        BackendError: The recommender does not answer.
+        MissingPackageError: shap is not installed.
+    """
+    return [
+        explainer.reasons(take(dict(requests), slice(row, row + 1)), products[products != ""])
+        for row, products in enumerate(product_ids)
+    ]
+
+
+def _choose_background(recommender: Recommender) -> Features:
+    """Return the background's requests: customers whose mean probabilities are those of many.
+
+    They are drawn from the snapshot and chosen one by one, so that the mean of the chosen ones' probabilities and
+    embeddings comes nearest to that of all drawn (herding: Welling, "Herding dynamical weights to learn", ICML 2009).
+    Where the export holds no customers it is a customer of whom nothing is known.
+    """
+    customers = recommender.customers()
+    inputs = [name for name in recommender.complete({}, 1) if name in _read_inputs(recommender)]
+    if not len(customers.ids):
+        return {name: values for name, values in recommender.complete({}, 1).items() if name in inputs}
+    random = np.random.default_rng(_SEED)
+    drawn = np.sort(random.choice(len(customers.ids), min(_POOL, len(customers.ids)), replace=False))
+    requests = {name: customers.columns[name][drawn] for name in inputs}
+    ids = recommender.products.ids
+    some = ids[np.linspace(0, len(ids) - 1, min(_POOL_PRODUCTS, len(ids))).astype(int)]
+    asked = requests | {"candidates": np.tile(some, (len(drawn), 1))}
+    answers = recommender.predict("score_products", asked)
+    embeddings = recommender.predict("embed_customer", requests)["embedding"]
+    chosen = _herd(np.concatenate([_scaled(answers["probability"]), _scaled(embeddings)], axis=1), _BACKGROUND)
+    return take(requests, chosen)
+
+
+def _read_inputs(recommender: Recommender) -> set[str]:
+    """Return the inputs that the models read: all of a raw request but the filters, and ids that only rules compare."""
+    return {name for group in reason_groups(recommender) for name in group.inputs} | {"as_of_day"}
+
+
+def _scaled(values: Array) -> Array:
+    """Return columns with mean 0 and variance 1 over their number, so that both parts count alike."""
+    values = values.astype(np.float64)
+    deviation = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0) / np.sqrt(values.shape[1])
+
+
+def _herd(points: Array, count: int) -> Array:
+    """Return the rows of some points, [num, dim] with mean 0, whose running mean stays nearest to 0; [count]."""
+    chosen: list[int] = []
+    total, free = np.zeros(points.shape[1]), np.ones(len(points), bool)
+    while len(chosen) < min(count, len(points)):
+        distance = ((total + points) ** 2).sum(axis=1)
+        best = int(np.where(free, distance, np.inf).argmin())
+        chosen.append(best)
+        free[best] = False
+        total += points[best]
+    return np.array(sorted(chosen))
