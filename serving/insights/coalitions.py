@@ -1,8 +1,9 @@
 """What a model says of a customer of whom only a part is known: the value of each set of groups of inputs.
 
 The value of a set is the mean probability over background customers who have the set's inputs from the explained
-customer (the interventional value function of Lundberg and Lee, NIPS 2017). The value of all groups together is the
-customer's probability, that of none is the base. SHAP values of it come from the package shap.
+customer (the interventional value function of Lundberg and Lee, NIPS 2017). Those who hold a product already are left
+out of its mean: nobody would offer it to them. The value of all groups together is the customer's probability, that of
+none is the base. SHAP values of it come from the package shap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nextbest.data.padding import concat_padded
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
-__all__ = ["ROWS_PER_CALL", "CoalitionModel", "exact_shap_values", "import_shap"]
+__all__ = ["ROWS_PER_CALL", "CoalitionModel", "exact_shap_values", "holds", "import_shap"]
 
 ROWS_PER_CALL = 4096
 """The most customers in a call, which bounds the memory."""
@@ -51,7 +52,11 @@ class CoalitionModel:
         # All are asked on the day of the customer's request.
         self._background["as_of_day"] = np.repeat(self.customer["as_of_day"], len(background["as_of_day"]))
         self._group_of_input = {name: place for place, inputs in enumerate(groups) for name in inputs}
-        self._differs = np.stack([self._differing(inputs) for inputs in groups], axis=1)
+        without = ~holds(self._background["held_products"], product_ids)
+        counted = np.where(without.any(axis=0), without, True)
+        self._weights = counted / counted.sum(axis=0)
+        differs = [self._differing(inputs) for inputs in groups]
+        self._differs = np.array(differs, bool).reshape(len(groups), -1).T
 
     @property
     def varying(self) -> Array:
@@ -72,7 +77,11 @@ class CoalitionModel:
         keys = taken + (np.arange(num_background) << num_groups)
         asked, places = np.unique(keys, return_inverse=True)
         found = self.ask(self._mixed(asked >> num_groups, asked))
-        return found[places.reshape(keys.shape)].mean(axis=1, dtype=np.float64)
+        return self.mean(found[places.reshape(keys.shape)])
+
+    def mean(self, probabilities: Array) -> Array:
+        """Return the mean over the background, float64 [..., num_products] of [..., num_background, num_products]."""
+        return (probabilities * self._weights).sum(axis=-2)
 
     def ask(self, requests: Mapping[str, Array]) -> Array:
         """Return the products' probabilities for customers, float32 [num_customers, num_products]."""
@@ -111,8 +120,18 @@ class CoalitionModel:
         return mixed
 
 
+def holds(held_products: Array, product_ids: Array) -> Array:
+    """Return who holds which products, bool [num_customers, num_products].
+
+    Args:
+        held_products: The customers' lists, object str, [num_customers, any].
+        product_ids: Object str, [num_products].
+    """
+    return np.stack([(held_products == product).any(axis=1) for product in product_ids], axis=1)
+
+
 def exact_shap_values(value: Callable[[Array], Array], varying: Array) -> tuple[Array, Array]:
-    """Return the base, [num_outputs], and the players' SHAP values by `shap.ExactExplainer`, [num_players, num_outputs].
+    """Return the base, [num_outputs], and the SHAP values by `shap.ExactExplainer`, [num_players, num_outputs].
 
     Args:
         value: From sets of players, bool [num, num_players], to their values, [num, num_outputs]; it is asked once.

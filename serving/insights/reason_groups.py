@@ -18,9 +18,7 @@ from nextbest.serving.recommender import Recommender
 
 __all__ = ["GROUP_NAMES", "GroupKind", "ReasonGroup", "is_protected", "reason_groups"]
 
-GroupKind = Literal[
-    "age", "income", "balances", "time", "numbers", "facts", "protected", "held", "recent", "refused"
-]
+GroupKind = Literal["age", "income", "balances", "time", "numbers", "facts", "protected", "held", "recent", "refused"]
 GROUP_NAMES: Mapping[GroupKind, str] = {
     "age": "age",
     "income": "income",

@@ -22,8 +22,23 @@ from nextbest.serving.insights.reason_groups import is_protected
 __all__ = ["Phrase", "column_phrase", "count_nouns", "join_words", "number_word", "plural"]
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NOUNS = """account bond card certificate contract credit deposit etf fund guarantee lease line loan mortgage overdraft
-    pension plan policy portfolio product scheme service share stock warrant""".split()
+_NOUNS = (
+    *("account", "bond", "card", "certificate", "contract", "credit", "deposit", "etf", "fund", "guarantee", "lease"),
+    *(
+        "line",
+        "loan",
+        "mortgage",
+        "overdraft",
+        "pension",
+        "plan",
+        "policy",
+        "portfolio",
+        "product",
+        "scheme",
+        "service",
+    ),
+    *("share", "stock", "warrant"),
+)
 """Nouns that people count; a category that ends in another word is counted by its products."""
 _HIGH, _LOW = 75.0, 25.0
 """A percentile from or up to which a value is above or below most others."""
@@ -90,7 +105,9 @@ def _noun(category: str) -> str:
     return f"{category} product".strip()
 
 
-def column_phrase(attribute: Attribute, raw: Any, column: Mapping[str, Any], day: int, is_segment: bool) -> Phrase | None:
+def column_phrase(
+    attribute: Attribute, raw: Any, column: Mapping[str, Any], day: int, is_segment: bool
+) -> Phrase | None:
     """Return what is said of a column's value; None where nothing is.
 
     Args:
@@ -108,7 +125,7 @@ def column_phrase(attribute: Attribute, raw: Any, column: Mapping[str, Any], day
         case "date":
             return _date(attribute, int(raw), day)
         case "boolean" if _is_speakable(attribute.label):
-            return Phrase(f'{"counts" if raw else "does not count"} as "{attribute.label}"')
+            return Phrase(f'is {"" if raw else "not "}marked as "{attribute.label}"')
         case "category" if _is_speakable(attribute.label):
             return _category(attribute, is_segment)
     return None
@@ -116,7 +133,7 @@ def column_phrase(attribute: Attribute, raw: Any, column: Mapping[str, Any], day
 
 def _category(attribute: Attribute, is_segment: bool) -> Phrase | None:
     value = format_name(attribute.value).strip()
-    if value.lower() in _NOTHING_SAID or is_named(value, "protected"):
+    if value.lower() in _NOTHING_SAID or re.search("\\d", value) or is_named(value, "protected"):
         return None
     if is_segment:
         return Phrase(f'belongs to the segment "{value}"')
@@ -173,7 +190,7 @@ def _count(attribute: Attribute, label: str, count: int) -> Phrase:
 
 def _tenure(attribute: Attribute, value: float, unit: str) -> Phrase:
     whole = int(value)
-    time = f"{whole} {unit if whole > 1 else unit[:-1]}" if whole else f"less than a {unit[:-1]}"
+    time = f"{number_word(whole)} {unit if whole > 1 else unit[:-1]}" if whole else f"less than a {unit[:-1]}"
     compared = _compared(attribute, "longer than {}", "not as long as {}")
     return Phrase(f"has been a customer for {time}", compared)
 
@@ -207,6 +224,8 @@ def _article(noun: str) -> str:
 def _is_speakable(label: str) -> bool:
     """Return whether a column's name is made of words, and not a code such as x17 or ind_nom."""
     words = label.split()
-    return bool(words) and all(re.fullmatch("[^\\W\\d_]{3,}|of|in|to|at", word) for word in words) and not (
-        words[0].lower() in ("ind", "num", "avg", "cod", "days", "months", "number", "count", "flag")
+    return (
+        bool(words)
+        and all(re.fullmatch("[^\\W\\d_]{3,}|of|in|to|at", word) for word in words)
+        and words[0].lower() not in ("ind", "num", "avg", "cod", "days", "months", "number", "count", "flag")
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextbest.data.dataset import Array
-from nextbest.serving.formatting import format_name, format_number, format_probability
+from nextbest.serving.formatting import format_name, format_probability
 from nextbest.serving.insights.coalitions import CoalitionModel
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import GroupKind, ReasonGroup
@@ -78,7 +78,8 @@ class Parts:
         joined = {name: np.concatenate([one[name] for one in requests]) for name in model.customer}
         ends = np.cumsum([len(one["as_of_day"]) for one in requests])
         whole, *others = np.split(model.ask(joined), ends[:-1])
-        return np.stack([whole[0] - found.mean(axis=0, dtype=np.float64) for found in others])
+        left = [found[0] if len(found) == 1 else model.mean(found) for found in others]
+        return whole[0] - np.stack(left).astype(np.float64)
 
     def _without(self, part: Part, model: CoalitionModel) -> Mapping[str, Array]:
         if part.members is None:
@@ -132,9 +133,12 @@ class ReasonWriter:
         amount = float(customer[group.inputs[0]][0]) if shown[0].role in ("number", "date") else np.nan
         if len(shown) == 1:
             return shown[0].value, amount
-        return _some([f"{one.label} {format_name(one.value)}" for one in shown]), amount
+        titles = [one.label.removesuffix(f" {self._columns[one.name].get('unit') or '?'}") for one in shown]
+        return _some([f"{title} {format_name(one.value)}" for title, one in zip(titles, shown, strict=True)]), amount
 
-    def choose(self, parts: Parts, points: Array, effects: Array, product_id: str) -> list[Phrase]:
+    def choose(
+        self, parts: Parts, points: Array, effects: Array, product_id: str, called: str = "this very product"
+    ) -> list[Phrase]:
         """Return what is said in favour of a product, the strongest reason first.
 
         Args:
@@ -142,6 +146,7 @@ class ReasonWriter:
             points: What the groups add, in the order of `parts`, [num_groups].
             effects: What the parts add, [num_parts].
             product_id: The product.
+            called: What it is called.
         """
         kinds = list(dict.fromkeys(part.kind for part in parts.parts))
         least = _LEAST_SHARE * float(points[points > 0].sum())
@@ -150,17 +155,30 @@ class ReasonWriter:
         for kind in sorted(kinds, key=lambda one: -by_kind[one]):
             if not by_kind[kind] > least or len(phrases) == _MOST_REASONS:
                 break
-            own = [(part, float(effect)) for part, effect in zip(parts.parts, effects, strict=True) if part.kind == kind]
-            if (phrase := self._phrase(kind, own, parts.of_customer, product_id)) is not None:
+            own = [
+                (part, float(effect)) for part, effect in zip(parts.parts, effects, strict=True) if part.kind == kind
+            ]
+            if (phrase := self._phrase(kind, own, parts.of_customer, product_id, called)) is not None:
                 phrases.append(phrase)
         return phrases
 
-    def write(self, chosen: Sequence[Phrase], probability: float, base: float) -> tuple[tuple[str, ...], str]:
-        """Return the reasons as sentences, and all as one; what can be said instead where there are none."""
+    def write(
+        self, chosen: Sequence[Phrase], probability: float, base: float, is_popular: bool
+    ) -> tuple[tuple[str, ...], str]:
+        """Return the reasons as sentences, and all as one; what can be said instead where there are none.
+
+        Args:
+            chosen: What `choose` returned.
+            probability: The customer's.
+            base: The average customer's.
+            is_popular: Whether that is high among products.
+        """
         if probability < (1 - _NEARLY_EQUAL) * base:
-            instead = "Less likely for this customer than for the average customer."
+            less = "less likely for this customer than for the average customer"
+            instead = _sentence(f"popular with many customers, though {less}" if is_popular else less)
         elif probability <= (1 + _NEARLY_EQUAL) * base:
-            instead = "About as likely for this customer as for the average customer."
+            alike = "about as likely for this customer as for the average customer"
+            instead = _sentence(f"popular with many customers, and {alike}" if is_popular else alike)
         elif not chosen:
             instead = "Likelier for this customer than for the average customer, and no single reason stands out."
         else:
@@ -187,9 +205,9 @@ class ReasonWriter:
         opening = f"{first} comes before {second}, with {figures[0]} against {figures[1]}"
         if chosen and probabilities[0] - probabilities[1] > bases[0] - bases[1]:
             reasons = join_words([phrase.brief for phrase in chosen])
-            return f"{opening}. This customer {reasons}, which speaks more for {first}."
+            return f"{opening}. This customer {reasons}, which speaks more for the first."
         if bases[0] > bases[1]:
-            return f"{opening}. More customers add it, on average {figures[2]} against {figures[3]}."
+            return f"{opening}. More customers add it in general, {figures[2]} against {figures[3]} on average."
         return f"{opening}. No single reason stands out."
 
     def _list_parts(self, kind: GroupKind, customer: Mapping[str, Array]) -> Iterator[Part]:
@@ -200,9 +218,7 @@ class ReasonWriter:
         name = _LISTS[kind][0]
         ids = customer[name][0]
         rows = self._products.positions(ids)
-        labels = np.array(
-            [(self._categories[row] or self._names[row]) if row >= 0 else "" for row in rows], object
-        )
+        labels = np.array([(self._categories[row] or self._names[row]) if row >= 0 else "" for row in rows], object)
         known = [label for label in dict.fromkeys(labels.tolist()) if label]
         if not known:
             yield Part(kind, None, (name,), ids == "")
@@ -215,7 +231,12 @@ class ReasonWriter:
             yield Part(kind, Phrase(text, short=count_nouns(label) if has_category else label), (name,), members)
 
     def _phrase(
-        self, kind: GroupKind, own: Sequence[tuple[Part, float]], customer: Mapping[str, Array], product_id: str
+        self,
+        kind: GroupKind,
+        own: Sequence[tuple[Part, float]],
+        customer: Mapping[str, Array],
+        product_id: str,
+        called: str,
     ) -> Phrase | None:
         """Return what is said of a group that raises a probability; None for nothing.
 
@@ -224,6 +245,7 @@ class ReasonWriter:
             own: Its parts, with their effects.
             customer: The raw request.
             product_id: The product.
+            called: What it is called.
         """
         raising = sorted((pair for pair in own if pair[1] > 0), key=lambda pair: -pair[1])
         if kind not in _LISTS:
@@ -243,7 +265,7 @@ class ReasonWriter:
         ]
         if kind == "recent":
             if raising and product_id in ids[raising[0][0].members]:
-                return Phrase("has lately shown interest in this very product")
+                return Phrase(template.format(called))
             return Phrase(template.format(join_words([phrase.brief for phrase in named]))) if named else None
         count = len(set(ids[ids != ""].tolist()))
         everything = f"{number_word(count)} {'product' if count == 1 else plural('product')}"
@@ -268,4 +290,4 @@ def _how_often(ratio: float) -> str:
         return "more often than"
     if ratio < 2.5:
         return "about twice as often as"
-    return f"about {format_number(round(ratio))} times as often as"
+    return f"about {number_word(round(ratio))} times as often as" if ratio < 10.5 else "more than ten times as often as"

@@ -15,7 +15,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError, Problem, quote_value
-from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, import_shap
+from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
 from nextbest.serving.insights.reason_sentences import ReasonWriter
@@ -26,8 +26,10 @@ __all__ = ["GroupEffect", "ProductReasons", "ReasonExplainer", "reasons_for", "s
 
 _BACKGROUND = 30
 """How many customers an explained one is compared with; `benchmarks.explanations` measures what more would change."""
-_POOL, _POOL_PRODUCTS, _SEED = 500, 60, 0
+_POOL, _POOL_PRODUCTS, _SEED = 400, 40, 0
 """Among how many customers these are chosen, by their probabilities of how many products."""
+_POPULAR = 0.75
+"""The share of products that are added less often than a popular one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class ProductReasons:
     probability: float
     """From 0 to 1."""
     base: float
-    """The average customer's probability of the product: the mean over the background."""
+    """The average customer's probability of the product: the mean over the background's customers without it."""
     groups: tuple[GroupEffect, ...]
     """In the order of `reason_groups.GROUP_NAMES`; with 100 times the base they add up to 100 times the probability."""
     sentences: tuple[str, ...]
@@ -117,7 +119,7 @@ class ReasonExplainer:
         self.groups: tuple[ReasonGroup, ...] = reason_groups(recommender)
         self._writer = ReasonWriter(recommender, profiles or Profiles(recommender))
         self._names = product_names(recommender)
-        self._background = _choose_background(recommender)
+        self._background, self._popular_from = _choose_background(recommender)
 
     def reasons(self, request: Mapping[str, Array], product_ids: Array) -> tuple[ProductReasons, ...]:
         """Give the reasons of some products' probabilities for one customer.
@@ -146,10 +148,9 @@ class ReasonExplainer:
                 for row, (group, (text, amount)) in enumerate(zip(self.groups, described, strict=True))
             )
             chosen = self._writer.choose(parts, points[:, place], effects[:, place], str(product_id))
-            words = self._writer.write(chosen, float(probabilities[place]), float(base[place]))
-            reasons.append(
-                ProductReasons(str(product_id), float(probabilities[place]), float(base[place]), groups, *words)
-            )
+            figures = float(probabilities[place]), float(base[place])
+            words = self._writer.write(chosen, *figures, is_popular=bool(base[place] >= self._popular_from))
+            reasons.append(ProductReasons(str(product_id), *figures, groups, *words))
         return tuple(reasons)
 
     def compare(self, request: Mapping[str, Array], product_id: str, other: str) -> str:
@@ -161,6 +162,7 @@ class ReasonExplainer:
         model, base, values = self._explain(request, pair)
         probabilities = base + values.sum(axis=0)
         first, second = (0, 1) if probabilities[0] >= probabilities[1] else (1, 0)
+        names = self._names[self._recommender.products.positions(pair[[first, second]])].tolist()
         parts = self._writer.parts(model.customer, self.groups)
         effects = parts.effects(model)
         chosen = self._writer.choose(
@@ -168,8 +170,8 @@ class ReasonExplainer:
             100 * (values[:, first] - values[:, second]),
             effects[:, first] - effects[:, second],
             str(pair[first]),
+            names[0],
         )
-        names = self._names[self._recommender.products.positions(pair[[first, second]])].tolist()
         return self._writer.write_comparison(chosen, names, probabilities[[first, second]], base[[first, second]])
 
     def _explain(self, request: Mapping[str, Array], product_ids: Array) -> tuple[CoalitionModel, Array, Array]:
@@ -215,36 +217,32 @@ def reasons_for(
     ]
 
 
-def _choose_background(recommender: Recommender) -> Features:
-    """Return the background's requests: customers whose mean probabilities are those of many.
+def _choose_background(recommender: Recommender) -> tuple[Features, float]:
+    """Return the background's requests, and from which mean probability on a product is popular.
 
-    They are drawn from the snapshot and chosen one by one, so that the mean of the chosen ones' probabilities and
-    embeddings comes nearest to that of all drawn (herding: Welling, "Herding dynamical weights to learn", ICML 2009).
-    Where the export holds no customers it is a customer of whom nothing is known.
+    Customers are drawn from the snapshot and chosen one by one, so that the means of the chosen ones' probabilities,
+    holdings and embeddings come nearest to those of all drawn (herding: Welling, "Herding dynamical weights to learn",
+    ICML 2009). Where the export holds no customers the background is one of whom nothing is known.
     """
+    read = {name for group in reason_groups(recommender) for name in group.inputs} | {"as_of_day"}
     customers = recommender.customers()
-    inputs = [name for name in recommender.complete({}, 1) if name in _read_inputs(recommender)]
-    if not len(customers.ids):
-        return {name: values for name, values in recommender.complete({}, 1).items() if name in inputs}
-    random = np.random.default_rng(_SEED)
-    drawn = np.sort(random.choice(len(customers.ids), min(_POOL, len(customers.ids)), replace=False))
-    requests = {name: customers.columns[name][drawn] for name in inputs}
+    count = min(_POOL, len(customers.ids))
+    drawn = np.sort(np.random.default_rng(_SEED).choice(len(customers.ids), count, replace=False)) if count else []
+    pool = take(customers.columns, drawn) if count else recommender.complete({}, 1)
+    requests = {name: values for name, values in pool.items() if name in read}
     ids = recommender.products.ids
     some = ids[np.linspace(0, len(ids) - 1, min(_POOL_PRODUCTS, len(ids))).astype(int)]
-    asked = requests | {"candidates": np.tile(some, (len(drawn), 1))}
-    answers = recommender.predict("score_products", asked)
+    asked = requests | {"candidates": np.tile(some, (max(count, 1), 1))}
+    probabilities = recommender.predict("score_products", asked)["probability"]
+    without = ~holds(requests["held_products"], some)
     embeddings = recommender.predict("embed_customer", requests)["embedding"]
-    chosen = _herd(np.concatenate([_scaled(answers["probability"]), _scaled(embeddings)], axis=1), _BACKGROUND)
-    return take(requests, chosen)
-
-
-def _read_inputs(recommender: Recommender) -> set[str]:
-    """Return the inputs that the models read: all of a raw request but the filters, and ids that only rules compare."""
-    return {name for group in reason_groups(recommender) for name in group.inputs} | {"as_of_day"}
+    parts = [_scaled(values) for values in (probabilities * without, without, embeddings)]
+    means = (probabilities * without).sum(axis=0) / np.maximum(without.sum(axis=0), 1)
+    return take(requests, _herd(np.concatenate(parts, axis=1), _BACKGROUND)), float(np.quantile(means, _POPULAR))
 
 
 def _scaled(values: Array) -> Array:
-    """Return columns with mean 0 and variance 1 over their number, so that both parts count alike."""
+    """Return columns with mean 0 and together variance 1, so that all parts count alike."""
     values = values.astype(np.float64)
     deviation = values.std(axis=0)
     return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0) / np.sqrt(values.shape[1])
