@@ -86,6 +86,8 @@ EXTRAS = {
     "grpc": "clients",
     "httpx": "clients",
     "markupsafe": "page",
+    "matplotlib": "explain",
+    "numba": "explain",
     "optuna": "train",
     "pandas": "train",
     "plotly": "train",

@@ -8,18 +8,23 @@ none is the base. SHAP values of it come from the package shap.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
+from nextbest.data.errors import explain_missing_packages
 from nextbest.data.padding import concat_padded
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
-__all__ = ["ROWS_PER_CALL", "CoalitionModel", "exact_shap_values", "holds", "import_shap"]
+__all__ = ["ROWS_PER_CALL", "SIGNATURE", "CoalitionModel", "exact_shap_values", "holds", "import_shap"]
 
+SIGNATURE = "score_products"
+"""What is asked."""
 ROWS_PER_CALL = 4096
 """The most customers in a call, which bounds the memory."""
 
@@ -61,7 +66,7 @@ class CoalitionModel:
     @property
     def varying(self) -> Array:
         """Which groups differ between the customer and any of the background, bool [num_groups]; others are worth 0."""
-        return self._differs.any(axis=0)
+        return np.asarray(self._differs.any(axis=0))
 
     def values(self, coalitions: Array) -> Array:
         """Return the mean probability of each set of groups, float64 [num, num_products].
@@ -91,7 +96,7 @@ class CoalitionModel:
         for first in range(0, count, ROWS_PER_CALL):
             rows = take(dict(requests), slice(first, first + ROWS_PER_CALL))
             request = rows | {"candidates": candidates[: len(rows["as_of_day"])]}
-            found.append(self._recommender.predict("score_products", request)["probability"])
+            found.append(self._recommender.predict(SIGNATURE, request)["probability"])
         return np.concatenate(found)
 
     def without(self, names: Iterable[str]) -> Features:
@@ -155,21 +160,17 @@ def import_shap() -> Any:
     Raises:
         MissingPackageError: It is not installed.
     """
-    import sys
-
-    from nextbest.data.errors import explain_missing_packages
-
     with explain_missing_packages():
         if "shap" in sys.modules:
             return sys.modules["shap"]
-        import numba
+        config: Any = import_module("numba").config
 
-        compiles = numba.config.DISABLE_JIT
-        numba.config.DISABLE_JIT = True
+        compiles = config.DISABLE_JIT
+        config.DISABLE_JIT = True
         try:
             import shap
         finally:
-            numba.config.DISABLE_JIT = compiles
+            config.DISABLE_JIT = compiles
     return shap
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from nextbest.data.dataset import Array
 from nextbest.serving.formatting import format_name, format_probability
 from nextbest.serving.insights.coalitions import CoalitionModel
-from nextbest.serving.insights.profiles import Profiles
+from nextbest.serving.insights.profiles import Attribute, Profiles
 from nextbest.serving.insights.reason_groups import GroupKind, ReasonGroup
 from nextbest.serving.insights.reason_phrases import (
     Phrase,
@@ -65,6 +65,8 @@ class Parts:
 
     of_customer: Mapping[str, Array]
     """The raw request."""
+    attributes: Mapping[str, Attribute]
+    """The customer's columns, compared with others."""
     parts: tuple[Part, ...]
 
     def effects(self, model: CoalitionModel) -> Array:
@@ -118,21 +120,20 @@ class ReasonWriter:
             for name in group.inputs:
                 about = attributes[name], customer[name][0], self._columns[name], day, name == self._segment
                 found.append(Part(group.kind, column_phrase(*about), (name,)))
-        return Parts(customer, tuple(found))
+        return Parts(customer, attributes, tuple(found))
 
-    def describe(self, group: ReasonGroup, customer: Mapping[str, Array]) -> tuple[str, float]:
+    def describe(self, group: ReasonGroup, parts: Parts) -> tuple[str, float]:
         """Return a group's value as people read it, and how much there is of it where one number says so, else NaN."""
         if group.kind == "protected":
             return "not shown", np.nan
         if group.kind in _LISTS:
-            name = _LISTS[group.kind][0]
-            texts = [part.phrase.text for part in self._list_parts(group.kind, customer) if part.phrase]
-            return _some(texts) if texts else "none", float((customer[name] != "").sum())
-        attributes = {one.name: one for one in self._profiles.profile(customer).attributes}
-        shown = [attributes[name] for name in group.inputs]
-        amount = float(customer[group.inputs[0]][0]) if shown[0].role in ("number", "date") else np.nan
+            texts = [part.phrase.text for part in parts.parts if part.kind == group.kind and part.phrase]
+            return _some(texts) if texts else "none", float((parts.of_customer[group.inputs[0]] != "").sum())
+        shown = [parts.attributes[name] for name in group.inputs]
+        first = parts.of_customer[group.inputs[0]][0]
+        amount = float(first) if shown[0].role in ("number", "date") else np.nan
         if len(shown) == 1:
-            return shown[0].value, amount
+            return format_name(shown[0].value), amount
         titles = [one.label.removesuffix(f" {self._columns[one.name].get('unit') or '?'}") for one in shown]
         return _some([f"{title} {format_name(one.value)}" for title, one in zip(titles, shown, strict=True)]), amount
 
@@ -151,7 +152,7 @@ class ReasonWriter:
         kinds = list(dict.fromkeys(part.kind for part in parts.parts))
         least = _LEAST_SHARE * float(points[points > 0].sum())
         by_kind = dict(zip(kinds, points, strict=True))
-        phrases = []
+        phrases: list[Phrase] = []
         for kind in sorted(kinds, key=lambda one: -by_kind[one]):
             if not by_kind[kind] > least or len(phrases) == _MOST_REASONS:
                 break

@@ -7,27 +7,40 @@ probability of the product, they add up to this customer's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError, Problem, quote_value
-from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, holds, import_shap
+from nextbest.serving.insights.coalitions import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
 from nextbest.serving.insights.reason_sentences import ReasonWriter
 from nextbest.serving.recommender import Recommender, product_names
 from nextbest.serving.requests import take
 
-__all__ = ["GroupEffect", "ProductReasons", "ReasonExplainer", "reasons_for", "stack_explanations"]
+__all__ = [
+    "SIGNATURE",
+    "CustomerReasons",
+    "GroupEffect",
+    "ProductReasons",
+    "ReasonExplainer",
+    "reasons_for",
+    "stack_explanations",
+    "why_sentences",
+]
 
 _BACKGROUND = 30
 """How many customers an explained one is compared with; `benchmarks.explanations` measures what more would change."""
 _POOL, _POOL_PRODUCTS, _SEED = 400, 40, 0
 """Among how many customers these are chosen, by their probabilities of how many products."""
+_NUM_KEPT = 64
+"""How many answers are kept: a page asks again for the customer who is looked at."""
 _POPULAR = 0.75
 """The share of products that are added less often than a popular one."""
 
@@ -85,6 +98,25 @@ class ProductReasons:
         )
 
 
+@dataclass(frozen=True)
+class CustomerReasons:
+    """The reasons of some products for one customer."""
+
+    products: tuple[ProductReasons, ...]
+    """As they were asked for."""
+    _compare: Callable[[int, int], str] = field(repr=False)
+    """Compares two of them by their places."""
+
+    def compare(self, product_id: str, other: str) -> str:
+        """Say why one product comes before another; the likelier one is named first.
+
+        Raises:
+            ValueError: The products are not among those that were asked for.
+        """
+        ids = [one.product_id for one in self.products]
+        return self._compare(ids.index(product_id), ids.index(other))
+
+
 def stack_explanations(reasons: Sequence[ProductReasons]) -> Any:
     """Return the effects of several customers or products as one `shap.Explanation`, for `shap.plots.beeswarm`.
 
@@ -113,13 +145,15 @@ class ReasonExplainer:
         Raises:
             FailedError: The export is of a version without reasons.
         """
-        if not recommender.has_signature("score_products"):
+        if not recommender.has_signature(SIGNATURE):
             raise FailedError(f"{recommender.folder} was exported without what reasons need; export it again")
         self._recommender = recommender
         self.groups: tuple[ReasonGroup, ...] = reason_groups(recommender)
         self._writer = ReasonWriter(recommender, profiles or Profiles(recommender))
         self._names = product_names(recommender)
         self._background, self._popular_from = _choose_background(recommender)
+        self._kept: dict[bytes, CustomerReasons] = {}
+        self._lock = threading.Lock()
 
     def reasons(self, request: Mapping[str, Array], product_ids: Array) -> tuple[ProductReasons, ...]:
         """Give the reasons of some products' probabilities for one customer.
@@ -134,48 +168,30 @@ class ReasonExplainer:
             BackendError: The recommender does not answer.
             MissingPackageError: shap is not installed.
         """
-        if not len(product_ids):
-            return ()
-        model, base, values = self._explain(request, product_ids)
-        parts = self._writer.parts(model.customer, self.groups)
-        effects = parts.effects(model)
-        points, probabilities = 100 * values, base + values.sum(axis=0)
-        described = [self._writer.describe(group, model.customer) for group in self.groups]
-        reasons = []
-        for place, product_id in enumerate(product_ids):
-            groups = tuple(
-                GroupEffect(group.kind, group.name, text, amount, float(points[row, place]))
-                for row, (group, (text, amount)) in enumerate(zip(self.groups, described, strict=True))
-            )
-            chosen = self._writer.choose(parts, points[:, place], effects[:, place], str(product_id))
-            figures = float(probabilities[place]), float(base[place])
-            words = self._writer.write(chosen, *figures, is_popular=bool(base[place] >= self._popular_from))
-            reasons.append(ProductReasons(str(product_id), *figures, groups, *words))
-        return tuple(reasons)
+        return self.of_customer(request, product_ids).products
 
     def compare(self, request: Mapping[str, Array], product_id: str, other: str) -> str:
         """Say why one product comes before another for a customer; the likelier one is named first.
 
         Arguments and errors as for `reasons`.
         """
-        pair = np.array([product_id, other], object)
-        model, base, values = self._explain(request, pair)
-        probabilities = base + values.sum(axis=0)
-        first, second = (0, 1) if probabilities[0] >= probabilities[1] else (1, 0)
-        names = self._names[self._recommender.products.positions(pair[[first, second]])].tolist()
-        parts = self._writer.parts(model.customer, self.groups)
-        effects = parts.effects(model)
-        chosen = self._writer.choose(
-            parts,
-            100 * (values[:, first] - values[:, second]),
-            effects[:, first] - effects[:, second],
-            str(pair[first]),
-            names[0],
-        )
-        return self._writer.write_comparison(chosen, names, probabilities[[first, second]], base[[first, second]])
+        return self.of_customer(request, np.array([product_id, other], object)).compare(product_id, other)
 
-    def _explain(self, request: Mapping[str, Array], product_ids: Array) -> tuple[CoalitionModel, Array, Array]:
-        """Return what was asked, the bases, [num_products], and the effects, [num_groups, num_products]."""
+    def of_customer(self, request: Mapping[str, Array], product_ids: Array) -> CustomerReasons:
+        """Give the reasons as `reasons`, in a form that also compares the products; the last few answers are kept."""
+        key = _key(request, product_ids)
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                return kept
+        found = self._explain(self._check(request, product_ids), product_ids)
+        with self._lock:
+            while len(self._kept) >= _NUM_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = found
+        return found
+
+    def _check(self, request: Mapping[str, Array], product_ids: Array) -> Features:
+        """Return a customer's completed request, those of its inputs that the models read."""
         lengths = {name: len(values) for name, values in request.items()}
         if set(lengths.values()) != {1}:
             raise ValueError(f"reasons are of one customer, and the request has rows {lengths}")
@@ -186,11 +202,47 @@ class ReasonExplainer:
                 Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
             )
         customer = self._recommender.complete(request, 1)
-        read = {name: customer[name] for name in self._background}
+        return {name: customer[name] for name in self._background}
+
+    def _explain(self, customer: Features, product_ids: Array) -> CustomerReasons:
+        if not len(product_ids):
+            return CustomerReasons((), lambda first, second: "")
         inputs = [group.inputs for group in self.groups]
-        model = CoalitionModel(self._recommender, read, self._background, inputs, product_ids)
+        model = CoalitionModel(self._recommender, customer, self._background, inputs, product_ids)
         base, values = exact_shap_values(model.values, model.varying)
-        return model, base, values
+        probabilities = base + values.sum(axis=0)
+        parts = self._writer.parts(model.customer, self.groups)
+        effects = parts.effects(model)
+        described = [self._writer.describe(group, parts) for group in self.groups]
+        names = self._names[self._recommender.products.positions(product_ids)].tolist()
+
+        def product(place: int) -> ProductReasons:
+            groups = tuple(
+                GroupEffect(group.kind, group.name, text, amount, 100 * float(value))
+                for group, (text, amount), value in zip(self.groups, described, values[:, place], strict=True)
+            )
+            product_id, figures = str(product_ids[place]), (float(probabilities[place]), float(base[place]))
+            chosen = self._writer.choose(parts, values[:, place], effects[:, place], product_id)
+            words = self._writer.write(chosen, *figures, is_popular=figures[1] >= self._popular_from)
+            return ProductReasons(product_id, *figures, groups, *words)
+
+        def compare(first: int, second: int) -> str:
+            if probabilities[first] < probabilities[second]:
+                first, second = second, first
+            differences = values[:, first] - values[:, second], effects[:, first] - effects[:, second]
+            chosen = self._writer.choose(parts, *differences, str(product_ids[first]), names[first])
+            pair = [first, second]
+            return self._writer.write_comparison(
+                chosen, [names[place] for place in pair], probabilities[pair], base[pair]
+            )
+
+        return CustomerReasons(tuple(map(product, range(len(product_ids)))), compare)
+
+
+def _key(request: Mapping[str, Array], product_ids: Array) -> bytes:
+    """Return what tells requests apart."""
+    parts = [(name, values.shape, values.tolist()) for name, values in sorted(request.items())]
+    return sha256(repr((parts, product_ids.tolist())).encode()).digest()
 
 
 def reasons_for(
@@ -217,6 +269,14 @@ def reasons_for(
     ]
 
 
+def why_sentences(explainer: ReasonExplainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
+    """Return the one sentence of each of `reasons_for`, object str, [batch, k]; '' for padding."""
+    sentences = np.full(product_ids.shape, "", object)
+    for row, found in enumerate(reasons_for(explainer, requests, product_ids)):
+        sentences[row, product_ids[row] != ""] = [one.sentence for one in found]
+    return sentences
+
+
 def _choose_background(recommender: Recommender) -> tuple[Features, float]:
     """Return the background's requests, and from which mean probability on a product is popular.
 
@@ -226,14 +286,16 @@ def _choose_background(recommender: Recommender) -> tuple[Features, float]:
     """
     read = {name for group in reason_groups(recommender) for name in group.inputs} | {"as_of_day"}
     customers = recommender.customers()
-    count = min(_POOL, len(customers.ids))
-    drawn = np.sort(np.random.default_rng(_SEED).choice(len(customers.ids), count, replace=False)) if count else []
-    pool = take(customers.columns, drawn) if count else recommender.complete({}, 1)
+    if len(customers.ids):
+        random, count = np.random.default_rng(_SEED), min(_POOL, len(customers.ids))
+        pool = take(customers.columns, np.sort(random.choice(len(customers.ids), count, replace=False)))
+    else:
+        count, pool = 1, recommender.complete({}, 1)
     requests = {name: values for name, values in pool.items() if name in read}
     ids = recommender.products.ids
     some = ids[np.linspace(0, len(ids) - 1, min(_POOL_PRODUCTS, len(ids))).astype(int)]
-    asked = requests | {"candidates": np.tile(some, (max(count, 1), 1))}
-    probabilities = recommender.predict("score_products", asked)["probability"]
+    asked = requests | {"candidates": np.tile(some, (count, 1))}
+    probabilities = recommender.predict(SIGNATURE, asked)["probability"]
     without = ~holds(requests["held_products"], some)
     embeddings = recommender.predict("embed_customer", requests)["embedding"]
     parts = [_scaled(values) for values in (probabilities * without, without, embeddings)]
