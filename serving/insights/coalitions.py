@@ -144,12 +144,14 @@ def exact_shap_values(value: Callable[[Array], Array], varying: Array) -> tuple[
     """
     num_players = len(varying)
     if not varying.any():
-        return value(np.zeros((1, num_players), bool))[0], np.zeros((num_players, 1))
+        base = value(np.zeros((1, num_players), bool))[0]
+        return base, np.zeros((num_players, len(base)))
     shap = import_shap()
     # A player who is 0 in the background and 1 in what is explained is taken or not; one who is 0 in both is left out.
     explainer = shap.explainers.Exact(value, shap.maskers.Independent(np.zeros((1, num_players))))
     found = explainer(varying[None].astype(float), batch_size=2**num_players, silent=True)
-    return np.asarray(found.base_values[0]), np.asarray(found.values[0])
+    # It drops the dimension of a single output.
+    return np.reshape(found.base_values[0], -1), np.reshape(found.values[0], (num_players, -1))
 
 
 def import_shap() -> Any:

@@ -3,7 +3,8 @@
 For people there are `reasons`; this is for those who know the models. `Explainer` explains single scores, `importance`
 says what matters over all customers. *Ranking* explains the log-odds of the calibrated probability that is shown (the
 logit of a purchase): a contribution of 0.69 doubles the odds. *Retrieval* explains the similarity, a cosine, as a
-function of the customer; the product is given. Contributions and the base, which is the mean score of the background that the export holds, add up to the score.
+function of the customer; the product is given. Contributions and the base, which is the mean score of the background
+that the export holds, add up to the score.
 """
 
 from __future__ import annotations

@@ -123,10 +123,12 @@ def stack_explanations(reasons: Sequence[ProductReasons]) -> Any:
     Raises:
         MissingPackageError: shap is not installed.
     """
+    amounts = np.array([[group.amount for group in one.groups] for one in reasons])
+    amounts[:, np.isnan(amounts).all(axis=0)] = 0  # shap warns of a column without any number
     return import_shap().Explanation(
         np.array([[group.points for group in one.groups] for one in reasons]),
         base_values=np.array([100 * one.base for one in reasons]),
-        data=np.array([[group.amount for group in one.groups] for one in reasons]),
+        data=amounts,
         display_data=np.array([[group.value for group in one.groups] for one in reasons], object),
         feature_names=[group.name for group in reasons[0].groups],
     )
@@ -290,8 +292,9 @@ def _choose_background(recommender: Recommender) -> tuple[Features, float]:
         random, count = np.random.default_rng(_SEED), min(_POOL, len(customers.ids))
         pool = take(customers.columns, np.sort(random.choice(len(customers.ids), count, replace=False)))
     else:
-        count, pool = 1, recommender.complete({}, 1)
-    requests = {name: values for name, values in pool.items() if name in read}
+        count, pool = 1, {}
+    known = recommender.complete({name: values for name, values in pool.items() if name in read}, count)
+    requests = {name: known[name] for name in known if name in read}
     ids = recommender.products.ids
     some = ids[np.linspace(0, len(ids) - 1, min(_POOL_PRODUCTS, len(ids))).astype(int)]
     asked = requests | {"candidates": np.tile(some, (count, 1))}
