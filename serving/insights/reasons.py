@@ -137,12 +137,15 @@ def stack_explanations(reasons: Sequence[ProductReasons]) -> Any:
 class ReasonExplainer:
     """Gives the reasons of one version's probabilities, with any backend."""
 
-    def __init__(self, recommender: Recommender, profiles: Profiles | None = None) -> None:
+    def __init__(
+        self, recommender: Recommender, profiles: Profiles | None = None, background: int = _BACKGROUND
+    ) -> None:
         """Choose the background.
 
         Args:
             recommender: The version that is explained.
             profiles: Describes its customers; made where it is not there yet.
+            background: How many customers an explained one is compared with.
 
         Raises:
             FailedError: The export is of a version without reasons.
@@ -153,7 +156,7 @@ class ReasonExplainer:
         self.groups: tuple[ReasonGroup, ...] = reason_groups(recommender)
         self._writer = ReasonWriter(recommender, profiles or Profiles(recommender))
         self._names = product_names(recommender)
-        self._background, self._popular_from = _choose_background(recommender)
+        self._background, self._popular_from = _choose_background(recommender, background)
         self._kept: dict[bytes, CustomerReasons] = {}
         self._lock = threading.Lock()
 
@@ -181,19 +184,24 @@ class ReasonExplainer:
 
     def of_customer(self, request: Mapping[str, Array], product_ids: Array) -> CustomerReasons:
         """Give the reasons as `reasons`, in a form that also compares the products; the last few answers are kept."""
+        if not len(product_ids):
+            return CustomerReasons((), lambda first, second: "")
         key = _key(request, product_ids)
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 return kept
-        found = self._explain(self._check(request, product_ids), product_ids)
+        found = self._explain(self.coalition_model(request, product_ids), product_ids)
         with self._lock:
             while len(self._kept) >= _NUM_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = found
         return found
 
-    def _check(self, request: Mapping[str, Array], product_ids: Array) -> Features:
-        """Return a customer's completed request, those of its inputs that the models read."""
+    def coalition_model(self, request: Mapping[str, Array], product_ids: Array) -> CoalitionModel:
+        """Return the products' probabilities for a customer as a function of the groups that are known.
+
+        Arguments and errors as for `reasons`.
+        """
         lengths = {name: len(values) for name, values in request.items()}
         if set(lengths.values()) != {1}:
             raise ValueError(f"reasons are of one customer, and the request has rows {lengths}")
@@ -204,13 +212,11 @@ class ReasonExplainer:
                 Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
             )
         customer = self._recommender.complete(request, 1)
-        return {name: customer[name] for name in self._background}
-
-    def _explain(self, customer: Features, product_ids: Array) -> CustomerReasons:
-        if not len(product_ids):
-            return CustomerReasons((), lambda first, second: "")
+        read = {name: customer[name] for name in self._background}
         inputs = [group.inputs for group in self.groups]
-        model = CoalitionModel(self._recommender, customer, self._background, inputs, product_ids)
+        return CoalitionModel(self._recommender, read, self._background, inputs, product_ids)
+
+    def _explain(self, model: CoalitionModel, product_ids: Array) -> CustomerReasons:
         base, values = exact_shap_values(model.values, model.varying)
         probabilities = base + values.sum(axis=0)
         parts = self._writer.parts(model.customer, self.groups)
@@ -279,7 +285,7 @@ def why_sentences(explainer: ReasonExplainer, requests: Mapping[str, Array], pro
     return sentences
 
 
-def _choose_background(recommender: Recommender) -> tuple[Features, float]:
+def _choose_background(recommender: Recommender, size: int) -> tuple[Features, float]:
     """Return the background's requests, and from which mean probability on a product is popular.
 
     Customers are drawn from the snapshot and chosen one by one, so that the means of the chosen ones' probabilities,
@@ -303,7 +309,7 @@ def _choose_background(recommender: Recommender) -> tuple[Features, float]:
     embeddings = recommender.predict("embed_customer", requests)["embedding"]
     parts = [_scaled(values) for values in (probabilities * without, without, embeddings)]
     means = (probabilities * without).sum(axis=0) / np.maximum(without.sum(axis=0), 1)
-    return take(requests, _herd(np.concatenate(parts, axis=1), _BACKGROUND)), float(np.quantile(means, _POPULAR))
+    return take(requests, _herd(np.concatenate(parts, axis=1), size)), float(np.quantile(means, _POPULAR))
 
 
 def _scaled(values: Array) -> Array:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nextbest.serving.config import ExplanationConfig
-from nextbest.serving.insights import reasons
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer
+from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.commands import run_nextbest
@@ -42,17 +42,12 @@ def test_a_server_is_explained_alike(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_server_gives_the_same_reasons(
-    trained: Trained,
-    recommender: Recommender,
-    emulator: Emulator,
-    transport: str,
-    monkeypatch: pytest.MonkeyPatch,
+    trained: Trained, recommender: Recommender, emulator: Emulator, transport: str
 ) -> None:
-    monkeypatch.setattr(reasons, "_BACKGROUND", 1)
     request, products = take(recommender.customers().columns, np.array([11])), np.array(["P0004", "P0007"], object)
-    expected = reasons.ReasonExplainer(recommender).reasons(request, products)
+    expected = ReasonExplainer(recommender, background=1).reasons(request, products)
     with closing(Recommender.load(trained.models, url_of(emulator, transport))) as remote:
-        found = reasons.ReasonExplainer(remote).reasons(request, products)
+        found = ReasonExplainer(remote, background=1).reasons(request, products)
     assert [one.sentences for one in found] == [one.sentences for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert [group.points for group in one.groups] == pytest.approx(

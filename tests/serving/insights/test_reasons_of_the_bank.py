@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from nextbest.data.dataset import Features
-from nextbest.serving.insights import reasons
 from nextbest.serving.insights.reasons import ProductReasons, ReasonExplainer
 from nextbest.serving.recommender import Recommender, product_names
 from nextbest.serving.requests import take
@@ -28,11 +26,9 @@ NUMBER = r"(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+)"
 
 
 @pytest.fixture(scope="module")
-def found(recommender: Recommender) -> Iterator[list[tuple[Features, float, ProductReasons]]]:
+def found(recommender: Recommender) -> list[tuple[Features, float, ProductReasons]]:
     """Return requests with a served probability and its reasons, with few to compare with: the words are the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reasons, "_BACKGROUND", 3)
-        explainer = ReasonExplainer(recommender)
+    explainer = ReasonExplainer(recommender, background=3)
     customers = recommender.customers()
     rows = np.random.default_rng(4).choice(len(customers.ids), CUSTOMERS, replace=False)
     every = []
@@ -44,7 +40,7 @@ def found(recommender: Recommender) -> Iterator[list[tuple[Features, float, Prod
             (request, float(probability), one)
             for probability, one in zip(served.probability[0], explainer.reasons(request, ids), strict=False)
         ]
-    yield every
+    return every
 
 
 def test_they_add_up_to_what_is_served(found: list[tuple[Features, float, ProductReasons]]) -> None:
