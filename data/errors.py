@@ -87,7 +87,6 @@ EXTRAS = {
     "httpx": "clients",
     "markupsafe": "page",
     "matplotlib": "explain",
-    "numba": "explain",
     "optuna": "train",
     "pandas": "train",
     "plotly": "train",

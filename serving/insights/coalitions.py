@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,7 @@ def exact_shap_values(value: Callable[[Array], Array], varying: Array) -> tuple[
 
 
 def import_shap() -> Any:
-    """Import the package shap without compiling its loops, where nobody has imported it yet.
+    """Import the package shap, and where it uses Numba without compiling its loops, unless it is imported already.
 
     Numba takes ten seconds to compile what an explanation of ten groups runs through in a few hundredths of a second.
 
@@ -163,17 +164,15 @@ def import_shap() -> Any:
         MissingPackageError: It is not installed.
     """
     with explain_missing_packages():
-        if "shap" in sys.modules:
-            return sys.modules["shap"]
+        if "shap" in sys.modules or find_spec("numba") is None:
+            return import_module("shap")
         config: Any = import_module("numba").config
-
         compiles = config.DISABLE_JIT
         config.DISABLE_JIT = True
         try:
-            import shap
+            return import_module("shap")
         finally:
             config.DISABLE_JIT = compiles
-    return shap
 
 
 def _with_days(request: Mapping[str, Array]) -> Features:

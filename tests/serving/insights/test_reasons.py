@@ -256,6 +256,7 @@ class TestShap:
         plt.close("all")
 
     def test_its_loops_are_not_compiled(self) -> None:
+        pytest.importorskip("numba")
         import_shap()
         from shap.explainers import _exact
 
