@@ -65,7 +65,6 @@ _NAMES = {
     "name": r"(product|fund|item|short|long|display|full)?(name|title|label|bezeichnung|nombre|nazev|titel|titulo)",
     "duration": r"(duration|term|maturity|laufzeit|plazo|splatnost|doba)(months|years|days|monate|jahre)?",
     "code": r".*(id|code|zip|postcode|iban|phone|plz|postleitzahl|codigo|psc)",
-    "age": r"(customer|client|current|attained|kunden)?age(years)?|(kunden)?alter|edad|vek",
     "birth": r".*(birth|geburt|nacimiento|narozeni).*|dob",
     "income": r".*(income|salary|wage|earnings|einkommen|gehalt|lohn|ingresos|salario|nomina|renta|prijem|mzda).*",
     "tenure": r".*(tenure|seniority|antiguedad|kundeseit|kundenseit|clientedesde|zakaznikod).*"
