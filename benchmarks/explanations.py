@@ -33,12 +33,18 @@ from nextbest.data.dataset import Array
 from nextbest.data.files import write_text
 from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
-from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, import_shap
 from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets, Stage
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reasons import ReasonExplainer
-from nextbest.serving.insights.shapley import ShapleyProblem, permutation, sampling
+from nextbest.serving.insights.shapley import (
+    CoalitionModel,
+    ShapleyProblem,
+    exact_shap_values,
+    import_shap,
+    permutation,
+    sampling,
+)
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from nextbest.serving.store.versions import latest_version

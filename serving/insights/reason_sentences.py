@@ -14,7 +14,6 @@ import numpy as np
 
 from nextbest.data.dataset import Array
 from nextbest.serving.formatting import format_name, format_probability
-from nextbest.serving.insights.coalitions import CoalitionModel
 from nextbest.serving.insights.profiles import Attribute, Profiles
 from nextbest.serving.insights.reason_groups import GroupKind, ReasonGroup
 from nextbest.serving.insights.reason_phrases import (
@@ -25,6 +24,7 @@ from nextbest.serving.insights.reason_phrases import (
     number_word,
     plural,
 )
+from nextbest.serving.insights.shapley import CoalitionModel
 from nextbest.serving.recommender import Recommender, product_categories, product_names
 
 __all__ = ["Part", "Parts", "ReasonWriter"]

@@ -17,10 +17,10 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError, Problem, quote_value
-from nextbest.serving.insights.coalitions import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
 from nextbest.serving.insights.reason_sentences import ReasonWriter
+from nextbest.serving.insights.shapley import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.recommender import Recommender, product_names
 from nextbest.serving.requests import take
 

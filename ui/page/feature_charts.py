@@ -1,24 +1,30 @@
 """What the models' features add to a score, and what matters over all customers, as tables with drawings.
 
-`waterfall` and `beeswarm` are for those who know the models; the tab Why shows them when it is asked to. `effect_bar`
-draws a step of a waterfall.
+`waterfall`, `beeswarm` and `shap_waterfall`, the picture of reasons that the package shap draws, are for those who know
+the models; the tab Why shows them when it is asked to. `effect_bar` draws a step of a waterfall.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import math
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
 from nextbest.data.dataset import Array
+from nextbest.data.errors import explain_missing_packages
 from nextbest.serving.formatting import format_change, format_number, format_probability, sentence_case
 from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.explanations import Explanation, FeatureImportance, Importance
+from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.insights.shapley import import_shap
 from nextbest.ui.page.html import Column, join, table
 
-__all__ = ["add_margin", "beeswarm", "effect_bar", "waterfall"]
+__all__ = ["add_margin", "beeswarm", "effect_bar", "shap_waterfall", "waterfall"]
 
 _UNITS: dict[Stage, str] = {"ranking": "log-odds; 0.69 doubles the odds", "retrieval": "cosine"}
 """The unit of the contributions."""
@@ -150,3 +156,31 @@ def _stack(across: Array) -> Array:
     places[order] = np.arange(len(bins)) - np.repeat(starts, counts)
     lanes = (places + 1) // 2 * np.where(places % 2, 1, -1)
     return np.clip(lanes, 1 - _LANES, _LANES - 1).astype(float)
+
+
+_DRAWING = threading.Lock()
+"""Matplotlib's current figure, on which shap draws, is one for all threads."""
+
+
+def shap_waterfall(reasons: ProductReasons) -> Markup:
+    """Return `shap.plots.waterfall` of the reasons, in percentage points.
+
+    Raises:
+        MissingPackageError: shap or matplotlib is not installed.
+    """
+    with explain_missing_packages():
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+    shap, drawn = import_shap(), io.BytesIO()
+    with _DRAWING:
+        figure = plt.figure()
+        try:
+            shap.plots.waterfall(reasons.explanation, max_display=len(reasons.groups), show=False)
+            figure.savefig(drawn, format="png", dpi=110, bbox_inches="tight")
+        finally:
+            plt.close(figure)
+    largest = ", ".join(f"{group.name} {group.points:+.1f}" for group in reasons.largest_first[:3])
+    picture = '<img class="picture" src="data:image/png;base64,{}" alt="Waterfall in percentage points: {}">'
+    return Markup(picture).format(base64.b64encode(drawn.getvalue()).decode(), largest)

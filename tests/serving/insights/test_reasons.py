@@ -13,7 +13,6 @@ import pytest
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError, InputSpec
-from nextbest.serving.insights.coalitions import CoalitionModel, exact_shap_values, import_shap
 from nextbest.serving.insights.reason_groups import GROUP_NAMES
 from nextbest.serving.insights.reasons import (
     ProductReasons,
@@ -22,6 +21,7 @@ from nextbest.serving.insights.reasons import (
     stack_explanations,
     why_sentences,
 )
+from nextbest.serving.insights.shapley import CoalitionModel, exact_shap_values, import_shap
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving.handmade import DAY, WORD, Backend, World, described, numbers, strings

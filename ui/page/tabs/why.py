@@ -18,9 +18,8 @@ from nextbest.serving.formatting import format_change, format_probability, sente
 from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.feature_charts import add_margin, beeswarm, effect_bar, waterfall
+from nextbest.ui.page.feature_charts import add_margin, beeswarm, effect_bar, shap_waterfall, waterfall
 from nextbest.ui.page.html import Column, alert, empty_state, html, join, table
-from nextbest.ui.page.shap_picture import shap_waterfall
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import Recommendation, VersionData, recommend_products, selected_product
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from nextbest.serving.insights.reasons import GroupEffect, ProductReasons
-from nextbest.ui.page.shap_picture import shap_waterfall
+from nextbest.ui.page.feature_charts import shap_waterfall
 from nextbest.ui.page.tabs.why import reason_bars
 
 REASONS = ProductReasons(
