@@ -21,7 +21,7 @@ class ExplanationConfig(SettingsModel):
     background: int = Field(50, ge=1)
     """How many (customer, product) pairs of the export an explained one is compared with: their mean score is the base.
     Without a customer snapshot it is one made-up pair, the mean of the drawn ones."""
-    permutations: int = Field(10, ge=1)
+    permutations: int = Field(4, ge=1)
     """How many random orders `shap.PermutationExplainer` replaces features in, each forwards and backwards and for the
     whole background. More of them are slower and vary less."""
     orders: int = Field(100, ge=1)
