@@ -1,13 +1,18 @@
-"""Measure explainers on an export: faithfulness by deletion, error, and seconds.
+"""Measure reasons and explainers of features on an export: faithfulness by deletion, error, and seconds.
 
 python -m benchmarks.explanations --models MODELS [--customers N] --out DIR
+
+Of the reasons the players are the groups of what is known of a customer, and the score is the probability in percentage
+points; the error is that against a background of ten times as many customers, the seconds are those of all products of
+a list. Of the stages' scores the players are the named features, and all else is of one product.
 
 For each stage, customers of the export's snapshot and one of their top products are explained by every explainer. The
 features are then replaced by the background's, the largest absolute contribution first (Petsiuk et al., "RISE", BMVC
 2018), and the area is the mean distance of the score from the base over all steps: the smaller, the sooner an explainer
 has named what the score comes from. It is compared with random orders, and with the order of the absolute weights of
-the score's linearisation at the explained vector (gradient times standard deviation). The error is that of the
-contributions against sampling with very many orders, as root mean square per feature; the gap that of local accuracy.
+the score's linearisation at the explained vector (gradient times standard deviation; of a group what its absence alone
+changes). The error is that of the contributions against sampling with very many orders, as root mean square per
+feature; the gap that of local accuracy.
 Seconds are those of the clock and of the processor for one explanation, once its feature vector is known.
 """
 
@@ -30,7 +35,16 @@ from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import STAGES, ExplanationAssets, Stage
 from nextbest.serving.insights.explanations import Explainer
-from nextbest.serving.insights.shapley import EXPLAINERS, ShapleyProblem
+from nextbest.serving.insights.profiles import Profiles
+from nextbest.serving.insights.reasons import ReasonExplainer
+from nextbest.serving.insights.shapley import (
+    CoalitionModel,
+    ShapleyProblem,
+    exact_shap_values,
+    import_shap,
+    permutation,
+    sampling,
+)
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from nextbest.serving.store.versions import latest_version
@@ -40,15 +54,10 @@ REFERENCE = ExplanationConfig(orders=2000)
 RANDOM_ORDERS = 10
 SETTINGS: Mapping[str, ExplanationConfig] = {
     **{f"sampling, {orders} orders": ExplanationConfig(orders=orders) for orders in (50, 100, 200)},
-    **{
-        f"shap permutation, {orders} orders": ExplanationConfig(explainer="permutation", orders=orders)
-        for orders in (1, 4, 10)
-    },
-    **{
-        f"shap partition, {evaluations} sets": ExplanationConfig(explainer="partition", evaluations=evaluations)
-        for evaluations in (200, 500)
-    },
+    **{f"shap permutation, {orders} orders": ExplanationConfig(permutations=orders) for orders in (1, 4, 10)},
 }
+GROUP_ORDERS = 100
+BACKGROUNDS, REFERENCE_BACKGROUND = (10, 30, 50), 300
 GRADIENT_SAMPLES = (200, 2000)
 
 Explain = Callable[[ShapleyProblem, Array], tuple[float, Array]]
@@ -125,7 +134,7 @@ def measure(
     results: dict[str, list[tuple[float, ...]]] = {}
     for vector, score, product in zip(vectors, scores, products, strict=True):
         problem, gradients = explainer.shapley_problem(str(product), stage), Gradients(signatures, stage, str(product))
-        _, reference = _with(problem, REFERENCE, EXPLAINERS["sampling"], vector)
+        _, reference = _with(problem, REFERENCE, sampling, vector)
         for name, config, explain in _contestants(gradients):
             began = time.perf_counter(), time.process_time()
             base, amounts = _with(problem, config, explain, vector)
@@ -143,11 +152,71 @@ def measure(
     return _rows(stage, results)
 
 
+def measure_reasons(recommender: Recommender, customers: int, seed: int) -> list[Row]:
+    """Measure the reasons: by the package, with backgrounds of several sizes, and by our own sampling."""
+    import_shap()
+    random, everyone = np.random.default_rng(seed), recommender.customers()
+    profiles = Profiles(recommender)
+    explainers = {size: ReasonExplainer(recommender, profiles, size) for size in (*BACKGROUNDS, REFERENCE_BACKGROUND)}
+    results: dict[str, list[tuple[float, ...]]] = {}
+    for row in random.choice(len(everyone.ids), customers, replace=False):
+        request = take(everyone.columns, slice(row, row + 1))
+        found = recommender.recommend(request, TOP)
+        ids = found.product_id[0, : found.count[0]]
+        if not len(ids):
+            continue
+        place = int(random.integers(len(ids)))
+        model = explainers[REFERENCE_BACKGROUND].coalition_model(request, ids)
+        reference = 100 * exact_shap_values(model.values, model.varying)[1][:, place]
+        for size in BACKGROUNDS:
+            began = time.perf_counter(), time.process_time()
+            one = explainers[size].reasons(request, ids)[place]
+            took = time.perf_counter() - began[0], time.process_time() - began[1]
+            amounts = np.array([group.points for group in one.groups])
+            problem = _group_problem(explainers[size].coalition_model(request, ids), place, len(amounts))
+            gap = abs(100 * one.base + float(amounts.sum()) - 100 * float(found.probability[0, place]))
+            entry = _of_groups(problem, amounts, reference, gap)
+            results.setdefault(f"shap Exact, {size} customers", []).append((*entry, *took))
+            if size != BACKGROUNDS[1]:
+                continue
+            began = time.perf_counter(), time.process_time()
+            _, sampled = sampling(problem, np.ones(len(amounts)))
+            took = time.perf_counter() - began[0], time.process_time() - began[1]
+            results.setdefault(f"sampling, {GROUP_ORDERS} orders", []).append(
+                (*_of_groups(problem, sampled, amounts, gap), *took)
+            )
+            whole = np.ones((1, len(amounts)), bool)
+            weights = problem.score(whole) - problem.score(whole & ~np.eye(len(amounts), dtype=bool))
+            results.setdefault("absolute weights", []).append((_of_groups(problem, weights, amounts, 0)[0],))
+            orders = [random.permutation(len(amounts)) for _ in range(RANDOM_ORDERS)]
+            areas = [area(problem, np.ones(len(amounts)), order) for order in orders]
+            results.setdefault("random order", []).append((float(np.mean(areas)),))
+    return _rows("reasons", results)
+
+
+def _group_problem(model: CoalitionModel, place: int, num_groups: int) -> ShapleyProblem:
+    """Return a product's probability in percentage points as a function of which groups are known, 1 or 0 each."""
+    return ShapleyProblem(
+        lambda known: 100 * model.values(known > 0)[:, place],
+        np.zeros((1, num_groups), np.float32),
+        [[group] for group in range(num_groups)],
+        ExplanationConfig(orders=GROUP_ORDERS),
+    )
+
+
+def _of_groups(problem: ShapleyProblem, amounts: Array, reference: Array, gap: float) -> tuple[float, float, float]:
+    """Return the area, the error and the gap of what groups add."""
+    order = np.argsort(-np.abs(amounts))
+    return area(problem, np.ones(len(amounts)), order), float(np.sqrt(((amounts - reference) ** 2).mean())), gap
+
+
 def _contestants(gradients: Gradients) -> list[tuple[str, ExplanationConfig, Explain]]:
     def by_gradient(samples: int) -> Explain:
         return lambda problem, vector: expected_gradients(problem, vector, gradients, samples)
 
-    named = [(name, config, EXPLAINERS[config.explainer]) for name, config in SETTINGS.items()]
+    named: list[tuple[str, ExplanationConfig, Explain]] = [
+        (name, config, permutation if name.startswith("shap") else sampling) for name, config in SETTINGS.items()
+    ]
     return named + [
         (f"expected gradients, {samples} samples", ExplanationConfig(), by_gradient(samples))
         for samples in GRADIENT_SAMPLES
@@ -194,7 +263,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     folder = latest_version(chosen.models / "recommender")
     recommender, model = Recommender(folder), tf.saved_model.load(str(folder))
-    rows: list[Row] = []
+    rows = measure_reasons(recommender, chosen.customers, chosen.seed)
     for stage in STAGES:
         rows += measure(recommender, model.signatures, stage, chosen.customers, chosen.seed)
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,9 @@ class ColumnConfig(SettingsModel):
     editable: bool = False
     """Whether the page lets people try another value of this column of customers; the answers to a questionnaire on
     suitability should not be."""
+    protected: bool | None = None
+    """Of customers: whether reasons must never name it, though they count it. Without it the column's name decides:
+    gender, marital status, nationality, religion, ethnicity and disability, also in German, Spanish and Czech."""
     date_format: DateFormat | None = None
     """How this column writes a date, where it is not as the table's others do; only for the role date."""
     decimal: Literal[".", ","] | None = None

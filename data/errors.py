@@ -86,6 +86,7 @@ EXTRAS = {
     "grpc": "clients",
     "httpx": "clients",
     "markupsafe": "page",
+    "matplotlib": "explain",
     "optuna": "train",
     "pandas": "train",
     "plotly": "train",

@@ -47,6 +47,7 @@ from nextbest.serving.insights.explanation_data import (
     Stage,
 )
 from nextbest.serving.insights.explanations import Explainer
+from nextbest.serving.insights.shapley import sampling
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
@@ -205,7 +206,7 @@ def write_explanations(
     for number, stage in enumerate(STAGES):
         show(stage, number / len(STAGES))
         amounts = [
-            explainer.contributions(vector, str(product), stage)[1]
+            sampling(explainer.shapley_problem(str(product), stage), vector)[1]
             for vector, product in zip(vectors[f"{stage}_features"], products, strict=True)
         ]
         stages[stage] = _with_importance(

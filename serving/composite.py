@@ -18,7 +18,7 @@ from nextbest.data.dataset import Features
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE
 from nextbest.graph.served_inputs import FILTER_INPUTS
-from nextbest.graph.signatures import clip_k, examples_signature, graph_function, input_specs, signature
+from nextbest.graph.signatures import clip_k, examples_signature, graph_function, input_specs, require, signature
 from nextbest.serving.candidates import CandidateSearch, ExactCandidates, ScannCandidates
 from nextbest.serving.eligibility import Eligibility
 
@@ -39,8 +39,10 @@ class RecommenderServable(tf.Module):
     Signatures: `recommend` (a raw request with `k`, `max_risk`, `categories` and `exclude`), `recommend_packed` (the
     same with all columns of one value in two inputs, which costs a client less), `serving_default` (the same in
     tf.Examples, where a k that is left out is the export's), `exclusions` (a raw request with the filters to the reason
-    why each product must not be shown, '' where it may), for explanations `feature_vectors`, `score_ranking` and
-    `score_retrieval`, and, as the retrieval stage has them, `embed_customer`, `embed_product` and `transform_features`.
+    why each product must not be shown, '' where it may), for explanations `score_products` (a raw request with
+    `candidates` to what `recommend` would say of these products, whatever the rules say), `feature_vectors`,
+    `score_ranking` and `score_retrieval`, and, as the retrieval stage has them, `embed_customer`, `embed_product` and
+    `transform_features`.
     Every input and output has a row per customer, k too, so that a server may join requests. The first three return,
     best first and padded with '' and 0 to the largest k of the batch (to the catalogue's size where that is smaller):
 
@@ -151,6 +153,7 @@ class RecommenderServable(tf.Module):
             "recommend": signature(recommend, self.example_spec()),
             "recommend_packed": signature(lambda request: dict(packed(request)), self._packed_spec()),
             "exclusions": signature(self.exclusions, self.request_spec()),
+            "score_products": signature(self._score_products, self._query_spec() | input_specs("candidates")),
             "feature_vectors": signature(self._feature_vectors, self._query_spec() | product),
             "score_ranking": signature(self._score_ranking, self._vector_spec("ranking")),
             "score_retrieval": signature(self._score_retrieval, self._vector_spec("retrieval") | product),
@@ -271,6 +274,19 @@ class RecommenderServable(tf.Module):
 
     def _embed_product(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"embedding": self.stages.retrieval.embed_products(request["product_id"])}
+
+    def _score_products(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the probability and the similarity of products for customers, float32 [batch, num_candidates]."""
+        retrieval, candidates = self.stages.retrieval, request["candidates"]
+        shape = tf.shape(candidates)
+        some = require(shape[1] > 0, lambda: tf.constant("candidates: name at least 1 product for each customer"))
+        with tf.control_dependencies([some]):
+            encoded = retrieval.encode({name: request[name] for name in self._query_spec()})
+        products = retrieval.embed_products(tf.reshape(candidates, [-1]))
+        products = tf.reshape(products, tf.concat([shape, [tf.shape(products)[1]]], axis=0))
+        similarity = tf.einsum("bd,bnd->bn", retrieval.embed(encoded), products)
+        _, probability = self.stages.ranking.score(encoded, self._eligibility.positions(candidates), similarity)
+        return {"probability": probability, "similarity": similarity}
 
 
 def save_recommender(servable: RecommenderServable, folder: Path) -> None:

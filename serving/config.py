@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from nextbest.data.settings import SettingsModel
 
 __all__ = [
-    "ExplainerName",
     "ExplanationConfig",
     "ExportConfig",
     "LoadCheckConfig",
@@ -18,22 +15,18 @@ __all__ = [
 ]
 
 
-ExplainerName = Literal["sampling", "permutation", "partition"]
-
-
 class ExplanationConfig(SettingsModel):
-    """How recommendations are explained. The export holds these settings, and what they need."""
+    """How scores are explained by the models' features. The export holds these settings, and what they need."""
 
-    explainer: ExplainerName = "sampling"
-    """How Shapley values are estimated, see `serving.insights.shapley`; `benchmarks.explanations` measures them."""
     background: int = Field(50, ge=1)
     """How many (customer, product) pairs of the export an explained one is compared with: their mean score is the base.
     Without a customer snapshot it is one made-up pair, the mean of the drawn ones."""
+    permutations: int = Field(4, ge=1)
+    """How many random orders `shap.PermutationExplainer` replaces features in, each forwards and backwards and for the
+    whole background. More of them are slower and vary less."""
     orders: int = Field(100, ge=1)
-    """How many random orders features are replaced in, each forwards and backwards, by 'sampling' (at least one for
-    each background pair) and 'permutation' (each for the whole background). More of them are slower and vary less."""
-    evaluations: int = Field(500, ge=1)
-    """How many sets of features 'partition' scores at most, each on the whole background."""
+    """How many `serving.insights.shapley.sampling` does for the global importance at the export (at least one for each
+    background pair), each from one pair of the background."""
     seed: int = Field(0, ge=0)
     """Draws the background and the orders."""
     importance_customers: int = Field(120, ge=1)

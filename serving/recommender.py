@@ -30,7 +30,7 @@ from nextbest.serving.artifacts.assets import (
     read_manifest,
 )
 from nextbest.serving.artifacts.replay import WARMUP
-from nextbest.serving.backends import Backend, InputSpec
+from nextbest.serving.backends import Backend, BackendError, InputSpec
 from nextbest.serving.store.versions import copy_newest, latest_version, versions
 
 if TYPE_CHECKING:
@@ -187,6 +187,14 @@ class Recommender:
         """Open a file of `assets.extra`, save those that are held as attributes; None where the export lacks it."""
         content = self._assets.get(name)
         return None if content is None else io.BytesIO(content)
+
+    def has_signature(self, name: str) -> bool:
+        """Return whether the model has a signature; older exports lack some."""
+        try:
+            self._backend.inputs(name)
+        except BackendError:
+            return False
+        return True
 
     def complete(self, request: Mapping[str, Array], batch: int) -> Features:
         """Fill up a request: a feature that it lacks is missing (NaN, '' or an empty list), the day is the cutoff.

@@ -16,7 +16,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import new_file, write_text
 from nextbest.serving.input_report import InputReport
-from nextbest.serving.insights.explanations import Explainer, why_sentences
+from nextbest.serving.insights.reasons import ReasonExplainer, why_sentences
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import take
 
@@ -39,7 +39,7 @@ WHY = "why"
 
 SCORING_CHUNK = 4096
 """Customers per graph call."""
-EXPLAINED_CHUNK = 16
+EXPLAINED_CHUNK = 4
 """The same where every recommendation is explained, which takes thousands of times as long: progress should show."""
 
 
@@ -137,7 +137,7 @@ def score(
     top: int,
     filters: Filters | None = None,
     advance: Callable[[int], None] = lambda customers: None,
-    explainer: Explainer | None = None,
+    explainer: ReasonExplainer | None = None,
 ) -> int:
     """Recommend to many customers, and write a row per recommendation.
 

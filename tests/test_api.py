@@ -184,6 +184,15 @@ class TestNotebook:
         assert nextbest.score(recommender, ["C000017"], tmp_path / "why.csv", top=2, why=True) == 2
         assert pyarrow.csv.read_csv(tmp_path / "why.csv").column_names == [*COLUMNS, "why"]
 
+    def test_explain(self, recommender: nextbest.Recommender) -> None:
+        best = nextbest.recommend(recommender, ["C000017"], top=2).to_pylist()
+        found = nextbest.explain(recommender, "C000017", top=2)
+        assert [one.product_id for one in found] == [row["product_id"] for row in best]
+        assert [one.probability for one in found] == pytest.approx([row["probability"] for row in best], abs=1e-6)
+        assert all(isinstance(one, nextbest.ProductReasons) for one in found)
+        (one,) = nextbest.explain(recommender, "C000017", ["P0003"])
+        assert one.product_id == "P0003" and one.sentences
+
     @pytest.mark.parametrize("out", ["scores.xlsx", "nowhere/scores.csv"])
     def test_what_cannot_be_written(self, out: str, recommender: nextbest.Recommender, tmp_path: Path) -> None:
         with pytest.raises(nextbest.InputError):

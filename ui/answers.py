@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.serving.formatting import MISSING, format_name, format_probability, format_similarity, format_value
-from nextbest.serving.insights.explanations import Explainer, Explanation, explain_recommendations
+from nextbest.serving.insights.reasons import ProductReasons, ReasonExplainer, reasons_for
 from nextbest.serving.recommender import Filters, Recommender, product_names
 from nextbest.serving.store.versions import Version
 from nextbest.ui.console import open_console
 
-__all__ = ["print_recommendations", "print_versions", "recommendations_as_json"]
+__all__ = ["print_recommendations", "print_versions", "reasons_as_json", "recommendations_as_json"]
 
 _NUM_IDS = 5
 """How many excluded products of a reason are printed by id."""
@@ -31,7 +30,7 @@ def recommendations_as_json(
     top: int,
     filters: Filters,
     explain: bool,
-    explainer: Explainer | None = None,
+    explainer: ReasonExplainer | None = None,
 ) -> list[dict[str, Any]]:
     """Recommend, and put the products' attributes beside each recommendation.
 
@@ -48,7 +47,7 @@ def recommendations_as_json(
         An answer per customer, as JSON knows it.
     """
     found = recommender.recommend(request, top, filters)
-    why = None if explainer is None else explain_recommendations(explainer, request, found.product_id)
+    why = None if explainer is None else reasons_for(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
     names = product_names(recommender)
     exclusions = recommender.exclusions(request, filters) if explain else None
@@ -67,7 +66,7 @@ def recommendations_as_json(
                     for name, values in recommender.products.columns.items()
                 },
             }
-            | ({} if why is None else {"why": _explanation_as_json(why[customer, place])})
+            | ({} if why is None else {"why": reasons_as_json(why[customer][place])})
             for place in range(found.count[customer])
         ]
         answer: dict[str, Any] = {"customer_id": customer_id, "products": products}
@@ -86,13 +85,16 @@ def _cell_as_json(value: Any) -> Any:
     return None if np.isnan(number) else round(number, 6)
 
 
-def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
+def reasons_as_json(reasons: ProductReasons) -> dict[str, Any]:
+    """Return the reasons of one product; effects in percentage points, the largest first."""
     return {
-        "sentence": explanation.sentence,
-        "base": round(explanation.base, 6),
-        "score": round(explanation.score, 6),
-        "contributions": [
-            asdict(one) | {"contribution": round(one.contribution, 6)} for one in explanation.contributions
+        "sentence": reasons.sentence,
+        "sentences": list(reasons.sentences),
+        "base": round(reasons.base, 6),
+        "probability": round(reasons.probability, 6),
+        "groups": [
+            {"name": group.name, "value": group.value, "points": round(group.points, 4)}
+            for group in reasons.largest_first
         ],
     }
 

@@ -13,7 +13,7 @@ from nextbest.data.errors import Problem
 from nextbest.ui.console import Json, Models, print_json, shown_progress
 
 if TYPE_CHECKING:
-    from nextbest.serving.insights.explanations import Explainer
+    from nextbest.serving.insights.reasons import ReasonExplainer
     from nextbest.serving.recommender import Filters, Recommender
 
 __all__ = ["recommend", "score", "ui"]
@@ -37,7 +37,7 @@ def recommend(
     customer: Annotated[str, typer.Option("--customer", help="A customer's id, or a CSV or Parquet file.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products.")] = 5,
     explain: Annotated[bool, typer.Option("--explain", help="Say which products are excluded, and why.")] = False,
-    why: Annotated[bool, typer.Option("--why", help="Say what raises and lowers each product's score (SHAP).")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Give each product's reasons in a sentence.")] = False,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -88,8 +88,8 @@ def score(
         bool,
         typer.Option(
             "--why",
-            help="Add a column with the sentence that says why. Slow: 15 to 30 products a second on 2 cores, "
-            "and seconds for each by REST.",
+            help="Add a column with the reasons in a sentence. Slow: a second for each customer on 2 cores, and by a "
+            "server many.",
         ),
     ] = False,
     holdings: Annotated[
@@ -200,7 +200,7 @@ def _filters(
     return filters
 
 
-def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
+def _explainer(recommender: Recommender, why: bool) -> ReasonExplainer | None:
     """Return what explains the recommendations; None unless it is wanted.
 
     Raises:
@@ -209,10 +209,9 @@ def _explainer(recommender: Recommender, why: bool) -> Explainer | None:
     if not why:
         return None
     from nextbest.data.errors import InputError, Problem
-    from nextbest.serving.artifacts.assets import EXPLANATIONS
-    from nextbest.serving.insights.explanations import Explainer
+    from nextbest.serving.insights.reasons import SIGNATURE, ReasonExplainer
 
-    if recommender.asset(EXPLANATIONS) is None:
+    if not recommender.has_signature(SIGNATURE):
         what = "it was exported without what --why needs"
         raise InputError([Problem(str(recommender.folder), None, None, what, "export it again, or leave --why out")])
-    return Explainer(recommender)
+    return ReasonExplainer(recommender)

@@ -65,6 +65,18 @@ _NAMES = {
     "name": r"(product|fund|item|short|long|display|full)?(name|title|label|bezeichnung|nombre|nazev|titel|titulo)",
     "duration": r"(duration|term|maturity|laufzeit|plazo|splatnost|doba)(months|years|days|monate|jahre)?",
     "code": r".*(id|code|zip|postcode|iban|phone|plz|postleitzahl|codigo|psc)",
+    "birth": r".*(birth|geburt|nacimiento|narozeni).*|dob",
+    "income": r".*(income|salary|wage|earnings|einkommen|gehalt|lohn|ingresos|salario|nomina|renta|prijem|mzda).*",
+    "tenure": r".*(tenure|seniority|antiguedad|kundeseit|kundenseit|clientedesde|zakaznikod).*"
+    r"|(date)?joined(on|at)?|joindate|(customer|client|member)since|fechaalta",
+    # What may neither decide what a person is told, nor be said aloud; also as an event or a word among the values.
+    "protected": r".*(gender|geschlecht|genero|pohlavi|marital|marriage|married|divorce|widow|familienstand|zivilstand"
+    r"|verheiratet|geschieden|verwitwet|estadocivil|casad[oa]|divorciad[oa]|viud[oa]|rodinnystav|nationalit"
+    r"|staatsangehorig|staatsburger|nacionalidad|narodnost|citizen|obcanstvi|religio|konfession|nabozenstv|ethnic"
+    r"|ethnie|etnia|etnicid|etnick|disabilit|disabled|behinder|discapacid|postizen|invalidit|pregnan|schwanger"
+    r"|embaraz|tehotens|sexualorient|birthplace|countryofbirth|geburtsort|geburtsland|hautfarbe).*"
+    r"|(customer|client|kunden)?(sex|sexo|race|raza|rasa)(code|id|type)?|birth|geburt|nacimiento|narozeni"
+    r"|(fe)?male|mannlich|weiblich|hombre|mujer",
     "text": r".*(description|beschreibung|descripcion|popis|note|notiz|comment|bemerkung).*",
 }
 """What a column is called -> its names, as `plain` writes them."""

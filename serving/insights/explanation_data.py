@@ -103,4 +103,6 @@ class ExplanationAssets:
                 )
                 for stage in STAGES
             }
-        return cls(ExplanationConfig.model_validate(described["config"]), stages)
+        # Exports of 0.3.0 name an explainer too.
+        config = {name: value for name, value in described["config"].items() if name in ExplanationConfig.model_fields}
+        return cls(ExplanationConfig.model_validate(config), stages)

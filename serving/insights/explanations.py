@@ -1,9 +1,10 @@
-"""Why a product is recommended: SHAP values of both stages' scores on features that people know.
+"""What the models' features add to a score: SHAP values of both stages' scores on some 56 named features.
 
-`Explainer` explains single scores, `importance` says what matters over all customers. *Ranking* explains the log-odds
-of the calibrated probability that is shown (the logit of a purchase): a contribution of 0.69 doubles the odds.
-*Retrieval* explains the similarity, a cosine, as a function of the customer; the product is given. Contributions and
-the base, which is the mean score of the background that the export holds, add up to the score.
+For people there are `reasons`; this is for those who know the models. `Explainer` explains single scores, `importance`
+says what matters over all customers. *Ranking* explains the log-odds of the calibrated probability that is shown (the
+logit of a purchase): a contribution of 0.69 doubles the odds. *Retrieval* explains the similarity, a cosine, as a
+function of the customer; the product is given. Contributions and the base, which is the mean score of the background
+that the export holds, add up to the score.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import ExplainedStage, ExplanationAssets, Stage
 from nextbest.serving.insights.sentences import SentenceWriter, feature_name, write_sentence
-from nextbest.serving.insights.shapley import EXPLAINERS, ShapleyProblem
+from nextbest.serving.insights.shapley import ShapleyProblem, permutation
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
@@ -31,9 +32,7 @@ __all__ = [
     "Explanation",
     "FeatureImportance",
     "Importance",
-    "explain_recommendations",
     "importance",
-    "why_sentences",
 ]
 
 _SCORES: Mapping[Stage, str] = {"ranking": "log_odds", "retrieval": "similarity"}
@@ -144,16 +143,6 @@ class Explainer:
             for row, product in enumerate(product_ids)
         )
 
-    def contributions(self, vector: Array, product_id: str, stage: Stage) -> tuple[float, Array]:
-        """Return the base and the features' contributions, float64 [num_features], in the order of the export.
-
-        Args:
-            vector: What `feature_vectors` answers for a customer and the product, [width].
-            product_id: The product.
-            stage: Whose score.
-        """
-        return EXPLAINERS[self._config.explainer](self.shapley_problem(product_id, stage), vector)
-
     def shapley_problem(self, product_id: str, stage: Stage) -> ShapleyProblem:
         """Return a product's score as a function of the stage's features."""
         explained = self._stages[stage]
@@ -188,7 +177,7 @@ class Explainer:
     def _explanation(
         self, request: Features, product_id: str, stage: Stage, vector: Array, score: float
     ) -> Explanation:
-        base, amounts = self.contributions(vector, product_id, stage)
+        base, amounts = permutation(self.shapley_problem(product_id, stage), vector)
         explained = self._stages[stage]
         (product,) = self._recommender.products.positions(np.array([product_id], object))
         texts = [
@@ -216,36 +205,6 @@ def _load_assets(recommender: Recommender) -> ExplanationAssets:
     if file is None:
         raise FailedError(f"{recommender.folder} was exported without what explanations need; export it again")
     return ExplanationAssets.load(file)
-
-
-def explain_recommendations(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
-    """Explain recommended products by the ranking score.
-
-    Args:
-        explainer: The version's explainer.
-        requests: Raw requests, [batch, ...].
-        product_ids: Recommended products, '' is padding, object str, [batch, k].
-
-    Returns:
-        An `Explanation` of each, object, [batch, k]; None for padding.
-
-    Raises:
-        InputError: There is no such product.
-        BackendError: The recommender does not answer.
-    """
-    customers, places = np.nonzero(product_ids != "")
-    found = np.full(product_ids.shape, None, object)
-    if len(customers):
-        repeated = {name: values[customers] for name, values in requests.items()}
-        found[customers, places] = explainer.explain_many(repeated, product_ids[customers, places], "ranking")
-    return found
-
-
-def why_sentences(explainer: Explainer, requests: Mapping[str, Array], product_ids: Array) -> Array:
-    """Return the sentences of `explain_recommendations`, object str, [batch, k]; '' for padding."""
-    found = explain_recommendations(explainer, requests, product_ids)
-    sentences = [one.sentence if one is not None else "" for one in found.flat]
-    return np.array(sentences, object).reshape(found.shape)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nextbest.modelling.training import Progress
     from nextbest.pipeline.config import RunConfig as Config
     from nextbest.pipeline.run_all import Outcome
+    from nextbest.serving.insights.reasons import ProductReasons
     from nextbest.serving.recommender import Filters, Recommendations, Recommender
 
     __version__: str
@@ -76,10 +77,12 @@ __all__ = [
     "InputError",
     "MissingPackageError",
     "Outcome",
+    "ProductReasons",
     "Recommendations",
     "Recommender",
     "__version__",
     "evaluate",
+    "explain",
     "infer_config",
     "load",
     "read_config",
@@ -95,6 +98,7 @@ _CLASSES = {
     "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
     "Filters": ("nextbest.serving.recommender", "Filters"),
     "Outcome": ("nextbest.pipeline.run_all", "Outcome"),
+    "ProductReasons": ("nextbest.serving.insights.reasons", "ProductReasons"),
     "Recommendations": ("nextbest.serving.recommender", "Recommendations"),
     "Recommender": ("nextbest.serving.recommender", "Recommender"),
 }
@@ -340,6 +344,44 @@ def recommend(
 
 
 @explain_missing_packages()
+def explain(
+    recommender: Recommender,
+    customer: str | int,
+    products: Sequence[str | int] = (),
+    top: int = 5,
+    filters: Filters | None = None,
+) -> tuple[ProductReasons, ...]:
+    """Give the reasons of one customer's recommendations, or of some products: by what a person knows of the customer.
+
+    Each has at most three sentences, the effects of at most ten groups in percentage points, and a `shap.Explanation`,
+    which `shap.plots.waterfall` draws.
+
+    Args:
+        recommender: What `load` returned.
+        customer: An id that the models know.
+        products: The products' ids; without any those that are recommended.
+        top: How many are recommended at most.
+        filters: Narrow the recommendation.
+
+    Raises:
+        InputError: An id or a filter has problems.
+        FailedError: The models were exported without what reasons need.
+        MissingPackageError: The package shap is not installed.
+    """
+    from nextbest.serving.arguments import as_count, as_ids
+    from nextbest.serving.insights.reasons import ReasonExplainer
+
+    most = as_count("top", top)
+    _, request = _read_customers(recommender, [customer], filters)
+    if products:
+        chosen = as_ids("products", products)
+    else:
+        found = recommender.recommend(request, most, filters)
+        chosen = found.product_id[0, : found.count[0]]
+    return ReasonExplainer(recommender).reasons(request, chosen)
+
+
+@explain_missing_packages()
 def score(
     recommender: Recommender,
     customers: Sequence[str | int] | str | Path,
@@ -360,7 +402,7 @@ def score(
         out: The file to write, .csv or .parquet, with the columns that `recommend` returns.
         top: How many products per customer at most.
         filters: Narrow the result.
-        why: Add a column with the sentence that says why; slow, some 15 to 30 recommendations a second.
+        why: Add a column with the reasons in a sentence; slow, about a second for each customer.
         holdings: A file of what the customers of a file hold, a row each: the customer's id, `product_id` and perhaps
             the day, `since`; in place of what the models know.
         max_unknown_ids: The share of customers whom the models may not know.
@@ -374,7 +416,7 @@ def score(
     """
     from nextbest.serving.arguments import as_count
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
-    from nextbest.serving.insights.explanations import Explainer
+    from nextbest.serving.insights.reasons import ReasonExplainer
     from nextbest.serving.scoring import check_output, score, write_summary
 
     most = as_count("top", top)
@@ -383,7 +425,7 @@ def score(
     report = describe_input(recommender, ids, request)
     source = customers if isinstance(customers, str | Path) else recommender.folder
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
-    explainer = Explainer(recommender) if why else None
+    explainer = ReasonExplainer(recommender) if why else None
     written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
     write_summary(Path(out), report, written)
     return written

@@ -28,15 +28,20 @@ def test_the_area_of_a_sum() -> None:
 def test_all_explainers_are_measured(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {
         "sampling": ExplanationConfig(orders=60),
-        "shap permutation": ExplanationConfig(explainer="permutation", orders=1),
+        "shap permutation": ExplanationConfig(permutations=1),
     }
     monkeypatch.setattr(explanations, "SETTINGS", settings)
     monkeypatch.setattr(explanations, "REFERENCE", ExplanationConfig(orders=200))
     monkeypatch.setattr(explanations, "GRADIENT_SAMPLES", (50,))
+    monkeypatch.setattr(explanations, "BACKGROUNDS", (1, 2))
+    monkeypatch.setattr(explanations, "REFERENCE_BACKGROUND", 3)
     main(["--models", str(trained.models), "--customers", "4", "--out", str(tmp_path / "out")])
     rows = json.loads((tmp_path / "out" / "explanations.json").read_text())
     named = {(row["stage"], row["explainer"]): row for row in rows}
-    assert {stage for stage, _ in named} == {"ranking", "retrieval"}
+    assert {stage for stage, _ in named} == {"reasons", "ranking", "retrieval"}
+    exact, sampled = named["reasons", "shap Exact, 2 customers"], named["reasons", "sampling, 100 orders"]
+    assert exact["gap"] < 1e-3 and exact["of_random"] < 1
+    assert 0 < sampled["error"] < 1  # percentage points
     for stage in ("ranking", "retrieval"):
         assert named[stage, "random order"]["of_random"] == 1
         for explainer in settings:

@@ -40,6 +40,7 @@ PRODUCT: Tensors = {"product_id": ("string", ONE)}
 EMBEDDING: Tensors = {"embedding": ("float32", (None, MEMBERS * EMBEDDING_DIM))}
 RETRIEVED: Tensors = {"product_id": ("string", MANY), "similarity": ("float32", MANY), "count": ("int32", ONE)}
 RANKED: Tensors = {"logit": ("float32", MANY), "probability": ("float32", MANY)}
+SCORED: Tensors = {"probability": ("float32", MANY), "similarity": ("float32", MANY)}
 RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval_rank": ("int32", MANY)}
 # The bank's columns, with categories, words and crosses of categories in 8 dimensions (retrieval) or in 6 (ranking).
 CUSTOMER = {"retrieval": 12 + 8 * 7, "ranking": 12 + 6 * 7}
@@ -78,6 +79,7 @@ def contract(columns: Tensors, packed: Tensors, encoded: Tensors) -> dict[str, d
             "recommend": (query | FILTERS | K, RECOMMENDED),
             "recommend_packed": (packed | HISTORY | K | FILTERS_OF_LISTS, RECOMMENDED),
             "exclusions": (query | FILTERS, REASONS),
+            "score_products": (query | {"candidates": CANDIDATES["candidates"]}, SCORED),
             "feature_vectors": (
                 query | PRODUCT,
                 VECTORS["ranking"] | SCORES["ranking"] | VECTORS["retrieval"] | SCORES["retrieval"],

@@ -111,6 +111,14 @@ def test_a_product_that_cannot_be_explained(served: dict[str, Served], inputs: F
     assert "product_id: the catalogue has no product P9999]" in refusal(served["recommender"], signature, wrong)
 
 
+def test_candidates_that_cannot_be_scored(served: dict[str, Served], inputs: Features) -> None:
+    wrong = inputs | {"candidates": np.array([["P0001"]] * 6 + [["P9999"]], object)}
+    assert "product_id: the catalogue has no product P9999]" in refusal(served["recommender"], "score_products", wrong)
+    none = inputs | {"candidates": np.zeros((7, 0), object)}
+    text = refusal(served["recommender"], "score_products", none)
+    assert "candidates: name at least 1 product for each customer" in text
+
+
 def test_each_candidate_has_one_similarity(served: dict[str, Served], inputs: Features) -> None:
     text = refusal(served["ranking"], "rank", inputs | {"similarity": inputs["similarity"][:, :3]})
     assert "5 candidates have 3 similarity values; give one to each" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,8 +19,7 @@ import pytest
 
 import nextbest.serving.scoring
 from nextbest.data.errors import InputError
-from nextbest.serving.artifacts.assets import ASSETS, EXPLANATIONS
-from nextbest.serving.insights.explanations import Explainer
+from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_for_ids, requests_from_file, take
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
@@ -423,16 +421,20 @@ class TestScore:
 
 
 class TestWhy:
-    def test_adds_up_and_is_that_of_the_product_alone(self, trained: Trained, recommender: Recommender) -> None:
+    def test_adds_up_and_is_that_of_the_api(self, trained: Trained, recommender: Recommender) -> None:
         (answer,) = json.loads(recommend(trained.models, "C000017", "--json", "--why", "--top", "2").out)
         request = requests_for_ids(recommender, np.array(["C000017"], object))
-        for product in answer["products"]:
-            why, alone = product["why"], Explainer(recommender).explain(request, product["product_id"], "ranking")
-            assert why["sentence"] == alone.sentence
-            total = why["base"] + sum(one["contribution"] for one in why["contributions"])
-            assert total == pytest.approx(why["score"], abs=1e-4)
-            assert 1 / (1 + np.exp(-why["score"])) == pytest.approx(product["probability"], abs=1e-5)
-            assert {one["name"] for one in why["contributions"]} == {one.name for one in alone.contributions}
+        ids = np.array([product["product_id"] for product in answer["products"]], object)
+        for product, expected in zip(
+            answer["products"], ReasonExplainer(recommender).reasons(request, ids), strict=True
+        ):
+            why = product["why"]
+            assert (why["sentence"], tuple(why["sentences"])) == (expected.sentence, expected.sentences)
+            total = 100 * why["base"] + sum(group["points"] for group in why["groups"])
+            assert total == pytest.approx(100 * why["probability"], abs=1e-2)
+            assert why["probability"] == pytest.approx(product["probability"], abs=1e-5)
+            sizes = [abs(group["points"]) for group in why["groups"]]
+            assert sizes == sorted(sizes, reverse=True)
         printed = " ".join(recommend(trained.models, "C000017", "--why", "--top", "2").out.split())  # lines are broken
         for product in answer["products"]:
             assert f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}" in printed
@@ -446,10 +448,11 @@ class TestWhy:
         assert run_nextbest(*arguments, "--why").code == 0
         table = pd.read_csv(out)
         assert tuple(table.columns) == (*RECOMMENDATION_COLUMNS, "why")
-        explainer = Explainer(recommender)
+        explainer = ReasonExplainer(recommender)
         for customer, product, sentence in table[["customer_id", "product_id", "why"]].itertuples(index=False):
             request = requests_for_ids(recommender, np.array([customer], object))
-            assert sentence == explainer.explain(request, product, "ranking").sentence
+            (alone,) = explainer.reasons(request, np.array([product], object))
+            assert sentence == alone.sentence
 
     def test_chunks_do_not_matter_nor_customers_without_recommendations(
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -460,16 +463,17 @@ class TestWhy:
         for chunk in (2, 16):
             monkeypatch.setattr(nextbest.serving.scoring, "EXPLAINED_CHUNK", chunk)
             out = tmp_path / f"{chunk}.parquet"
-            written = score(recommender, customers.ids[:5], columns, out, 2, explainer=Explainer(recommender))
+            written = score(recommender, customers.ids[:5], columns, out, 2, explainer=ReasonExplainer(recommender))
         few, many = (pd.read_parquet(tmp_path / f"{chunk}.parquet") for chunk in (2, 16))
         assert 0 < written == len(few)
         pd.testing.assert_frame_equal(few, many, rtol=1e-5, atol=1e-6)
 
-    def test_an_export_that_cannot_be_explained(self, trained: Trained, people: Path, tmp_path: Path) -> None:
-        models, out = tmp_path / "models", tmp_path / "out.csv"
-        shutil.copytree(trained.models / "recommender", models / "recommender")
-        (models / "recommender" / "1" / ASSETS / EXPLANATIONS).unlink()
-        refused = run_nextbest("score", "--models", models, "--customers", people, "--out", out, "--why")
+    def test_an_export_without_reasons(
+        self, trained: Trained, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "out.csv"
+        monkeypatch.setattr(Recommender, "has_signature", lambda recommender, name: False)
+        refused = run_nextbest("score", "--models", trained.models, "--customers", people, "--out", out, "--why")
         assert (refused.code, refused.out) == (2, "")
         assert "without what --why needs; export it again, or leave --why out" in refused.err
         assert not out.exists()

@@ -93,7 +93,7 @@ def test_explain(institution: Institution) -> None:
     answer = _recommend(institution, "--top", "1", "--explain", "--why")
     assert "already held" in answer["excluded"].values()
     why = answer["products"][0]["why"]
-    assert why["sentence"].endswith(".") and why["contributions"]
+    assert why["sentence"].endswith(".") and why["groups"]
     printed = run_nextbest(
         "recommend", "--models", institution.models, "--customer", institution.tables.customer, "--why", "--explain"
     )

@@ -23,6 +23,7 @@ from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer, Importance, importance
 from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
+from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.insights.version_report import Report, read_report
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
@@ -76,8 +77,17 @@ class VersionData:
         return Profiles(self.recommender)
 
     @cached_property
+    def reasons(self) -> ReasonExplainer:
+        """Gives the reasons of probabilities, and keeps the last few.
+
+        Raises:
+            FailedError: The version was exported without what reasons need.
+        """
+        return ReasonExplainer(self.recommender, self.profiles)
+
+    @cached_property
     def explainer(self) -> Explainer:
-        """Explains scores.
+        """Explains scores by the models' features.
 
         Raises:
             FailedError: The version holds nothing to explain them with.

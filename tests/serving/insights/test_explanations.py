@@ -23,7 +23,7 @@ from nextbest.serving.insights.explanation_data import (
     ImportanceSample,
     Stage,
 )
-from nextbest.serving.insights.explanations import Contribution, Explainer, importance, why_sentences
+from nextbest.serving.insights.explanations import Contribution, Explainer, importance
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving import tiny
@@ -129,7 +129,9 @@ def export_linear(folder: Path) -> Recommender:
     for stage in STAGES:
         background = np.array(BACKGROUND[stage], np.float32)
         stages[stage] = ExplainedStage(FEATURES[stage], background, background.mean(axis=0), background.std(axis=0))
-    ExplanationAssets(ExplanationConfig(orders=2, raising=2, lowering=1), stages).save(folder / ASSETS / EXPLANATIONS)
+    ExplanationAssets(ExplanationConfig(permutations=2, raising=2, lowering=1), stages).save(
+        folder / ASSETS / EXPLANATIONS
+    )
     return Recommender(folder, Linear())
 
 
@@ -188,19 +190,12 @@ class TestLinear:
 
     def test_other_settings_than_the_exports(self, linear: Explainer) -> None:
         recommender = linear._recommender
-        other = Explainer(recommender, ExplanationConfig(explainer="permutation", orders=1, raising=1))
+        other = Explainer(recommender, ExplanationConfig(permutations=1, raising=1))
         found = other.explain(REQUEST, "P1", "ranking")
         assert found.sentence == "High income raises this."
         expected = linear.explain(REQUEST, "P1", "ranking")
-        for one, of_sampling in zip(found.contributions, expected.contributions, strict=True):
-            assert one.contribution == pytest.approx(of_sampling.contribution, abs=1e-5)
-
-    def test_sentences_leave_padding_alone(self, linear: Explainer) -> None:
-        two = {name: np.repeat(values, 2, axis=0) for name, values in REQUEST.items()}
-        found = why_sentences(linear, two, np.array([["P1", ""], ["P2", "P1"]], object))
-        assert found[0].tolist() == ["High income and high annual fee raise this.", ""]
-        assert found[1, 1] == found[0, 0] != found[1, 0]
-        assert why_sentences(linear, two, np.full((2, 3), "", object)).tolist() == [[""] * 3] * 2
+        for one, of_export in zip(found.contributions, expected.contributions, strict=True):
+            assert one.contribution == pytest.approx(of_export.contribution, abs=1e-5)
 
     def test_what_is_wrong(self, linear: Explainer) -> None:
         with pytest.raises(InputError, match=r"there is no product 'P9'; its products have ids like P1, P2"):

@@ -137,25 +137,33 @@ def test_from_a_product_to_its_waterfall(
     name = screen.at(".product-card h3").nth(2).inner_text().removeprefix("3").strip()
     screen.at(".product-card .pick").nth(2).click()
     expect(screen.at("#why-product").get_by_role("combobox")).to_have_value(f"3. {name}")
-    expect(screen.at("#why-view table")).to_contain_text("This score")
-    assert adds_up(screen, f"This score: {found.probability[0, 2]:.1%}") < 0.1
-    beeswarm = screen.at("#importance table")
-    expect(beeswarm.locator("tbody tr")).to_have_count(15)
-    before = cells(beeswarm)
-    screen.page.get_by_role("radio", name="Similarity (first stage)").check()
-    expect(screen.at("#why-view table")).not_to_contain_text("This score:")  # which a probability follows
-    assert adds_up(screen, "This score") == pytest.approx(float(found.similarity[0, 2]), abs=0.01)
-    assert cells(beeswarm) != before
+    expect(screen.at("#why-view table")).to_contain_text("This customer")
+    probability = f"{found.probability[0, 2]:.1%}"
+    assert adds_up(screen, "#why-view table", "The average customer", "This customer", 0.1) == probability
+    expect(screen.at("#why-view .sentence").first).to_contain_text(".")
+    screen.page.get_by_role("radio", name="Features of the probability").check()
+    charts = screen.at("#why-details table")
+    expect(charts.first).to_contain_text(f"This score: {probability}")
+    adds_up(screen, "#why-details table >> nth=0", "A typical score", "This score", 0.01)
+    expect(charts.nth(1).locator("tbody tr")).to_have_count(15)
+    before = cells(charts.nth(1))
+    screen.page.get_by_role("radio", name="Features of the similarity").check()
+    expect(charts.first).not_to_contain_text("This score:")  # which a probability follows
+    shown = adds_up(screen, "#why-details table >> nth=0", "A typical score", "This score", 0.01)
+    assert float(shown) == pytest.approx(float(found.similarity[0, 2]), abs=0.01)
+    assert cells(charts.nth(1)) != before
+    screen.page.get_by_role("radio", name="The reasons as shap draws them").check()
+    expect(screen.at("#why-details img")).to_be_visible()
 
 
-def adds_up(screen: Screen, last: str) -> float:
-    """Return the score, as shown; the rows above it lead there, up to the rounding of each."""
-    rows = cells(screen.at("#why-view table"))
-    numbers = [float(row[-1].replace("\N{MINUS SIGN}", "-")) for row in rows]
-    assert rows[0][0].startswith("A typical score") and rows[-1][0] == last
-    assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.005 * len(rows))
+def adds_up(screen: Screen, table: str, first: str, last: str, digit: float) -> str:
+    """Return the score as it is shown; the rows above it lead there, up to the rounding of each."""
+    rows = cells(screen.at(table))
+    numbers = [float(row[-1].replace("\N{MINUS SIGN}", "-").removesuffix("%")) for row in rows]
+    assert rows[0][0].startswith(first) and rows[-1][0].startswith(last)
+    assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.5 * digit * len(rows))
     assert len(rows) > 5
-    return numbers[-1]
+    return rows[-1][-1]
 
 
 def test_another_product_is_explained(screen: Screen) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
+from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_for_ids
 from tests.trained import Trained
@@ -35,6 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for kind, name in (
         (Neighbourhood, "view"),
         (Explainer, "explain"),
+        (ReasonExplainer, "of_customer"),
         (Profiles, "profile"),
         (Recommender, "recommend"),
     ):
@@ -93,7 +95,8 @@ def test_models(screen: Screen, trained: Trained) -> None:
 
 def test_service(screen: Screen, address: str) -> None:
     screen.look("service")
-    assert [row[0] for row in cells(screen.at("#endpoints table"))] == ["/recommend", "/profile", "/explain", "/score"]
+    endpoints = [row[0] for row in cells(screen.at("#endpoints table"))]
+    assert endpoints == ["/recommend", "/profile", "/reasons", "/explain", "/score"]
     expect(screen.at("#example code")).to_contain_text(f'Client("{address.rstrip("/")}", analytics_enabled=False)')
 
 
@@ -121,6 +124,7 @@ def test_nothing_is_computed_for_a_tab_that_is_not_looked_at(screen: Screen, cal
     screen.choose("C000019")
     assert calls == before  # the models are the same for all customers
     screen.look("why")
-    assert calls - before == Counter(recommend=1, explain=1)
+    # The sentences compare the customer with others; the features wait until they are asked for.
+    assert calls - before == Counter(recommend=1, of_customer=1, profile=1)
     screen.look("profile")
-    assert calls - before == Counter(recommend=1, explain=1, profile=1)
+    assert calls - before == Counter(recommend=1, of_customer=1, profile=2)

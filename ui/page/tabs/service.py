@@ -1,6 +1,6 @@
 """The page as a service: the endpoints for other programs, and the tab that documents them.
 
-`add_endpoints` adds /recommend, /profile, /explain and /score.
+`add_endpoints` adds /recommend, /profile, /reasons, /explain and /score.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 from gradio.events import api
 from markupsafe import Markup
@@ -21,7 +22,7 @@ from nextbest.serving.arguments import as_count, as_id, as_ids, as_number, as_wo
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
-from nextbest.ui.answers import recommendations_as_json
+from nextbest.ui.answers import reasons_as_json, recommendations_as_json
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import Column, html, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, make_upload, show_errors
@@ -38,9 +39,14 @@ _ENDPOINTS = (
     ),
     ("/profile", "customer_id", "attributes compared with the segment's, holdings"),
     (
+        "/reasons",
+        "customer_id, product_id",
+        "at most three sentences; base, probability and what each group adds, in percentage points",
+    ),
+    (
         "/explain",
         "customer_id, product_id, stage (ranking or retrieval)",
-        "contributions, base, score and the sentence",
+        "what the models' features add, base, score and a sentence",
     ),
     ("/score", "customers (a file), top, format (CSV or Parquet)", "a file with a row per recommendation"),
 )
@@ -51,7 +57,7 @@ client = Client("{address}", analytics_enabled=False)  # auth=("user", "password
 customer = "..."  # an id that the export knows
 answer = client.predict(customer_id=customer, top=5, api_name="/recommend")
 best = answer["products"][0]["product_id"]
-why = client.predict(customer_id=customer, product_id=best, api_name="/explain")
+why = client.predict(customer_id=customer, product_id=best, api_name="/reasons")
 file = client.predict(customers=handle_file("customers.csv"), top=10, format="Parquet", api_name="/score")
 """
 
@@ -89,7 +95,7 @@ def _endpoint_table() -> Markup:
 
 
 def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
-    """Add /recommend, /profile, /explain and /score to the page that is being built."""
+    """Add /recommend, /profile, /reasons, /explain and /score to the page that is being built."""
 
     @show_errors
     def recommend(
@@ -120,8 +126,19 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
         return current.ask(lambda data: _as_json(data.profiles.profile(data.request(customer))))
 
     @show_errors
+    def reasons(customer_id: str, product_id: str) -> dict[str, Any]:
+        """Give the reasons of a product's probability for a customer, in sentences and percentage points."""
+        customer, product = SelectedCustomer(as_id("customer_id", customer_id)), as_id("product_id", product_id)
+
+        def answer(data: VersionData) -> dict[str, Any]:
+            (found,) = data.reasons.reasons(data.request(customer), np.array([product], object))
+            return reasons_as_json(found)
+
+        return current.ask(answer)
+
+    @show_errors
     def explain(customer_id: str, product_id: str, stage: str = "ranking") -> dict[str, Any]:
-        """Explain a product's score ('ranking') or similarity ('retrieval') for a customer."""
+        """Take a product's score ('ranking') or similarity ('retrieval') apart by the models' features."""
         customer, product = SelectedCustomer(as_id("customer_id", customer_id)), as_id("product_id", product_id)
 
         def answer(data: VersionData) -> dict[str, Any]:
@@ -135,7 +152,7 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
         most = as_count("top", top, config.max_products)
         return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format], Filters())[0]))
 
-    for function in (recommend, profile, explain):
+    for function in (recommend, profile, reasons, explain):
         api(function, api_name=function.__name__)
     file = make_upload(visible=False, label="customers")
     number = gr.Number(config.default_products, precision=0, visible=False, label="top")

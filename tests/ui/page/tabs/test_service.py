@@ -38,10 +38,11 @@ def ask(client: Client, *given: Any, name: str) -> Any:
     return client.predict(*given, api_name=name)
 
 
-def test_there_are_four(client: Client) -> None:
+def test_there_are_five(client: Client) -> None:
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {
         "/recommend",
         "/profile",
+        "/reasons",
         "/explain",
         "/score",
     }
@@ -72,6 +73,14 @@ def test_profile(client: Client, recommender: Recommender) -> None:
     answer = ask(client, "C000017", name="/profile")
     assert len(answer["attributes"]) == len(recommender.customer_columns)
     assert all(holding["since"] is None or len(holding["since"]) == 10 for holding in answer["holdings"])
+
+
+def test_reasons_add_up(client: Client) -> None:
+    (product,) = ask(client, "C000017", 1, None, None, None, name="/recommend")["products"]
+    answer = ask(client, "C000017", product["product_id"], name="/reasons")
+    total = 100 * answer["base"] + sum(group["points"] for group in answer["groups"])
+    assert total == pytest.approx(100 * product["probability"], abs=1e-2)
+    assert 1 <= len(answer["sentences"]) <= 3
 
 
 @pytest.mark.parametrize("stage", ["ranking", "retrieval"])
@@ -106,6 +115,7 @@ def test_score(client: Client, people: Path, file_format: str, read: Any) -> Non
         ("/recommend", ("C000017", 5, None, ["yachts"], None), "there is no category 'yachts'"),
         ("/recommend", ("C000017", 5, None, "yachts", None), "there is no category 'yachts'"),
         ("/profile", ("no-one",), "there is no customer 'no-one'"),
+        ("/reasons", ("C000017", "P9"), "there is no product 'P9'"),
         ("/explain", ("C000017", "P9", "ranking"), "there is no product 'P9'"),
         ("/explain", ("C000017", "P0001", "guessing"), "give ranking or retrieval"),
     ],

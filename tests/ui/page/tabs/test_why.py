@@ -1,57 +1,44 @@
-"""The tab of why: bars and points are where the arithmetic says."""
+"""The tab of why: bars are where the arithmetic says, and shap's picture is within the page."""
 
 from __future__ import annotations
 
-import numpy as np
+import base64
+import re
 
-from nextbest.serving.insights.explanations import Contribution, Explanation, FeatureImportance, Importance
-from nextbest.ui.page.tabs.why import beeswarm, waterfall
+import pytest
 
-EXPLANATION = Explanation(
-    "ranking",
+from nextbest.serving.insights.reasons import GroupEffect, ProductReasons
+from nextbest.ui.page.feature_charts import shap_waterfall
+from nextbest.ui.page.tabs.why import reason_bars
+
+REASONS = ProductReasons(
     "P1",
-    base=-2.0,
-    score=-0.5,
-    contributions=(
-        Contribution("savings", "customer", "8,000 EUR", 2.0),
-        Contribution("popularity", "product", "<b>", -0.4),
-        Contribution("gap", "cross", "1", -0.1),
+    probability=0.12,
+    base=0.02,
+    groups=(
+        GroupEffect("age", "age", "34 years", 34.0, -2.0),
+        GroupEffect("held", "products held", "<b>", 2.0, 12.0),
+        GroupEffect("protected", "protected attributes", "not shown", float("nan"), 0.0),
     ),
-    sentence="Higher savings raise this.",
+    sentences=("Holds two funds.",),
+    sentence="Holds two funds; customers like this one add it about six times as often as the average customer.",
 )
 
 
-def test_bars_lead_from_the_typical_score_to_this_one() -> None:
-    shown = waterfall(EXPLANATION, "1. Name", 2)
-    # From -2 up by 2 to 0, down by 0.4 to -0.4 and by 0.1 to -0.5; the drawing is wider by 4% of 2 on either side.
-    assert "left:3.70%;width:92.59%" in shown and 'class="more"' in shown
-    assert "left:77.78%;width:18.52%" in shown and 'class="less"' in shown
-    for text in (
-        "A typical score: 11.9%",
-        "This score: 37.8%",
-        "+2.00",
-        "\N{MINUS SIGN}0.40",
-        "1 other features",
-        "&lt;b&gt;",
-    ):
+def test_bars_lead_from_the_average_customer_to_this_one() -> None:
+    shown = reason_bars(REASONS, "1. Name")
+    # From 2 up by 12 to 14 and down by 2 to 12; the drawing is from 0 to 14, and wider by 4% of 14 on either side.
+    assert "left:16.93%;width:79.37%" in shown and 'class="more"' in shown
+    assert "left:83.07%;width:13.23%" in shown and 'class="less"' in shown
+    for text in ("The average customer", "2.0%", "This customer", "12.0%", "+12.0", "\N{MINUS SIGN}2.0", "&lt;b&gt;"):
         assert text in shown
-    assert shown.count('class="kind"') == 2
+    assert shown.index("Products held") < shown.index("Age") < shown.index("Protected attributes")
 
 
-def test_a_similarity_is_not_a_probability() -> None:
-    shown = waterfall(Explanation("retrieval", "P1", 0.1, 0.4, (), "so"), "Name", 3)
-    assert "This score" in shown and "This score:" not in shown and "cosine" in shown
-
-
-def test_a_swarm_has_all_points_within_its_edges() -> None:
-    values = np.array([0, 0.5, 1, np.nan], np.float32)
-    feature = FeatureImportance("age", "customer", 0.5, values, np.array([-9, 0, 1, 1], np.float32))
-    shown = beeswarm(Importance("ranking", (feature,)), 5)
-    assert shown.count("h0") == 4 and 'class="level-none"' in shown and 'class="level-4"' in shown
-    assert "M4.0 9.0h0" in shown and "M50.0 9.0h0" in shown
-
-
-def test_without_a_sample_there_are_no_points() -> None:
-    none = np.zeros(0, np.float32)
-    shown = beeswarm(Importance("ranking", (FeatureImportance("age", "customer", 0.5, none, none),)), 5)
-    assert "Age" in shown and "h0" not in shown
+def test_shaps_picture() -> None:
+    pytest.importorskip("matplotlib")
+    shown = shap_waterfall(REASONS)
+    found = re.search('base64,([^"]+)" alt="Waterfall in percentage points: ([^"]+)"', shown)
+    assert found is not None
+    assert base64.b64decode(found[1]).startswith(b"\x89PNG")
+    assert found[2] == "products held +12.0, age -2.0, protected attributes +0.0"
