@@ -22,18 +22,26 @@ from nextbest.serving.formatting import (
     format_value,
     sentence_case,
 )
+from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.ui.page.html import bar, definitions, details, empty_state, join
 from nextbest.ui.page.version_data import Recommendation, VersionData
 
-__all__ = ["chance", "excluded_list", "match", "product_cards", "product_facts"]
+__all__ = ["REASONS_FOLLOW", "chance", "excluded_list", "match", "product_cards", "product_facts"]
 
+REASONS_FOLLOW = "Reasons follow ..."
+"""What a card says until it has its reasons, which take longer than all the rest."""
 _DAYS_PER_MONTH = 30.4
 _RARELY = 1 / 1000
 """Below it a chance is only said to be so small."""
 
 
 def product_cards(
-    data: VersionData, recommendations: Sequence[Recommendation], suitable: int, address: Mapping[str, str]
+    data: VersionData,
+    recommendations: Sequence[Recommendation],
+    suitable: int,
+    address: Mapping[str, str],
+    reasons: Sequence[ProductReasons] = (),
+    note: str = REASONS_FOLLOW,
 ) -> Markup:
     """Return the recommended products as a list, the best first.
 
@@ -42,17 +50,30 @@ def product_cards(
         recommendations: The products.
         suitable: How many products may be shown to the customer.
         address: What of the page's address says whom and what this is about.
+        reasons: Of each product, if there are any yet.
+        note: What the cards say without them.
     """
     if not recommendations:
         text = "Allow more risk or more interests, or leave out fewer products. Below is what is not offered, and why."
         return empty_state("No product is left", text)
     highest = max(recommendation.probability for recommendation in recommendations)
-    cards = join(_card(data, one, one.probability / highest if highest else 0, suitable) for one in recommendations)
+    found = reasons if reasons else [None] * len(recommendations)
+    cards = join(
+        _card(data, one, one.probability / highest if highest else 0, suitable, why, note)
+        for one, why in zip(recommendations, found, strict=True)
+    )
     attributes = join(Markup(' data-{}="{}"').format(name, value) for name, value in address.items())
     return Markup('<ol class="cards"{}>{}</ol>').format(attributes, cards)
 
 
-def _card(data: VersionData, recommendation: Recommendation, share: float, suitable: int) -> Markup:
+def _card(
+    data: VersionData,
+    recommendation: Recommendation,
+    share: float,
+    suitable: int,
+    why: ProductReasons | None,
+    note: str,
+) -> Markup:
     days = int(data.recommender.manifest["horizon_days"])
     category = sentence_case(data.product_categories[recommendation.row])
     facts = " · ".join(part for part in (category, *product_facts(data, recommendation.row)) if part)
@@ -61,7 +82,7 @@ def _card(data: VersionData, recommendation: Recommendation, share: float, suita
         '<li class="product-card" data-id="{}"><div class="what"><h3><span class="rank">{}</span> {}</h3>'
         '<p class="facts">{}</p>{}</div>'
         '<div class="scores"><div class="chance" title="{}">{}</div><div class="match">{}</div></div>'
-        '<div class="reasons">'
+        '<div class="reasons">{}'
         '<button type="button" class="pick" data-product="{}">Why this product?</button></div></li>'
     )
     return Markup(markup).format(
@@ -71,14 +92,44 @@ def _card(data: VersionData, recommendation: Recommendation, share: float, suita
         facts,
         details("All about it", _all_attributes(data, recommendation.product_id, recommendation.row)),
         f"{probability} within {days} days, calibrated",
-        bar(share, chance(recommendation.probability, days)),
+        bar(share, chance(recommendation.probability, days, None if why is None else why.base)),
         bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "risk"),
+        _reasons(why, note),
         recommendation.product_id,
     )
 
 
-def chance(probability: float, days: int) -> str:
-    """Return a probability as a person says it: 'about 1 in 12 within 3 months'."""
+def _reasons(why: ProductReasons | None, note: str) -> Markup:
+    if why is None:
+        return Markup('<p class="muted">{}</p>').format(note)
+    return Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(one) for one in why.sentences))
+
+
+def chance(probability: float, days: int, average: float | None = None) -> str:
+    """Return a probability as a person says it: 'about 1 in 12 within 3 months, 3 times the average'.
+
+    Args:
+        probability: The customer's.
+        days: Within how many days.
+        average: The average customer's, where it is known.
+    """
+    often = "" if average is None else _against(probability, average)
+    return f"{_odds(probability, days)}{often}"
+
+
+def _against(probability: float, average: float) -> str:
+    """Return how a probability compares with the average customer's, with a comma before it."""
+    ratio = probability / max(average, 1e-9)
+    if ratio >= 10:
+        return ", over 10 times the average"
+    if ratio >= 1.75:
+        return f", {round(ratio)} times the average"
+    if ratio >= 1.15:
+        return ", more than the average"
+    return ", about the average" if ratio > 0.85 else ", less than the average"
+
+
+def _odds(probability: float, days: int) -> str:
     months = round(days / _DAYS_PER_MONTH)
     within = f"within {months} months" if months > 1 else f"within {days} days"
     if probability < _RARELY:

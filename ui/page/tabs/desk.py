@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
+from nextbest.data.errors import FailedError, MissingPackageError
+from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.ui.page.finder import SampleCustomer
 from nextbest.ui.page.html import html, join
-from nextbest.ui.page.product_cards import excluded_list, product_cards
+from nextbest.ui.page.product_cards import REASONS_FOLLOW, excluded_list, product_cards
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import VersionData, excluded_products, recommend_products
 
@@ -42,18 +47,15 @@ class DeskTab:
         return [self.samples, self.recommendations, self.excluded]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
-        """See `Tab`."""
+        """See `Tab`; the reasons follow, since they take longer than all the rest."""
         if not selection.customer:
             samples = sample_customers(data.finder.samples)
             return {self.samples: samples, self.recommendations: "", self.excluded: ""}
         request = data.request(selection.customer)
-        recommendations = recommend_products(data, request, selection.top, selection.filters)
         excluded = excluded_products(data, request, selection.filters)
-        suitable = len(data.product_rows) - sum(len(rows) for _, rows in excluded)
-        address = {"of-customer": selection.customer.id, "top": str(selection.top)}
         return {
             self.samples: "",
-            self.recommendations: product_cards(data, recommendations, suitable, address),
+            self.recommendations: _cards(data, selection),
             self.excluded: excluded_list(data, excluded, request),
         }
 
@@ -63,8 +65,62 @@ class DeskTab:
         def explain(event: gr.EventData) -> tuple[str, gr.Tabs]:
             return str(event.value), gr.Tabs(selected="why")
 
+        def give_reasons(shown: str, *inputs: Any) -> Updates | Any:
+            def answer(data: VersionData) -> Updates | Any:
+                selection = shared.selection(data, *inputs)
+                # What is shown may be of the customer before: then these are on their way as well.
+                is_done = _about(selection) in shown and REASONS_FOLLOW not in shown
+                if not selection.customer or is_done:
+                    return gr.skip()
+                return {self.recommendations: _cards_with_reasons(data, selection)}
+
+            return shared.current.ask(answer)
+
+        listen(
+            self.recommendations.change,
+            give_reasons,
+            [self.recommendations, *shared.inputs],
+            [self.recommendations],
+            show_progress="hidden",
+            trigger_mode="always_last",
+        )
         # Choosing a tab is an event of that tab, which computes what it shows.
         listen(self.recommendations.select, explain, [], [shared.product_id, shared.tabs], show_progress="hidden")
+
+
+def _about(selection: Selection) -> str:
+    """Return what tells apart whom and what the cards are about."""
+    customer = selection.customer
+    told = (customer.id, dict(customer.uploaded), dict(customer.edited), selection.top, selection.filters)
+    return sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _cards(
+    data: VersionData, selection: Selection, reasons: Sequence[ProductReasons] = (), note: str = REASONS_FOLLOW
+) -> Markup:
+    request = data.request(selection.customer)
+    excluded = excluded_products(data, request, selection.filters)
+    address = {"about": _about(selection), "of-customer": selection.customer.id, "top": str(selection.top)}
+    return product_cards(
+        data,
+        recommend_products(data, request, selection.top, selection.filters),
+        suitable=len(data.product_rows) - sum(len(rows) for _, rows in excluded),
+        address=address,
+        reasons=reasons,
+        note=note,
+    )
+
+
+def _cards_with_reasons(data: VersionData, selection: Selection) -> Markup:
+    request = data.request(selection.customer)
+    recommendations = recommend_products(data, request, selection.top, selection.filters)
+    try:
+        reasons = data.reasons.reasons(request, np.array([one.product_id for one in recommendations], object))
+    except FailedError:
+        return _cards(data, selection, note="This version was exported without what reasons need.")
+    except MissingPackageError as error:
+        return _cards(data, selection, note=f"Reasons need another package: {error}")
+    return _cards(data, selection, reasons)
 
 
 def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:
