@@ -1,7 +1,7 @@
 """Tables of which the few cells are stored that differ from all others of their row.
 
 What goes with what in a catalogue of 100,000 products fits into no dense [num_products, num_products] matrix, but few
-products have anything to do with each other. `graph.sparse_table` looks cells up in the graph.
+products have anything to do with each other. `graph.catalogue.look_up` looks cells up in the graph.
 """
 
 from __future__ import annotations

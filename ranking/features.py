@@ -18,9 +18,8 @@ from nextbest.data.config import DataConfig, HistoryList
 from nextbest.data.feature_names import FeatureKind, FeatureName, NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.statistics import PairStatistic, StatisticsConfig
-from nextbest.graph.catalogue import MASKED_SCORE
+from nextbest.graph.catalogue import MASKED_SCORE, look_up
 from nextbest.graph.encoders import EncoderState, NumberState
-from nextbest.graph.sparse_table import look_up
 from nextbest.ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]

@@ -19,9 +19,8 @@ from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
 from nextbest.ui.page.customer import CustomerPanel, template_link
-from nextbest.ui.page.html import alert, html
+from nextbest.ui.page.html import alert, html, problem_report
 from nextbest.ui.page.portrait import portrait
-from nextbest.ui.page.problems import problem_report
 from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
 from nextbest.ui.page.tabs.desk import DeskTab
@@ -65,7 +64,7 @@ class _Page:
                 self.templates = [self.panel.template]
             with gr.Column(scale=7, min_width=340, elem_id="main"):
                 controls = current.ask(lambda data: Controls(data, config))
-                self.problems = html("", elem_id="upload-problems")
+                self.problems = html("", elem_id="upload-problems", visible=False)
                 with gr.Tabs(elem_id="tabs") as tabs:
                     self.desk = DeskTab()
                     self.tabs: dict[str, Tab] = {self.desk.id: self.desk} | {tab.id: tab for tab in self._lay_out()}
@@ -160,8 +159,8 @@ class _Page:
             customers, report = self.current.ask(lambda data: self.panel.read(data, path, self.config))
         except InputError as error:
             report = alert("error", "This file cannot be used.", "See the problems beside.")
-            return self.panel.show({}, report) | {self.problems: problem_report(error.problems)}
-        updates = self.panel.show(customers, report) | {self.problems: ""}
+            return self.panel.show({}, report) | {self.problems: gr.HTML(problem_report(error.problems), visible=True)}
+        updates = self.panel.show(customers, report) | {self.problems: gr.HTML(visible=False)}
         first = next(iter(customers.values()), None)
         return updates if first is None else updates | self._show_customer(first, visible_tab, *inputs)
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from nextbest.data.errors import Problem
-from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, table
-from nextbest.ui.page.problems import problem_report
+from nextbest.ui.page.html import Column, alert, bar, definitions, details, empty_state, join, problem_report, table
 
 EVIL = '<script>alert("1")</script>&\'"'
 

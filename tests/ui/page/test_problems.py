@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.ui.page.problems import problem_report
+from nextbest.ui.page.html import problem_report
 from nextbest.ui.page.tab import error_text
 from tests.ui.page.test_html import read
 

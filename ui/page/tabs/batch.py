@@ -23,8 +23,7 @@ from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import describe_filters
-from nextbest.ui.page.html import Column, alert, empty_state, html, table
-from nextbest.ui.page.problems import problem_report
+from nextbest.ui.page.html import Column, alert, empty_state, html, problem_report, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload
 from nextbest.ui.page.version_data import VersionData
 

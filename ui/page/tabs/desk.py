@@ -49,12 +49,12 @@ class DeskTab:
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; the reasons follow, since they take longer than all the rest."""
         if not selection.customer:
-            samples = sample_customers(data.finder.samples)
+            samples = gr.HTML(sample_customers(data.finder.samples), visible=True)
             return {self.samples: samples, self.recommendations: "", self.excluded: ""}
         request = data.request(selection.customer)
         excluded = excluded_products(data, request, selection.filters)
         return {
-            self.samples: "",
+            self.samples: gr.HTML(visible=False),
             self.recommendations: _cards(data, selection),
             self.excluded: excluded_list(data, excluded, request),
         }

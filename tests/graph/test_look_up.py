@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from nextbest.data.dataset import Array
 from nextbest.data.sparse_table import SparseTable, cell_keys, stack_arrays
-from nextbest.graph.sparse_table import look_up
+from nextbest.graph.catalogue import look_up
 
 BACKGROUND = np.array([[-1.0, 0.0], [-2.0, 0.0], [-3.0, 0.0]])
 TABLE = SparseTable.from_cells(
