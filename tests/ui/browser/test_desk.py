@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from nextbest.data.dataset import Features
+from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.ui.page.product_cards import chance
 from tests.ui.browser.screen import CUSTOMER, Screen, cells
@@ -52,8 +53,27 @@ def test_the_cards_are_what_the_models_recommend(
     assert screen.recommended() == found.product_id[0].tolist()
 
 
+def test_every_card_gets_its_reasons(screen: Screen, recommender: Recommender, request_of_customer: Features) -> None:
+    found = recommender.recommend(request_of_customer, 5)
+    reasons = ReasonExplainer(recommender).reasons(request_of_customer, found.product_id[0])
+    expect(screen.at(".product-card .reasons ul")).to_have_count(5)
+    for place, why in enumerate(reasons):
+        card = screen.at(".product-card").nth(place)
+        expect(card.locator(".reasons li")).to_have_text(list(why.sentences))
+        expect(card.locator(".chance")).to_contain_text(chance(found.probability[0, place], 91, why.base))
+
+
+def test_another_customers_reasons_take_the_place_of_the_first_ones(screen: Screen) -> None:
+    screen.choose("C000018")
+    screen.choose("C000019")
+    expect(screen.at(".cards")).to_have_attribute("data-of-customer", "C000019")
+    expect(screen.at(".product-card .reasons ul")).to_have_count(5)
+    expect(screen.at(".cards")).to_have_attribute("data-of-customer", "C000019")
+
+
 def test_the_desk_needs_no_scrolling(screen: Screen) -> None:
     """Five cards and who the customer is, at 1280 x 800; what is not offered is one line below."""
+    expect(screen.at(".product-card .reasons ul")).to_have_count(5)
     screen.settle()
     for part in ("#customer-card", ".product-card >> nth=4"):
         box = screen.at(part).bounding_box()

@@ -48,6 +48,20 @@ def test_a_chance_is_said_as_people_say_it(probability: float, days: int, said: 
     assert chance(probability, days) == said
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (0.5, "less than the average"),
+        (1.0, "about the average"),
+        (1.5, "more than the average"),
+        (3.2, "3 times the average"),
+        (40, "over 10 times the average"),
+    ],
+)
+def test_a_chance_is_told_beside_the_average_customers(times: float, said: str) -> None:
+    assert chance(0.01 * times, 91, 0.01).endswith(f" within 3 months, {said}")
+
+
 def test_the_place_of_a_match() -> None:
     places = {1: "closest", 2: "2nd closest", 3: "3rd closest", 11: "11th closest", 12: "12th closest"}
     places |= {21: "21st closest", 112: "112th closest"}
