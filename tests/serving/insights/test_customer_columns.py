@@ -118,7 +118,7 @@ NO_SEGMENT = Segments(strings(*[""] * 5))
 
 def test_a_number_has_its_median_and_is_whole_or_not() -> None:
     field = form_field("number", NumberColumn(numbers(20, 31, 31, np.nan, 69), NO_SEGMENT))
-    assert field == FormField("the_column", "the column", "number", "EUR", 20, 70, True, (), 31)
+    assert field == FormField("the_column", "the column", "number", "EUR", 20, 70, 20, 69, True, (), 31)
     assert form_field("number", NumberColumn(numbers(0.3, 0.3, 0.1, np.nan, 0.9), NO_SEGMENT)).typical == 0.3
 
 
@@ -169,7 +169,7 @@ def test_a_schema_gives_ranges_and_choices() -> None:
     roles = {"age": "number", "home_owner": "boolean", "region": "category", "note": "text", "new": "number"}
     columns = {name: described(role) for name, role in roles.items()}
     assert list(form_fields_from_schema(columns, schema, EXACT)) == [
-        FormField("age", "age", "number", "", 15, 90),
+        FormField("age", "age", "number", "", 15, 90, 18, 87),
         FormField("home_owner", "home owner", "boolean", ""),
         FormField("region", "region", "category", "", choices=("North", "South")),
         FormField("note", "note", "text", ""),
