@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from nextbest.data.dataset import Array
 from nextbest.graph.encoders import EncoderState
 
 __all__ = [
@@ -75,6 +76,15 @@ class FeatureEmbedding(tf.keras.layers.Layer):
         self._tokens = tf.keras.layers.Embedding(buckets, category_dim) if state.texts else None
         self._layout = state, category_dim, num_extra_floats
         self.output_dim = sum(map(len, self.places.values()))
+
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """The variables with a row per category, and what their rows are of; they exist after the first call."""
+        if self._categories is None:
+            return []
+        known = self._layout[0].categories.items()
+        rows = [f"{column}\0{word}" for column, words in known for word in ("", *words)]
+        return [(self._categories.embeddings, np.array(rows, object))]
 
     @property
     def places(self) -> dict[tuple[str, ...], tuple[int, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import tensorflow as tf
 
 from nextbest.data.config import HistoryList
+from nextbest.data.dataset import Array
 from nextbest.data.feature_names import NamedFeature
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import Encoders, multi_hot
@@ -98,6 +99,11 @@ class CustomerTower(tf.keras.layers.Layer):
         self._project = tf.keras.layers.Dense(config.embedding_dim)
         self._from_products = tf.keras.layers.Dense(config.embedding_dim, use_bias=False)
 
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """See `FeatureEmbedding.tables`."""
+        return self._features.tables
+
     def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
         columns, pools = self._parts(encoded, training)
@@ -150,6 +156,11 @@ class ProductTower(tf.keras.layers.Layer):
         self._features = FeatureEmbedding(state, _CATEGORY_DIM, dropout, num_extra_floats)
         self._blocks = DenseBlocks(_PRODUCT_UNITS, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
+
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """See `FeatureEmbedding.tables`."""
+        return self._features.tables
 
     def call(self, products: tf.Tensor, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed products.
