@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -45,6 +46,16 @@ class Encoders:
     def for_products(self, product_ids: Array) -> Encoders:
         """Return these encoders over other products, [num_products] sorted ids."""
         return replace(self, product_ids=product_ids)
+
+    def same_places(self, other: Encoders) -> bool:
+        """Whether others' encoded columns stand in the same places as these, though their categories may differ."""
+
+        def places(encoders: Encoders) -> list[Any]:
+            states = (encoders.customers, encoders.products)
+            flags = [{name: number.flag_missing for name, number in state.numbers.items()} for state in states]
+            return [flags, [list(state.categories) for state in states], [state.texts for state in states]]
+
+        return places(self) == places(other)
 
     def query_encoder(self) -> QueryEncoder:
         """Return the graph from raw requests to encoded queries."""

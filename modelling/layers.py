@@ -85,12 +85,21 @@ class FeatureEmbedding(tf.keras.layers.Layer):
         """Where each category column's indices begin in its table of embeddings, [num_categories]; None without any."""
         return self._offsets
 
-    def tables(self) -> tuple[Array | None, Array | None]:
+    def embeddings(self) -> tuple[Array | None, Array | None]:
         """Return the trained embeddings of categories and of words, [num, category_dim]; None of what there is not."""
         categories, tokens = (
             None if layer is None else layer.embeddings.numpy() for layer in (self._categories, self._tokens)
         )
         return categories, tokens
+
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """The variables with a row per category, and what their rows are of; they exist after the first call."""
+        if self._categories is None:
+            return []
+        known = self._layout[0].categories.items()
+        rows = [f"{column}\0{word}" for column, words in known for word in ("", *words)]
+        return [(self._categories.embeddings, np.array(rows, object))]
 
     @property
     def places(self) -> dict[tuple[str, ...], tuple[int, ...]]:

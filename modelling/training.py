@@ -215,20 +215,23 @@ def zeros_of_spec(spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
 def transfer_weights(
     build: Callable[[Encoders], tf.keras.Model], trained: Encoders, encoders: Encoders, checkpoints: Path
 ) -> tf.keras.Model:
-    """Return a trained model in the positions of other products.
+    """Return a trained model in the positions of other products and categories.
 
     Args:
-        build: Encoders -> a model whose variables exist; its `product_tables` are those with a row per product.
+        build: Encoders -> a model whose variables exist; its `tables` are those with a row per product or category,
+            and what their rows are of.
         trained: The encoders that the model was trained with.
-        encoders: The same over other products.
+        encoders: Others of the same columns.
         checkpoints: The folder of its training.
     """
     source, model = build(trained), build(encoders)
     restore(source, checkpoints)
-    tables = {table.ref() for table in model.product_tables}
+    moved = {
+        new.ref(): reorder_rows(old.numpy(), old_ids, new_ids)
+        for (old, old_ids), (new, new_ids) in zip(source.tables, model.tables, strict=True)
+    }
     for old, new in zip(source.variables, model.variables, strict=True):
-        rows = old.numpy()
-        new.assign(reorder_rows(rows, trained.product_ids, encoders.product_ids) if new.ref() in tables else rows)
+        new.assign(moved[new.ref()] if new.ref() in moved else old.numpy())
     return model
 
 
@@ -240,14 +243,15 @@ def reorder_rows(rows: Array, old_ids: Array, new_ids: Array) -> Array:
 
     Args:
         rows: One row per old id, [num_old, ...].
-        old_ids: Sorted, [num_old].
+        old_ids: Each once, [num_old].
         new_ids: [num_new].
 
     Returns:
         One row per new id, [num_new, ...].
     """
-    positions = positions_of(new_ids, old_ids)
+    order = np.argsort(old_ids)
+    positions = positions_of(new_ids, old_ids[order])
     known = positions >= 0
     moved = np.zeros((len(new_ids), *rows.shape[1:]), rows.dtype)
-    moved[known] = rows[positions[known]]
+    moved[known] = rows[order[positions[known]]]
     return moved

@@ -35,7 +35,7 @@ from nextbest.ranking.training import select_ranker, train_ranker
 from nextbest.retrieval.export import RetrievalServable, save_retrieval
 from nextbest.retrieval.index_choice import IndexChoice, choose_index, enough_to_retrieve
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
-from nextbest.retrieval.training import Retriever, propose_candidates, select_epochs, train_retriever
+from nextbest.retrieval.training import Earlier, Retriever, propose_candidates, select_epochs, train_retriever
 from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 
@@ -105,7 +105,16 @@ def _candidates_path(window: Window) -> tuple[str, str, str]:
 def _train_retriever(run: Run, day: int, name: str, epochs: int) -> Retriever:
     checkpoints = retriever_checkpoints(run.folder, name)
     progress = run.progress(f"retrieval: train as of {name}")
-    return train_retriever(run.history.until(day), day, epochs, run.retriever_settings(), checkpoints, progress)
+    settings = run.retriever_settings()
+    return train_retriever(run.history.until(day), day, epochs, settings, checkpoints, progress, _earlier(run, day))
+
+
+def _earlier(run: Run, day: int) -> Earlier | None:
+    """Return the training of the ranking window before a day, or None for the first."""
+    before = [window for window in run.windows.ranking if window.cutoff < day]
+    if not before:
+        return None
+    return Earlier(before[-1].cutoff, retriever_checkpoints(run.folder, str(before[-1].dates[0])))
 
 
 def _train_final_retriever(run: Run, epochs: int) -> None:

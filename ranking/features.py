@@ -204,8 +204,9 @@ class CrossFeatures(tf.keras.layers.Layer):
         wanted = tf.concat([wanted, candidates[:, :, None]], axis=2)
         match = tf.cast(own[:, :, None, :] == wanted[:, None, :, :], tf.float32)
         counts = tf.einsum("bwl,blcg->bcgw", lists.weights, match)
-        num_candidates, num_groups = tf.shape(candidates)[1], len(self._groups)
-        logs = tf.math.log1p(tf.reshape(counts[:, :, :num_groups], [-1, num_candidates, num_groups * 3]))
+        num_groups = len(self._groups)
+        shape = tf.concat([tf.shape(candidates), [num_groups * 3]], axis=0)  # -1 would be anything without groups
+        logs = tf.math.log1p(tf.reshape(counts[:, :, :num_groups], shape))
         keys = tuple(f"{what}_in_{group}" for group in self._groups for what in ("held", "newly_held", "seen"))
         return _Part((*keys, "seen"), tf.concat([logs, counts[:, :, num_groups, 2:]], axis=2))
 

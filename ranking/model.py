@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from nextbest.data.config import DataConfig, HistoryList
+from nextbest.data.dataset import Array
 from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT
@@ -75,6 +76,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         dropout = SeededDropout(CATEGORY_DROPOUT, seed, step)
         self._customer = FeatureEmbedding(encoders.customers, CATEGORY_DIM, dropout)
         self._product = FeatureEmbedding(encoders.products, CATEGORY_DIM, dropout, statistics.num_popularity)
+        self._product_ids = encoders.product_ids
         ids = len(encoders.product_ids), config.product_dim
         self._product_id = tf.keras.layers.Embedding(*ids) if config.product_dim else None
         self.numeric = CrossFeatures(encoders.customers, encoders.products, data, statistics, config)
@@ -97,9 +99,9 @@ class RankingNetwork(tf.keras.layers.Layer):
         self._offset = tf.keras.layers.Dense(1)
 
     @property
-    def product_tables(self) -> list[tf.Variable]:
-        """The variables with a row per product; they exist after the first call."""
-        return [] if self._product_id is None else [self._product_id.embeddings]
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """The variables with a row per product, and what their rows are of; they exist after the first call."""
+        return [] if self._product_id is None else [(self._product_id.embeddings, self._product_ids)]
 
     def start_from(self, odds: float) -> None:
         """Let training begin with offsets of these odds of a purchase, instead of 1."""
@@ -263,9 +265,9 @@ class RankingModel(tfrs.Model):
         self._data: dict[str, Any] | None = None
 
     @property
-    def product_tables(self) -> list[tf.Variable]:
-        """The variables with a row per product."""
-        return self.network.product_tables
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """The variables with a row per product, and what their rows are of."""
+        return self.network.tables
 
     def bind(self, windows: Sequence[WindowExamples]) -> None:
         """Put the windows' examples into the graph, one after the other."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from nextbest.data.dataset import Array
 from nextbest.graph.catalogue import MASKED_SCORE, Encoders, is_listed, mask_of_products
 from nextbest.modelling.layers import step_variable
 from nextbest.retrieval.config import RetrievalConfig
@@ -91,6 +92,7 @@ class TwoTowerModel(tfrs.Model):
         super().__init__(name="two_tower")
         self.config = config
         self.num_products = len(encoders.product_ids)
+        self._product_ids = encoders.product_ids
         self.step = step_variable()
         self.tower_pairs = [
             TowerPair(encoders, num_popularity, config, seed, number, self.step)
@@ -111,9 +113,17 @@ class TwoTowerModel(tfrs.Model):
         self._data: dict[str, Any] | None = None
 
     @property
-    def product_tables(self) -> list[tf.Variable]:
-        """The variables with a row per product."""
-        return [pair.product_embedding.embeddings for pair in self.tower_pairs]
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """The variables with a row per product or per category, and what their rows are of."""
+        return [
+            table
+            for pair in self.tower_pairs
+            for table in (
+                (pair.product_embedding.embeddings, self._product_ids),
+                *pair.customer_tower.tables,
+                *pair.product_tower.tables,
+            )
+        ]
 
     def bind(self, examples: TrainingSet) -> None:
         """Put a training set into the graph."""

@@ -100,6 +100,11 @@ class CustomerTower(tf.keras.layers.Layer):
         self._project = tf.keras.layers.Dense(config.embedding_dim)
         self._from_products = tf.keras.layers.Dense(config.embedding_dim, use_bias=False)
 
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """See `FeatureEmbedding.tables`."""
+        return self._features.tables
+
     def call(self, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed encoded queries, [batch, embedding_dim], each of length 1."""
         columns, pools = self._parts(encoded, training)
@@ -124,7 +129,7 @@ class CustomerTower(tf.keras.layers.Layer):
 
     def folded(self) -> FoldedTower:
         """Return the trained tower's weights, its normalisations in its dense layers."""
-        categories, tokens = self._features.tables()
+        categories, tokens = self._features.embeddings()
         return FoldedTower(
             categories=categories,
             tokens=tokens,
@@ -170,6 +175,11 @@ class ProductTower(tf.keras.layers.Layer):
         self._features = FeatureEmbedding(state, _CATEGORY_DIM, dropout, num_extra_floats)
         self._blocks = DenseBlocks(_PRODUCT_UNITS, config.dropout, next(seeds), step)
         self._project = tf.keras.layers.Dense(config.embedding_dim)
+
+    @property
+    def tables(self) -> list[tuple[tf.Variable, Array]]:
+        """See `FeatureEmbedding.tables`."""
+        return self._features.tables
 
     def call(self, products: tf.Tensor, encoded: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Embed products.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from nextbest.retrieval.towers import CustomerTowers
 
 __all__ = [
     "VALIDATION_K",
+    "Earlier",
     "Retriever",
     "RetrieverSettings",
     "propose_candidates",
@@ -76,6 +78,14 @@ class Retriever:
         return self.embed(encode_customers(snapshot, self.encoders.query_encoder(), rows))
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A finished training as of an earlier day, from whose weights one may start."""
+
+    day: int
+    checkpoints: Path
+
+
 def select_epochs(
     dataset: Dataset, window: Window, settings: RetrieverSettings, checkpoints: Path, progress: Progress
 ) -> Training:
@@ -105,9 +115,18 @@ def select_epochs(
 
 
 def train_retriever(
-    history: Dataset, day: int, epochs: int, settings: RetrieverSettings, checkpoints: Path, progress: Progress
+    history: Dataset,
+    day: int,
+    epochs: int,
+    settings: RetrieverSettings,
+    checkpoints: Path,
+    progress: Progress,
+    earlier: Earlier | None = None,
 ) -> Retriever:
     """Train a retriever on what is known at the end of `day`.
+
+    Most of what it learns from, one of an earlier day has seen already: it starts from that one's weights and trains
+    for a share of the epochs.
 
     Args:
         history: `dataset.until(day)`.
@@ -116,9 +135,10 @@ def train_retriever(
         settings: Settings.
         checkpoints: A folder of this training's own.
         progress: Called after every epoch.
+        earlier: What it starts from; without, or where the tables have other columns now, it starts from chance.
     """
-    run = _prepare(history, day, settings)
-    run.train(epochs, checkpoints, progress)
+    run = _prepare(history, day, settings, earlier)
+    run.train(max(1, round(_SHARE_OF_EPOCHS * epochs)) if run.continues else epochs, checkpoints, progress)
     snapshot = take_snapshot(history, day, settings.data.windows)
     products = _encoded_products(history, snapshot, run.encoders, settings)
     return _retriever(run.model, run.encoders, products, day)
@@ -145,6 +165,8 @@ def refresh_retriever(
     return _retriever(model, encoders, products, day)
 
 
+_SHARE_OF_EPOCHS = 0.4
+"""So much of a training from chance is enough for one that starts from an earlier day's weights."""
 VALIDATION_K = 10
 """Early stopping maximises FactorizedTopK's accuracy at this k (at most the catalogue's size)."""
 _CUSTOMERS_PER_CHUNK = 4096
@@ -191,6 +213,8 @@ class _PreparedModel:
     encoders: Encoders
     examples: TrainingSet
     settings: RetrieverSettings
+    continues: bool
+    """Whether it starts from an earlier training's weights."""
 
     def batches(self, epoch: int) -> tf.data.Dataset:
         """Return an epoch's batches as a dataset."""
@@ -213,17 +237,23 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
     tf.keras.utils.set_random_seed(settings.seed)  # initial weights are a function of the seed alone
     model = TwoTowerModel(encoders, settings.statistics.num_popularity, settings.retrieval, settings.seed)
     model.customer_tower(zeros_of_spec(encoders.encoded_spec()))
-    model.product_tower(tf.range(1), {name: tf.constant(values[:1]) for name, values in products.items()})
+    model.product_tower(tf.range(1), {name: tf.zeros_like(values[:1]) for name, values in products.items()})
     return model
 
 
-def _prepare(history: Dataset, day: int, settings: RetrieverSettings) -> _PreparedModel:
+def _prepare(history: Dataset, day: int, settings: RetrieverSettings, earlier: Earlier | None = None) -> _PreparedModel:
     config, data = settings.retrieval, settings.data
     encoders = fit_encoders(history, day, data)
     examples = make_training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
-    model = _build(encoders, {name: values[0] for name, values in examples.products.items()}, settings)
+    products = {name: values[0] for name, values in examples.products.items()}
+    model, continues = _build(encoders, products, settings), False
+    if earlier is not None:
+        trained = fit_encoders(history.until(earlier.day), earlier.day, data)
+        if continues := trained.same_places(encoders):
+            build = partial(_build, products=products, settings=settings)
+            model = transfer_weights(build, trained, encoders, earlier.checkpoints)
     model.bind(examples)
-    run = _PreparedModel(model, encoders, examples, settings)
+    run = _PreparedModel(model, encoders, examples, settings, continues)
     model.compile(optimizer=adam(config.learning_rate, config.averaging, steps=len(run.batches(0))))
     model.optimizer.build(model.trainable_variables)
     return run

@@ -23,6 +23,12 @@ def test_rows_follow_their_ids_a_new_one_is_zero_and_an_old_one_is_dropped() -> 
     assert moved.dtype == np.float32
 
 
+def test_categories_stand_by_how_common_they_are_and_not_in_order() -> None:
+    rows = np.array([[1, 10], [2, 20], [3, 30]], np.float32)
+    moved = reorder_rows(rows, ids("rent", "", "own"), ids("", "own", "squat", "rent"))
+    np.testing.assert_array_equal(moved, [[2, 20], [3, 30], [0, 0], [1, 10]])
+
+
 @given(old=IDS, new=IDS)
 def test_every_id_has_its_own_row(old: list[str], new: list[str]) -> None:
     rows = {name: [place + 1.0, -place] for place, name in enumerate(old)}

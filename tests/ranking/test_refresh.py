@@ -45,7 +45,7 @@ def refreshed(
 
 def split(model: RankingModel) -> tuple[Array, list[Array]]:
     """The table of the products' ids, and all other weights."""
-    (table,) = model.product_tables
+    ((table, _),) = model.tables
     return table.numpy(), [variable.numpy() for variable in model.variables if variable is not table]
 
 
@@ -74,6 +74,6 @@ def test_without_an_embedding_of_the_id_there_is_nothing_to_move(
     without = settings(product_dim=0)
     model = train_ranker(windows[:1], encoders, 1, without, tmp_path, lambda what, share: None)
     found = refreshed(with_new_products(bank, "a1"), encoders, tmp_path, without)
-    assert found.product_tables == []
+    assert found.tables == []
     for one, other in zip(found.variables, model.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())

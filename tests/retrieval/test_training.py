@@ -11,8 +11,8 @@ from nextbest.data.dataset import Array, Dataset
 from nextbest.data.snapshot import take_snapshot
 from nextbest.data.windows import Window
 from nextbest.graph.catalogue import fit_encoders
-from nextbest.modelling.training import Progress, Training
-from nextbest.retrieval.training import Retriever, select_epochs, train_retriever
+from nextbest.modelling.training import Progress, Training, load_training
+from nextbest.retrieval.training import Earlier, Retriever, select_epochs, train_retriever
 from tests.modelling.worlds import BANK, PER_FAMILY, planted_families
 from tests.retrieval.conftest import DAY, settings
 
@@ -41,6 +41,15 @@ def test_hard_negatives_learn_it_too(history: Dataset, tmp_path: Path) -> None:
     hardest = settings(loss="triplet", hard_negatives=8, num_tower_pairs=1)
     retriever = train_retriever(history, DAY, 8, hardest, tmp_path, ignore)
     assert accuracy(retriever, history) > 0.8
+
+
+def test_from_an_earlier_days_weights_fewer_epochs_are_enough(bank: Dataset, tmp_path: Path) -> None:
+    before, now = DAY - 60, bank.until(DAY)
+    train_retriever(bank.until(before), before, 5, settings(), tmp_path / "before", ignore)
+    started = train_retriever(now, DAY, 3, settings(), tmp_path / "now", ignore, Earlier(before, tmp_path / "before"))
+    assert len(load_training(tmp_path / "now").losses) == 1  # 0.4 of 3
+    assert load_training(tmp_path / "now").losses[0] < load_training(tmp_path / "before").losses[1]
+    assert accuracy(started, now) > 0.8
 
 
 class Killed(Exception):
