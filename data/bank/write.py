@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +27,7 @@ from nextbest.data.bank.utility import Market, World, draw_hidden, draw_world
 from nextbest.data.config import WindowsConfig
 from nextbest.data.dataset import Array
 from nextbest.data.files import is_free, new_folder
+from nextbest.data.tables.write_config import toml_value
 
 __all__ = ["simulate_bank"]
 
@@ -255,25 +255,17 @@ def _interaction_table(ids: Array, product_ids: Array, events: Events) -> pa.Tab
     )
 
 
-def _line(name: str, described: dict[str, Any]) -> str:
-    return f"{name} = {_inline(described)}"
-
-
-def _inline(value: Any) -> str:
-    """Return a value as TOML on one line; a key that is no word is quoted."""
-    if not isinstance(value, dict):
-        return json.dumps(value)
-    pairs = (f"{key or json.dumps(key)} = {_inline(one)}" for key, one in value.items())
-    return f"{{ {', '.join(pairs)} }}"
-
-
 def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
     """Return the TOML that describes the files: the seed, the section that DataConfig checks, and the oracle."""
     tables = [("customers", "customer_id", CUSTOMER_COLUMNS), ("products", "product_id", PRODUCT_COLUMNS)]
     lines = [f"seed = {config.seed}", "", "[data]", 'segment = "segment"']
     for table, key, columns in tables:
         lines += ["", f"[data.{table}]", f'path = "{table}{suffix}"', f'id = "{key}"', 'as_of = "as_of"']
-        lines += ["", f"[data.{table}.columns]", *(_line(*column) for column in columns.items())]
+        lines += [
+            "",
+            f"[data.{table}.columns]",
+            *(f"{name} = {toml_value(described)}" for name, described in columns.items()),
+        ]
     lines += ["", "[data.interactions]", f'path = "interactions{suffix}"', 'event = "event"']
     lines += ["", "[data.windows]", f"horizon_days = {config.horizon_days}"]
     lines += [f"test_cutoff = {np.datetime64(timeline.cutoff, 'D')}"]
@@ -281,7 +273,7 @@ def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
     lines += ["", "[data.policy]", 'risk_column = "risk_level"', 'category_column = "category"']
     for customer, product, reason in RULES:
         rule = {"customer": customer, "op": ">=", "product": product, "reason": reason}
-        lines += ["", "[[data.policy.rules]]", *(f"{key} = {json.dumps(value)}" for key, value in rule.items())]
+        lines += ["", "[[data.policy.rules]]", *(f"{key} = {toml_value(value)}" for key, value in rule.items())]
     return "\n".join([*lines, "", "[evaluation]", 'oracle = "oracle.parquet"', ""])
 
 

@@ -19,7 +19,7 @@ from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
 from nextbest.data.tables.suggest_rules import suggest_rules
 
-__all__ = ["to_toml", "write_toml"]
+__all__ = ["to_toml", "toml_value", "write_toml"]
 
 SECTION = "data"
 """The part of the TOML that a DataConfig describes."""
@@ -91,7 +91,7 @@ def _default(model: type[BaseModel], key: str) -> Iterator[str]:
     field = model.model_fields[key]
     yield from _comment(field.description or "")
     default = field.get_default(call_default_factory=True)
-    yield f"# {key} =" if default is None else f"# {key} = {_value(default)}"
+    yield f"# {key} =" if default is None else f"# {key} = {toml_value(default)}"
 
 
 def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> 
             if question := questions.get(f"{name}.{key}"):
                 yield from _comment(f"QUESTION: {question.why} {_how_to_answer(question)}")
                 value = QUESTION
-            yield f"# {key} =" if value is None else f"{key} = {_value(value)}"
+            yield f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
     yield from parts
 
 
@@ -125,22 +125,21 @@ def _setting(question: Question) -> str:
 
 def _how_to_answer(question: Question) -> str:
     if isinstance(question, NotationQuestion):
-        return f"Write one of {', '.join(map(_value, question.options))} in place of the question mark."
+        return f"Write one of {', '.join(map(toml_value, question.options))} in place of the question mark."
     return (
         "Put each of these words into acquire, release, interest, refuse or ignore below, and write "
-        f"{_value(question.column)} in place of the question mark. If every row is an acquisition, remove this line "
+        f"{toml_value(question.column)} in place of the question mark. If every row is an acquisition, remove this line "
         "and those of the five lists instead."
     )
 
 
 def _rule(rule: Rule) -> list[str]:
-    lines = [f"{key} = {_value(value)}" for key, value in rule.model_dump(exclude_none=True).items()]
+    lines = [f"{key} = {toml_value(value)}" for key, value in rule.model_dump(exclude_none=True).items()]
     return ["", f"[[{SECTION}.policy.rules]]", *lines]
 
 
 def _inline(model: BaseModel) -> str:
-    values = model.model_dump(exclude_defaults=True)
-    return f"{{ {', '.join(f'{key} = {_value(value)}' for key, value in values.items())} }}"
+    return toml_value(model.model_dump(exclude_defaults=True))
 
 
 def _comment(text: str) -> list[str]:
@@ -148,13 +147,15 @@ def _comment(text: str) -> list[str]:
 
 
 def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else _value(name)
+    return name if _BARE_KEY.fullmatch(name) else toml_value(name)
 
 
-def _value(value: Any) -> str:
-    """Return a TOML value. JSON writes the same strings, numbers and booleans, except that TOML escapes DEL too."""
+def toml_value(value: Any) -> str:
+    """Return a TOML value on one line. JSON writes the same strings, numbers and booleans, except that TOML escapes DEL too."""
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(key)} = {toml_value(one)}' for key, one in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -93,8 +93,8 @@ def test_a_bad_file_lists_what_is_wrong(screen: Screen, people: Path, tmp_path: 
     rows.assign(income=["a lot", *rows["income"][1:]]).rename(columns={"age": "years"}).to_csv(bad, index=False)
     screen.upload("#batch-file", bad)
     screen.at("#batch-run").click()
-    expect(screen.at("#batch-report").get_by_role("alert")).to_have_text("This file cannot be used: 2 problems")
-    assert [row[1] for row in cells(screen.at("#batch-report table"))] == ["age", "income"]
+    expect(screen.at("#batch-report").get_by_role("alert")).to_have_text("This file cannot be used: 2 problems.")
+    assert [row[0] for row in cells(screen.at("#batch-report table"))] == ["age", "income"]
     expect(screen.at("#batch-download")).not_to_be_visible()
     screen.upload("#batch-file", people)
     screen.at("#batch-run").click()
