@@ -261,11 +261,8 @@ def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
     lines = [f"seed = {config.seed}", "", "[data]", 'segment = "segment"']
     for table, key, columns in tables:
         lines += ["", f"[data.{table}]", f'path = "{table}{suffix}"', f'id = "{key}"', 'as_of = "as_of"']
-        lines += [
-            "",
-            f"[data.{table}.columns]",
-            *(f"{name} = {toml_value(described)}" for name, described in columns.items()),
-        ]
+        lines += ["", f"[data.{table}.columns]"]
+        lines += [f"{name} = {toml_value(described)}" for name, described in columns.items()]
     lines += ["", "[data.interactions]", f'path = "interactions{suffix}"', 'event = "event"']
     lines += ["", "[data.windows]", f"horizon_days = {config.horizon_days}"]
     lines += [f"test_cutoff = {np.datetime64(timeline.cutoff, 'D')}"]

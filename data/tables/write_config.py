@@ -128,8 +128,8 @@ def _how_to_answer(question: Question) -> str:
         return f"Write one of {', '.join(map(toml_value, question.options))} in place of the question mark."
     return (
         "Put each of these words into acquire, release, interest, refuse or ignore below, and write "
-        f"{toml_value(question.column)} in place of the question mark. If every row is an acquisition, remove this line "
-        "and those of the five lists instead."
+        f"{toml_value(question.column)} in place of the question mark. If every row is an acquisition, remove this "
+        "line and those of the five lists instead."
     )
 
 

@@ -33,8 +33,11 @@ FLAGS = (
 )
 PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
-_CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?")
-"""Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done."""
+_CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?", "/heartbeat/")
+"""Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done, of a page
+when it is left."""
+_LEFT = ("AbortError: signal is aborted", "Connection errored out")
+"""What Gradio logs of the streams of a page that is left."""
 _NO_NEWER_VERSION = 3600
 """Seconds between two looks of the page at the version, where a test is not about them."""
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
@@ -95,7 +98,7 @@ class Watch:
         context.on("response", lambda got: got.status < 400 or self.complaints.append(f"{got.status} of {got.url}"))
 
     def _console(self, kind: str, text: str) -> None:
-        if kind in ("error", "assert"):
+        if kind in ("error", "assert") and not any(left in text for left in _LEFT):
             self.complaints.append(f"console: {text}")
 
     def _request(self, request: Request) -> None:
