@@ -151,7 +151,7 @@ def _key(name: str) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """Return a TOML value on one line. JSON writes the same strings, numbers and booleans, except that TOML escapes DEL too."""
+    """Return a TOML value on one line. JSON writes the same strings and numbers, except that TOML escapes DEL too."""
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):

@@ -34,8 +34,8 @@ FLAGS = (
 PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
 _CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?", "/heartbeat/")
-"""Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done, of a page
-when it is left."""
+"""Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done, and of a
+page that is left."""
 _LEFT = ("AbortError: signal is aborted", "Connection errored out")
 """What Gradio logs of the streams of a page that is left."""
 _NO_NEWER_VERSION = 3600
