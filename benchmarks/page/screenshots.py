@@ -91,7 +91,7 @@ class Tab:
 
 
 TABS: Mapping[str, Tab] = {
-    "desk": Tab("desk", "Desk", ".product-card >> nth=0"),
+    "desk": Tab("desk", "Desk", ".product-card .reasons li >> nth=0"),
     "profile": Tab("profile", "Profile", "#holdings table"),
     "why": Tab("why", "Why", "#why-view .waterfall"),
     "neighbourhood": Tab("neighbourhood", "Neighbourhood", "#map .main-svg"),
@@ -204,10 +204,11 @@ def _allowed(address: str) -> Callable[[str], int]:
 
 
 def _change(about: Served, customer: str) -> tuple[str, str]:
-    """Return a change that moves the answer: the first number that the suitability rules read, at its other end."""
+    """Return a change that moves the answer: the first number that may be changed and the rules read, at its other end."""
     columns = about.manifest["customers"]["columns"]
     ruled = [rule["customer"] for rule in about.manifest["policy"]["rules"]]
-    numbers = [name for name in columns if columns[name]["role"] == "number"]
+    editable = [name for name in columns if columns[name].get("editable")] or list(columns)
+    numbers = [name for name in editable if columns[name]["role"] == "number"]
     column = next((name for name in ruled if name in numbers), numbers[0])
     values = about.customers.columns[column]
     (value,) = values[about.customers.ids == customer]
