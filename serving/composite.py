@@ -163,7 +163,7 @@ class RecommenderServable(tf.Module):
 
     def recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a raw request with k and filters; see the class for what comes back."""
-        return self._recommend(self._pack(request))
+        return self._recommend(self._pack({name: tf.convert_to_tensor(values) for name, values in request.items()}))
 
     def _recommend(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Recommend to each customer of a packed request. `benchmarks.recommend` reads the names of the scopes."""

@@ -204,7 +204,7 @@ def _allowed(address: str) -> Callable[[str], int]:
 
 
 def _change(about: Served, customer: str) -> tuple[str, str]:
-    """Return a change that moves the answer: the first number that may be changed and the rules read, at its other end."""
+    """Return a change that moves the answer: of what may be changed, the first number that rules read."""
     columns = about.manifest["customers"]["columns"]
     ruled = [rule["customer"] for rule in about.manifest["policy"]["rules"]]
     editable = [name for name in columns if columns[name].get("editable")] or list(columns)
