@@ -94,7 +94,12 @@ class RecommenderServable(tf.Module):
         self._candidates = min(candidates, self._num_products)
         self._lists = [name.removesuffix("_products") for name in self._query_spec() if name.endswith("_products")]
         read = {name: columns.numpy().astype(str).tolist() for name, columns in retriever.columns.items()}
-        self._places = {name: list(map(self.packed_columns()[name].index, columns)) for name, columns in read.items()}
+        packed = self.packed_columns()
+        # A bank may have no column of words, or none of numbers; an empty list would be one of floats.
+        self._places = {
+            name: np.array([packed[name].index(column) for column in columns], np.int32)
+            for name, columns in read.items()
+        }
         self._search: CandidateSearch
         if retrieved is None:
             self._search = ExactCandidates(retriever, self._eligibility)
