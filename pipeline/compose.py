@@ -22,15 +22,16 @@ from nextbest.serving.artifacts.assets import (
     COMPOSITE,
     COMPOSITE_SCANN,
     CUSTOMERS,
+    EVENTS,
     EXPLANATIONS,
     EXPORT_FORMAT,
     FEATURES,
     MANIFEST,
     PRODUCTS,
     SCHEMA,
+    CustomerEvents,
     Table,
 )
-from nextbest.serving.artifacts.events import EVENTS, CustomerEvents
 from nextbest.serving.artifacts.load_check import load_op_libraries
 from nextbest.serving.artifacts.replay import signature_caller
 from nextbest.serving.artifacts.schema import schema_proto, write_schema

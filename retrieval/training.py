@@ -241,17 +241,28 @@ def _build(encoders: Encoders, products: Mapping[str, Array], settings: Retrieve
     return model
 
 
+def _initial_model(
+    history: Dataset,
+    encoders: Encoders,
+    products: Mapping[str, Array],
+    settings: RetrieverSettings,
+    earlier: Earlier | None,
+) -> tuple[TwoTowerModel, bool]:
+    """Return the model that training begins with, and whether it has the weights of an earlier training."""
+    build = partial(_build, products=products, settings=settings)
+    if earlier is not None:
+        trained = fit_encoders(history.until(earlier.day), earlier.day, settings.data)
+        if trained.same_places(encoders):
+            return transfer_weights(build, trained, encoders, earlier.checkpoints), True
+    return build(encoders), False
+
+
 def _prepare(history: Dataset, day: int, settings: RetrieverSettings, earlier: Earlier | None = None) -> _PreparedModel:
     config, data = settings.retrieval, settings.data
     encoders = fit_encoders(history, day, data)
     examples = make_training_set(history, day, encoders, data.windows, settings.statistics, config, settings.seed)
     products = {name: values[0] for name, values in examples.products.items()}
-    model, continues = _build(encoders, products, settings), False
-    if earlier is not None:
-        trained = fit_encoders(history.until(earlier.day), earlier.day, data)
-        if continues := trained.same_places(encoders):
-            build = partial(_build, products=products, settings=settings)
-            model = transfer_weights(build, trained, encoders, earlier.checkpoints)
+    model, continues = _initial_model(history, encoders, products, settings, earlier)
     model.bind(examples)
     run = _PreparedModel(model, encoders, examples, settings, continues)
     model.compile(optimizer=adam(config.learning_rate, config.averaging, steps=len(run.batches(0))))

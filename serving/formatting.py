@@ -12,6 +12,7 @@ __all__ = [
     "MISSING",
     "SHARE",
     "column_title",
+    "column_words",
     "format_change",
     "format_name",
     "format_number",
@@ -105,5 +106,10 @@ def sentence_case(name: str) -> str:
 
 def column_title(name: str, unit: str) -> str:
     """Return a column's name as the title of values that carry the unit: duration_months in months is 'Duration'."""
-    title = format_name(name)
-    return sentence_case(title.removesuffix(f" {unit}") if unit else title)
+    return sentence_case(column_words(name, unit))
+
+
+def column_words(name: str, unit: str) -> str:
+    """Return the same within a sentence: 'duration'."""
+    words = format_name(name)
+    return words.removesuffix(f" {unit}") if unit else words

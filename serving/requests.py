@@ -55,6 +55,24 @@ def check_filters(recommender: Recommender, filters: Filters) -> None:
         raise InputError([Problem(str(recommender.folder), None, None, what, remedy) for what, remedy in problems])
 
 
+def check_products(recommender: Recommender, product_ids: Array) -> None:
+    """Refuse products that the export does not know.
+
+    Args:
+        recommender: The loaded export.
+        product_ids: Object str, [num].
+
+    Raises:
+        InputError: With all of them.
+    """
+    products = recommender.products
+    folder, remedy = str(recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
+    if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
+        raise InputError(
+            Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
+        )
+
+
 def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
     """Return the raw requests of customers whom the export's snapshot knows.
 

@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
-from nextbest.data.config import QUESTION, DataConfig, Rule
+from nextbest.data.config import QUESTION, DataConfig, EntityConfig, Rule
 from nextbest.data.files import write_text
 from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
-from nextbest.data.tables.suggest_rules import suggest_rules
+from nextbest.data.tables.words import is_named, plain
 
-__all__ = ["to_toml", "toml_value", "write_toml"]
+__all__ = ["suggest_rules", "to_toml", "toml_value", "write_toml"]
 
 SECTION = "data"
 """The part of the TOML that a DataConfig describes."""
@@ -159,3 +159,35 @@ def toml_value(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{_key(key)} = {toml_value(one)}' for key, one in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+_BOUNDS: dict[str, tuple[Literal[">=", "<="], str]] = {
+    **dict.fromkeys(("minimum", "minimalni", "minimo", "mindest", "min"), (">=", "below")),
+    **dict.fromkeys(("maximum", "maximalni", "maximo", "hochst", "max"), ("<=", "above")),
+}
+"""Beginning or end of a product column's name, as `plain` writes it -> how the customer's column of the rest of the
+name compares with it. Longer words first: `minimum` is not the `min` of an `imum`."""
+
+
+def suggest_rules(config: DataConfig) -> list[Rule]:
+    """Return the policy rules that the names of number columns suggest, such as income >= min_income."""
+    ours = _numbers(config.customers)
+    rules = []
+    for name, product in _numbers(config.products).items():
+        for bound, (op, side) in _BOUNDS.items():
+            rests = (name.removeprefix(bound), name.removesuffix(bound))
+            customer = next((ours[rest] for rest in rests if rest != name and rest in ours), None)
+            if customer is not None:
+                reason = f"the customer's {customer} is {side} the product's {product}"
+                rules.append(Rule(customer=customer, op=op, product=product, reason=reason))
+                break
+    risk = config.policy.risk_column
+    willing = next((name for name in ours.values() if is_named(name, "risk")), None)
+    if risk and willing:
+        reason = f"the product's {risk} is above the customer's {willing}"
+        rules.append(Rule(customer=willing, op=">=", product=risk, reason=reason))
+    return rules
+
+
+def _numbers(entity: EntityConfig) -> dict[str, str]:
+    return {plain(name): name for name, column in entity.columns.items() if column.role == "number"}

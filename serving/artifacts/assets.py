@@ -1,28 +1,33 @@
-"""What lies beside the composite in `assets.extra`: the manifest, the schema, the products and the customers."""
+"""What lies beside the composite in `assets.extra`: manifest, schema, products, customers and what these did lately."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from nextbest.data.dataset import Array, Features, positions_of
+from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Features, Interactions, positions_of
 
 __all__ = [
     "ASSETS",
     "COMPOSITE",
     "COMPOSITE_SCANN",
     "CUSTOMERS",
+    "EVENTS",
+    "EVENT_DAYS",
     "EXPLANATIONS",
     "EXPORT_FORMAT",
     "FEATURES",
     "MANIFEST",
     "PRODUCTS",
     "SCHEMA",
+    "CustomerEvents",
+    "Event",
     "Table",
     "read_manifest",
     "with_scann",
@@ -34,7 +39,7 @@ COMPOSITE_SCANN = "recommender_scann"
 """The same with ScaNN in its graph. What lies in `assets.extra` for both is the composite's."""
 ASSETS = "assets.extra"
 MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "products.npz", "customers.npz"
-EXPLANATIONS = "explanations.npz"
+EXPLANATIONS, EVENTS = "explanations.npz", "events.npz"
 FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 
@@ -90,3 +95,58 @@ class Table:
 def _fixed_width(values: Array) -> Array:
     """Give strings a fixed width, which NumPy saves without pickling."""
     return values.astype(str) if values.dtype == object else values
+
+
+EVENT_DAYS = 730
+"""How long before the cutoff the kept events begin, days."""
+_WORDS = {ACQUIRE: "opened", RELEASE: "closed", SIGNAL: "looked at", REFUSE: "refused"}
+"""Kind -> what people call it. That something was first seen to be held is no event."""
+
+
+class Event(NamedTuple):
+    """What a customer did."""
+
+    day: date
+    what: str
+    """opened, closed, looked at or refused."""
+    product: int
+    """The product's position in the export."""
+
+
+@dataclass(frozen=True)
+class CustomerEvents:
+    """What customers did in the last two years, one's events in a row, the oldest first; no model reads them."""
+
+    first: Array
+    """Where each customer's events begin, and behind them where the last one's end, int64, [num_customers + 1]."""
+    product: Array
+    """int32, [num_events]."""
+    day: Array
+    """Days since 1970-01-01, int32, [num_events]."""
+    kind: Array
+    """See `data.dataset`, int8, [num_events]."""
+
+    @classmethod
+    def from_interactions(cls, interactions: Interactions, num_customers: int, day: int) -> CustomerEvents:
+        """Keep the events of the two years up to a day."""
+        kept = interactions.between(day - EVENT_DAYS, day)
+        kept = kept[np.isin(kept.kind, list(_WORDS))]
+        order = np.argsort(kept.customer, kind="stable")  # they are sorted by day
+        first = np.searchsorted(kept.customer[order], np.arange(num_customers + 1))
+        return cls(first, kept.product[order], kept.day[order], kept.kind[order])
+
+    def of(self, customer: int) -> Iterator[Event]:
+        """Yield the events of the customer at a position, the oldest first."""
+        rows = slice(*self.first[customer : customer + 2])
+        for product, day, kind in zip(self.product[rows], self.day[rows], self.kind[rows], strict=True):
+            yield Event(np.datetime64(int(day), "D").item(), _WORDS[int(kind)], int(product))
+
+    def save(self, path: Path) -> None:
+        """Write the file."""
+        np.savez_compressed(path, first=self.first, product=self.product, day=self.day, kind=self.kind)
+
+    @classmethod
+    def load(cls, file: Path | IO[bytes]) -> CustomerEvents:
+        """Read a file that `save` wrote."""
+        with np.load(file) as arrays:
+            return cls(arrays["first"], arrays["product"], arrays["day"], arrays["kind"])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.errors import FailedError, InputError, Problem, quote_value
+from nextbest.data.errors import FailedError
 from nextbest.data.feature_names import FeatureKind
 from nextbest.serving.artifacts.assets import EXPLANATIONS
 from nextbest.serving.config import ExplanationConfig
@@ -24,7 +24,7 @@ from nextbest.serving.insights.explanation_data import ExplainedStage, Explanati
 from nextbest.serving.insights.sentences import SentenceWriter, feature_name, write_sentence
 from nextbest.serving.insights.shapley import ShapleyProblem, permutation
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import take
+from nextbest.serving.requests import check_products, take
 
 __all__ = [
     "Contribution",
@@ -167,12 +167,7 @@ class Explainer:
         lengths = {name: len(values) for name, values in requests.items()}
         if set(lengths.values()) != {len(product_ids)}:
             raise ValueError(f"{len(product_ids)} products need a customer each, and the request has rows {lengths}")
-        products = self._recommender.products
-        if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
-            folder, remedy = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
-            raise InputError(
-                Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
-            )
+        check_products(self._recommender, product_ids)
 
     def _explanation(
         self, request: Features, product_id: str, stage: Stage, vector: Array, score: float

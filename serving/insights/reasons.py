@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.data.errors import FailedError, InputError, Problem, quote_value
+from nextbest.data.errors import FailedError
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
 from nextbest.serving.insights.reason_sentences import ReasonWriter
 from nextbest.serving.insights.shapley import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.recommender import Recommender, product_names
-from nextbest.serving.requests import take
+from nextbest.serving.requests import check_products, take
 
 __all__ = [
     "SIGNATURE",
@@ -205,12 +205,7 @@ class ReasonExplainer:
         lengths = {name: len(values) for name, values in request.items()}
         if set(lengths.values()) != {1}:
             raise ValueError(f"reasons are of one customer, and the request has rows {lengths}")
-        products = self._recommender.products
-        if unknown := sorted(set(product_ids[products.positions(product_ids) < 0])):
-            folder, remedy = str(self._recommender.folder), f"its products have ids like {', '.join(products.ids[:2])}"
-            raise InputError(
-                Problem(folder, None, None, f"there is no product {quote_value(one)}", remedy) for one in unknown
-            )
+        check_products(self._recommender, product_ids)
         customer = self._recommender.complete(request, 1)
         read = {name: customer[name] for name in self._background}
         inputs = [group.inputs for group in self.groups]

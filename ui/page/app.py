@@ -18,9 +18,8 @@ from nextbest.data.windows import EPOCH
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
-from nextbest.ui.page.customer import CustomerPanel, template_link
+from nextbest.ui.page.customer import CustomerPanel, portrait, template_link
 from nextbest.ui.page.html import alert, html, problem_report
-from nextbest.ui.page.portrait import portrait
 from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
 from nextbest.ui.page.tabs.desk import DeskTab
@@ -124,7 +123,7 @@ class _Page:
     def _find_customers(self, text: str) -> list[str]:
         return self.current.ask(lambda data: data.finder.find(str(text), self.config.matches))
 
-    def _open(self, request: gr.Request, visible_tab: str, customer: SelectedCustomer, *inputs: Any) -> Updates:
+    def _open(self, request: gr.Request, visible_tab: str, _: SelectedCustomer, *inputs: Any) -> Updates:
         """Fill what depends on the version, and show whom the address names (?customer=ID&top=5).
 
         It happens whenever the page is opened, since the version may have changed.

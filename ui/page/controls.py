@@ -48,7 +48,9 @@ def accepted_risk(data: VersionData, request: Features) -> float | None:
 def tolerances(data: VersionData) -> list[str]:
     """Return the customer columns that a product's risk must not be above."""
     policy = data.recommender.manifest["policy"]
-    about_risk = [rule for rule in policy["rules"] if rule["product"] == policy["risk_column"] is not None]
+    if policy["risk_column"] is None:
+        return []
+    about_risk = [rule for rule in policy["rules"] if rule["product"] == policy["risk_column"]]
     return [rule["customer"] for rule in about_risk if rule["customer"] and rule["op"] == ">="]
 
 
@@ -175,8 +177,9 @@ def _default(data: VersionData) -> str | None:
 def _appetites(data: VersionData, config: PageConfig, request: Features | None) -> list[tuple[str, str]]:
     """Return labels and names; what is above the accepted risk is not offered, since it would change nothing."""
     accepted = None if request is None else accepted_risk(data, request)
+    highest = np.inf if accepted is None else accepted
     risks = highest_risks(data, config)
-    offered = {name: risk for name, risk in risks.items() if risk is not None and risk < (accepted or np.inf)}
+    offered = {name: risk for name, risk in risks.items() if risk is not None and risk < highest}
     labels = [(f"{name} (up to {format_number(risk)})", name) for name, risk in offered.items()]
     if risks and accepted is None:
         labels.append((f"{_ANY} (any)", _ANY))

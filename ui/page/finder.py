@@ -17,6 +17,8 @@ from nextbest.serving.recommender import Recommender
 
 __all__ = ["CustomerFinder", "SampleCustomer"]
 
+_NUMBER_OF = re.compile(r"([^\W\d]\w*)\s+(\d+(?:\.\d+)?)")
+"""A word and a number, such as AGE 43."""
 _NUM_SAMPLES = 6
 _NUM_SEGMENTS = 3
 """Of how many segments, the largest first, a typical customer is among the samples."""
@@ -73,12 +75,10 @@ class CustomerFinder:
         found = np.flatnonzero(places >= 0)
         if len(found):
             return self._customers.ids[found[np.argsort(places[found], kind="stable")[:most]]].tolist()
-        numbers = dict(re.findall(r"([^\W\d]\w*)\s+(\d+(?:\.\d+)?)", wanted))
-        words = re.sub(r"([^\W\d]\w*)\s+(\d+(?:\.\d+)?)", " ", wanted).split()
         true = np.ones(len(self._ids), bool)
-        for word in words:
+        for word in _NUMBER_OF.sub(" ", wanted).split():
             true &= self._says(word)
-        for column, number in numbers.items():
+        for column, number in _NUMBER_OF.findall(wanted):
             true &= self._has(column, float(number))
         return self._customers.ids[np.flatnonzero(true)[:most]].tolist()
 
@@ -113,8 +113,8 @@ class CustomerFinder:
         newest = np.where(held > 0, columns["held_days"].max(axis=1, initial=0), 0)
         yield from self._typical(columns)
         age = next((values for name, values in self._of_role("number") if is_named(name, "age")), None)
-        if age is not None and (held > 0).any():
-            yield int(np.nanargmin(np.where(held > 0, age, np.inf))), "The youngest who holds something"
+        if age is not None and ((held > 0) & np.isfinite(age)).any():
+            yield int(np.nanargmin(np.where(held > 0, age, np.nan))), "The youngest who holds something"
         yield int(held.argmax()), f"Holds the most: {held.max()} product{'s' if held.max() != 1 else ''}"
         yield int(newest.argmax()), "Opened a product most recently"
         if (held == 0).any():

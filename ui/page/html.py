@@ -22,6 +22,7 @@ __all__ = [
     "Column",
     "alert",
     "bar",
+    "csv_link",
     "definitions",
     "details",
     "empty_state",
@@ -123,6 +124,8 @@ def empty_state(title: str, text: str) -> Markup:
 
 _MOST_CAUSES = 20
 _FIRST_LINES = 5
+_PROBLEM = ("row", "column", "what", "remedy")
+"""The columns of the file of problems."""
 
 
 def problem_report(problems: Sequence[Problem]) -> Markup:
@@ -144,7 +147,12 @@ def problem_report(problems: Sequence[Problem]) -> Markup:
     count = f"{len(problems):,} problem{'s' if len(problems) != 1 else ''}"
     more = f" The first {_MOST_CAUSES} of {len(causes)} causes are shown." if len(causes) > _MOST_CAUSES else ""
     title = alert("error", f"This file cannot be used: {count}.", more)
-    return Markup("{}{}{}").format(title, table("Problems of the file", columns, rows), _download(problems))
+    told = ([problem.row, problem.column, problem.what, problem.remedy] for problem in problems)
+    return Markup("{}{}{}").format(
+        title,
+        table("Problems of the file", columns, rows),
+        csv_link("problems.csv", "All as a file (CSV)", [_PROBLEM, *told]),
+    )
 
 
 def _where(problems: Sequence[Problem]) -> str:
@@ -156,12 +164,16 @@ def _where(problems: Sequence[Problem]) -> str:
     return f"{unit} {first}{' ...' if len(lines) > _FIRST_LINES else ''}"
 
 
-def _download(problems: Sequence[Problem]) -> Markup:
-    """Return a link that saves all problems as CSV; it needs no file and no request."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["row", "column", "what", "remedy"])
-    rows.writerows([problem.row, problem.column, problem.what, problem.remedy] for problem in problems)
-    content = base64.b64encode(text.getvalue().encode()).decode()
-    href = f"data:text/csv;charset=utf-8;base64,{content}"
-    return Markup('<a class="download" download="problems.csv" href="{}">All as a file (CSV)</a>').format(href)
+def csv_link(file: str, text: str, rows: Iterable[Sequence[Any]]) -> Markup:
+    """Return a link that saves a CSV; it needs no file and no request.
+
+    Args:
+        file: What the file is called.
+        text: Of the link.
+        rows: The header, then the others.
+    """
+    content = io.StringIO()
+    csv.writer(content, lineterminator="\n").writerows(rows)
+    encoded = base64.b64encode(content.getvalue().encode()).decode()
+    href = f"data:text/csv;charset=utf-8;base64,{encoded}"
+    return Markup('<a class="download" download="{}" href="{}">{}</a>').format(file, href, text)

@@ -15,7 +15,7 @@ from nextbest.data.dataset import Features
 from nextbest.graph.served_inputs import FILTER_REASONS, HELD_REASON
 from nextbest.serving.formatting import (
     MISSING,
-    column_title,
+    column_words,
     format_name,
     format_number,
     format_probability,
@@ -93,7 +93,7 @@ def _card(
         details("All about it", _all_attributes(data, recommendation.product_id, recommendation.row)),
         f"{probability} within {days} days, calibrated",
         bar(share, chance(recommendation.probability, days, None if why is None else why.base)),
-        bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "risk"),
+        bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "match"),
         _reasons(why, note),
         recommendation.product_id,
     )
@@ -162,7 +162,7 @@ def product_facts(data: VersionData, row: int) -> Iterator[str]:
         values = data.recommender.products.columns[name]
         if name in ruled or not np.nan_to_num(values[same_kind]).any() or not np.isfinite(values[row]):
             continue
-        title = product_title(data, name, row).lower()
+        title = product_words(data, name, row)
         says = values[row] != 0 or column.get("zero_means")
         yield f"{title} {format_value(values[row], column)}" if says else f"no {title}"
     for name, _ in _columns(data, "boolean"):
@@ -175,12 +175,11 @@ def _columns(data: VersionData, role: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, described[name]) for name in data.recommender.products.columns if described[name]["role"] == role]
 
 
-def product_title(data: VersionData, name: str, row: int) -> str:
+def product_words(data: VersionData, name: str, row: int) -> str:
     """Return what people call a column of this kind of product; see `data.config.ColumnConfig.titles`."""
     column = data.recommender.manifest["products"]["columns"][name]
     titles = column.get("titles", {})  # exports of 0.3.0 have none
-    title = titles.get(data.product_categories[row], titles.get("", ""))
-    return sentence_case(title) if title else column_title(name, column["unit"])
+    return titles.get(data.product_categories[row]) or titles.get("") or column_words(name, column["unit"])
 
 
 def _all_attributes(data: VersionData, product_id: str, row: int) -> Markup:
@@ -188,7 +187,7 @@ def _all_attributes(data: VersionData, product_id: str, row: int) -> Markup:
     names = [name for name in data.recommender.products.columns if name in described]
     texts = [_value(data, name, row) for name in names if described[name]["role"] == "text"]
     facts = [
-        (product_title(data, name, row), _value(data, name, row))
+        (sentence_case(product_words(data, name, row)), _value(data, name, row))
         for name in names
         if described[name]["role"] not in ("text", "id")
     ]

@@ -16,8 +16,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.artifacts.assets import Table
-from nextbest.serving.artifacts.events import EVENTS, CustomerEvents, Event
+from nextbest.serving.artifacts.assets import EVENTS, CustomerEvents, Event, Table
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer, Importance, importance

@@ -25,8 +25,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.tables.columns import Column, read_columns, table_at
 from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config
 from nextbest.data.tables.load import load_dataset
-from nextbest.data.tables.suggest_rules import suggest_rules
-from nextbest.data.tables.write_config import to_toml, write_toml
+from nextbest.data.tables.write_config import suggest_rules, to_toml, write_toml
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 100, 30
 

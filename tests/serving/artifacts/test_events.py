@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nextbest.data.dataset import ACQUIRE, HELD, REFUSE, RELEASE, SIGNAL, Interactions
-from nextbest.serving.artifacts.events import CustomerEvents, Event
+from nextbest.serving.artifacts.assets import CustomerEvents, Event
 
 DAY = 20_000  # 2024-10-04
 ROWS = [  # customer, product, day, kind; sorted by day

@@ -53,3 +53,10 @@ def test_filters_are_said(data: VersionData) -> None:
     filters = Filters(max_risk=2, categories=("credit_card", "fund"), exclude=(product,))
     assert describe_filters(data, filters) == f"risk up to 2; only credit card, fund; without {name}"
     assert describe_filters(data, Filters()) == ""
+
+
+def test_a_risk_of_0_is_a_limit(data: VersionData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(data.__dict__, "risks", np.array([0.0, 1.0, 2.0]))
+    request = data.request(with_tolerance(data, 0))
+    assert accepted_risk(data, request) == 0
+    assert [label for label, _ in _appetites(data, PageConfig(), request)] == [f"{OWN} (up to 0)"]

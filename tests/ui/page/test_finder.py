@@ -70,6 +70,12 @@ def test_without_columns_there_are_samples_by_what_is_held() -> None:
     assert len({one.id for one in samples}) == len(samples) >= 4
 
 
+def test_nobody_is_the_youngest_where_no_holders_age_is_known() -> None:
+    ages = np.array([np.nan, np.nan, 60, np.nan, np.nan, 20], np.float32)  # those who hold something have none
+    samples = finder(columns=COLUMNS | {"age": ages}).samples
+    assert not [one for one in samples if "youngest" in one.about]
+
+
 def test_of_an_export_without_a_snapshot_there_are_none() -> None:
     nothing = Table(words(), {name: values[:0] for name, values in COLUMNS.items()})
     recommender: Any = SimpleNamespace(manifest={"customers": {"columns": DESCRIBED}, "segment": "segment"})

@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from nextbest.serving.artifacts.events import Event
+from nextbest.serving.artifacts.assets import Event
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile
-from nextbest.ui.page.portrait import finances, portrait, summary, timeline
+from nextbest.ui.page.customer import finances, portrait, summary, timeline
 from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
 TODAY = date(2024, 9, 27)

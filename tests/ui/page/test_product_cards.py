@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nextbest.serving.recommender import Filters
-from nextbest.ui.page.product_cards import chance, excluded_list, match, product_cards, product_facts, product_title
+from nextbest.ui.page.product_cards import chance, excluded_list, match, product_cards, product_facts, product_words
 from nextbest.ui.page.version_data import (
     SelectedCustomer,
     VersionData,
@@ -82,10 +82,10 @@ def test_a_fact_that_is_0_for_the_whole_kind_is_left_out(data: VersionData) -> N
 
 def test_a_kind_has_its_own_words(data: VersionData) -> None:
     kinds = {str(data.product_categories[row]): row for row in range(len(data.product_rows))}
-    assert product_title(data, "expected_yield", kinds["credit_card"]) == "Interest charged"
-    assert product_title(data, "expected_yield", kinds["savings_account"]) == "Interest paid"
-    assert product_title(data, "expected_yield", kinds["fund"]) == "Expected return"
-    assert product_title(data, "annual_fee", kinds["fund"]) == "Annual fee"
+    assert product_words(data, "expected_yield", kinds["credit_card"]) == "interest charged"
+    assert product_words(data, "expected_yield", kinds["savings_account"]) == "interest paid"
+    assert product_words(data, "expected_yield", kinds["fund"]) == "expected return"
+    assert product_words(data, "annual_fee", kinds["fund"]) == "annual fee"
 
 
 def test_every_product_is_either_recommended_or_not_offered(data: VersionData, customer: SelectedCustomer) -> None:

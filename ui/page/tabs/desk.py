@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 from gradio.components import Component
 from markupsafe import Markup
 
+from nextbest.data.dataset import Features
 from nextbest.data.errors import FailedError, MissingPackageError
 from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.ui.page.finder import SampleCustomer
 from nextbest.ui.page.html import html, join
 from nextbest.ui.page.product_cards import REASONS_FOLLOW, excluded_list, product_cards
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
-from nextbest.ui.page.version_data import VersionData, excluded_products, recommend_products
+from nextbest.ui.page.version_data import Recommendation, VersionData, excluded_products, recommend_products
 
 __all__ = ["DeskTab", "sample_customers"]
 
@@ -51,12 +53,11 @@ class DeskTab:
         if not selection.customer:
             samples = gr.HTML(sample_customers(data.finder.samples), visible=True)
             return {self.samples: samples, self.recommendations: "", self.excluded: ""}
-        request = data.request(selection.customer)
-        excluded = excluded_products(data, request, selection.filters)
+        answer = _Answer.of(data, selection)
         return {
             self.samples: gr.HTML(visible=False),
-            self.recommendations: _cards(data, selection),
-            self.excluded: excluded_list(data, excluded, request),
+            self.recommendations: answer.cards(data, selection),
+            self.excluded: excluded_list(data, answer.excluded, answer.request),
         }
 
     def connect(self, shared: SharedComponents) -> None:
@@ -72,7 +73,7 @@ class DeskTab:
                 is_done = _about(selection) in shown and REASONS_FOLLOW not in shown
                 if not selection.customer or is_done:
                     return gr.skip()
-                return {self.recommendations: _cards_with_reasons(data, selection)}
+                return {self.recommendations: _Answer.of(data, selection).cards_with_reasons(data, selection)}
 
             return shared.current.ask(answer)
 
@@ -95,32 +96,44 @@ def _about(selection: Selection) -> str:
     return sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def _cards(
-    data: VersionData, selection: Selection, reasons: Sequence[ProductReasons] = (), note: str = REASONS_FOLLOW
-) -> Markup:
-    request = data.request(selection.customer)
-    excluded = excluded_products(data, request, selection.filters)
-    address = {"about": _about(selection), "of-customer": selection.customer.id, "top": str(selection.top)}
-    return product_cards(
-        data,
-        recommend_products(data, request, selection.top, selection.filters),
-        suitable=len(data.product_rows) - sum(len(rows) for _, rows in excluded),
-        address=address,
-        reasons=reasons,
-        note=note,
-    )
+@dataclass(frozen=True)
+class _Answer:
+    """What the models answer for a selection."""
 
+    request: Features
+    recommendations: Sequence[Recommendation]
+    excluded: Sequence[tuple[str, Sequence[int]]]
+    """See `excluded_products`."""
 
-def _cards_with_reasons(data: VersionData, selection: Selection) -> Markup:
-    request = data.request(selection.customer)
-    recommendations = recommend_products(data, request, selection.top, selection.filters)
-    try:
-        reasons = data.reasons.reasons(request, np.array([one.product_id for one in recommendations], object))
-    except FailedError:
-        return _cards(data, selection, note="This version was exported without what reasons need.")
-    except MissingPackageError as error:
-        return _cards(data, selection, note=f"Reasons need another package: {error}")
-    return _cards(data, selection, reasons)
+    @classmethod
+    def of(cls, data: VersionData, selection: Selection) -> _Answer:
+        """Ask the models."""
+        request, filters = data.request(selection.customer), selection.filters
+        found = recommend_products(data, request, selection.top, filters)
+        return cls(request, found, excluded_products(data, request, filters))
+
+    def cards(
+        self,
+        data: VersionData,
+        selection: Selection,
+        reasons: Sequence[ProductReasons] = (),
+        note: str = REASONS_FOLLOW,
+    ) -> Markup:
+        """Return the cards; see `product_cards`."""
+        suitable = len(data.product_rows) - sum(len(rows) for _, rows in self.excluded)
+        address = {"about": _about(selection), "of-customer": selection.customer.id, "top": str(selection.top)}
+        return product_cards(data, self.recommendations, suitable, address, reasons, note)
+
+    def cards_with_reasons(self, data: VersionData, selection: Selection) -> Markup:
+        """Return the cards with their reasons, or with why there are none."""
+        products = np.array([one.product_id for one in self.recommendations], object)
+        try:
+            reasons = data.reasons.reasons(self.request, products)
+        except FailedError:
+            return self.cards(data, selection, note="This version was exported without what reasons need.")
+        except MissingPackageError as error:
+            return self.cards(data, selection, note=f"Reasons need another package: {error}")
+        return self.cards(data, selection, reasons)
 
 
 def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:

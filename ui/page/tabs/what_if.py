@@ -29,8 +29,8 @@ from nextbest.serving.formatting import (
 )
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.ui.page.controls import tolerances
+from nextbest.ui.page.customer import portrait
 from nextbest.ui.page.html import Column, alert, details, empty_state, html, join, table
-from nextbest.ui.page.portrait import portrait
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, error_text, listen
 from nextbest.ui.page.version_data import (
     Recommendation,
