@@ -35,8 +35,8 @@ PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
 _CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?")
 """Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done."""
-_LEFT = ("AbortError: signal is aborted", "Connection errored out")
-"""What Gradio logs of the streams of a page that is left for another one."""
+_LEFT = ("AbortError: signal is aborted", "Connection errored out", "gradio_api/heartbeat/")
+"""What is said of the streams of a page that is left for another one."""
 _NO_NEWER_VERSION = 3600
 """Seconds between two looks of the page at the version, where a test is not about them."""
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
@@ -88,34 +88,34 @@ class Watch:
     """Whatever goes wrong in a browser."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
-        self.complaints: list[str] = []
+        self._seen: list[str] = []
         self._address = address
         self._num_pages = 0
         context.on("console", lambda message: self._console(message.type, message.text))
-        context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
+        context.on("weberror", lambda error: self._seen.append(f"{error.error}"))
         context.on("request", self._request)
         context.on("requestfailed", self._failed)
-        context.on("response", lambda got: got.status < 400 or self.complaints.append(f"{got.status} of {got.url}"))
-
-    def _console(self, kind: str, text: str) -> None:
-        if kind in ("error", "assert") and not (self._was_left and any(left in text for left in _LEFT)):
-            self.complaints.append(f"console: {text}")
+        context.on("response", lambda got: got.status < 400 or self._seen.append(f"{got.status} of {got.url}"))
 
     @property
-    def _was_left(self) -> bool:
-        """Whether a page was left for another one, which ends its streams."""
-        return self._num_pages > 1
+    def complaints(self) -> list[str]:
+        """What went wrong. A page that was left for another one may have said that its streams ended."""
+        was_left = self._num_pages > 1
+        return [seen for seen in self._seen if not (was_left and any(left in seen for left in _LEFT))]
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "assert"):
+            self._seen.append(f"console: {text}")
 
     def _request(self, request: Request) -> None:
         self._num_pages += request.is_navigation_request()
         if not request.url.startswith((self._address, "data:", "blob:")):
-            self.complaints.append(f"request to another server: {request.url}")
+            self._seen.append(f"request to another server: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        streams = (*_CLOSED_BY_THE_PAGE, "/heartbeat/") if self._was_left else _CLOSED_BY_THE_PAGE
-        closed = request.failure == "net::ERR_ABORTED" and any(name in request.url for name in streams)
+        closed = request.failure == "net::ERR_ABORTED" and any(name in request.url for name in _CLOSED_BY_THE_PAGE)
         if not closed:
-            self.complaints.append(f"{request.failure}: {request.url}")
+            self._seen.append(f"{request.failure}: {request.url}")
 
 
 @pytest.fixture
