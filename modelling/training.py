@@ -170,7 +170,28 @@ def adam(learning_rate: float, averaging: float, steps: int) -> tf.keras.optimiz
         steps: Steps of an epoch.
     """
     span = max(averaging * steps, 1.0)
-    return tf.keras.optimizers.Adam(learning_rate, use_ema=span > 1, ema_momentum=1 - 1 / span)
+    return _FusedAdam(learning_rate, use_ema=span > 1, ema_momentum=1 - 1 / span)
+
+
+class _FusedAdam(tf.keras.optimizers.Adam):
+    """Adam with TensorFlow's one op a variable in place of Keras's twenty: sooner traced, and sooner done."""
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+        """Take a step; rows of a table without a gradient move on as Keras moves them."""
+        place = self._index_dict[self._var_key(variable)]
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].handle,
+            v=self._velocities[place].handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=self.learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.convert_to_tensor(gradient),
+        )
 
 
 def window_batches(window: Array, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:

@@ -33,12 +33,10 @@ from nextbest.serving.artifacts.assets import (
     Table,
 )
 from nextbest.serving.artifacts.load_check import load_op_libraries
-from nextbest.serving.artifacts.replay import signature_caller
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
-from nextbest.serving.backends import InputSpec
 from nextbest.serving.backends.local import LocalBackend
-from nextbest.serving.composite import RecommenderServable, Stages, save_recommender
+from nextbest.serving.composite import RecommenderServable, save_recommender
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import (
     STAGES,
@@ -88,7 +86,7 @@ def compose(run: Run) -> None:
         shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
         with closing(Recommender(staging, LocalBackend(staging))) as recommender:
             write_explanations(run, recommender, requests)
-        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, servable.stages, requests)
+        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, requests)
 
 
 def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) -> RecommenderServable:
@@ -140,13 +138,12 @@ def describe(entity: EntityConfig) -> dict[str, Any]:
     return entity.model_dump() | {"path": without_password(entity.path), "query": None}
 
 
-def _write_warmup(run: Run, servables: Mapping[str, Path], stages: Stages, requests: Features) -> None:
+def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -> None:
     """Write the warmup records of all servables, of the bank's customers where the export may hold them.
 
     Args:
         run: The run.
         servables: Name -> SavedModel.
-        stages: Those of them that are loaded already.
         requests: Raw requests of all customers, [num_customers, ...].
     """
     config, product_ids = run.config.export, run.history.products.ids
@@ -155,29 +152,9 @@ def _write_warmup(run: Run, servables: Mapping[str, Path], stages: Stages, reque
     for done, (name, folder) in enumerate(servables.items()):
         show(name, done / len(servables))
         load_op_libraries(name)
-        if (loaded := getattr(stages, name, None)) is not None:
-            write_warmup(_Loaded(loaded.signatures), folder, name, recorded, product_ids, k=config.default_k)
-            continue
         with closing(LocalBackend(folder)) as model:
             write_warmup(model, folder, name, recorded, product_ids, k=config.default_k)
     show("done", 1.0)
-
-
-class _Loaded:
-    """A model that `tf.saved_model.load` has loaded, which need not be loaded again to be asked."""
-
-    def __init__(self, functions: Mapping[str, Any]) -> None:
-        self._functions = functions
-        self.signatures = sorted(functions)
-        self.call = signature_caller(functions)
-
-    def inputs(self, signature: str) -> dict[str, InputSpec]:
-        """See `serving.backends.Backend`."""
-        _, specs = self._functions[signature].structured_input_signature
-        return {
-            name: InputSpec.of(np.dtype(spec.dtype.as_numpy_dtype), spec.shape.as_list())
-            for name, spec in specs.items()
-        }
 
 
 def write_explanations(

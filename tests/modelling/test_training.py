@@ -273,6 +273,22 @@ def test_adam_leaves_the_average_over_a_share_of_an_epoch() -> None:
     np.testing.assert_allclose(weight, [-0.1265625], rtol=1e-5)
 
 
+def test_adam_steps_as_keras_does() -> None:
+    """Also where rows of a table have no gradient, and one has two."""
+    start, random = np.arange(8, dtype=np.float32).reshape(4, 2), np.random.default_rng(0)
+    tables = {name: tf.Variable(start) for name in ("ours", "theirs")}
+    layers = {name: tf.Variable(start) for name in ("ours", "theirs")}
+    optimizers = {"ours": adam(0.1, 0.0, 1), "theirs": tf.keras.optimizers.Adam(0.1)}
+    for rows in ([0, 2, 2], [1, 0, 1], [2, 2, 0]):
+        slices, dense = random.normal(size=(3, 2)).astype(np.float32), random.normal(size=(4, 2)).astype(np.float32)
+        for name, optimizer in optimizers.items():
+            gradient = tf.IndexedSlices(tf.constant(slices), tf.constant(rows), tf.constant([4, 2]))
+            optimizer.apply_gradients([(gradient, tables[name]), (tf.constant(dense), layers[name])])
+    for variables in (tables, layers):
+        np.testing.assert_allclose(variables["ours"], variables["theirs"], atol=1e-5)
+        assert np.abs(variables["ours"].numpy() - start)[:3].min() > 0.01
+
+
 @pytest.mark.parametrize(("averaging", "steps"), [(0.0, 100), (0.5, 2)])
 def test_adam_without_an_average(averaging: float, steps: int) -> None:
     assert not adam(0.1, averaging, steps).use_ema
