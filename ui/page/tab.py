@@ -14,9 +14,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.context import LocalContext
+from markupsafe import Markup
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
+from nextbest.serving.language import choose_language, language, say
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, read_filters
@@ -32,11 +35,18 @@ __all__ = [
     "error_text",
     "listen",
     "make_upload",
+    "no_customer",
     "show_errors",
 ]
 
-NO_CUSTOMER = empty_state("No customer is chosen", "Search a customer by id, or upload a profile.")
-"""What a tab about a customer shows without one."""
+
+def no_customer() -> Markup:
+    """Return what a tab about a customer shows without one."""
+    return empty_state(say("no-customer"), say("no-customer-do"))
+
+
+NO_CUSTOMER = no_customer()
+"""The same in English, for tabs that do not speak other languages yet."""
 
 Updates = dict[Component, Any]
 """Component -> what it shows from now on."""
@@ -137,18 +147,30 @@ def listen(
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
-    """Show what a user can fix as a message on the page; any other error is a failure, and fails."""
+    """Show what a user can fix as a message on the page; any other error is a failure, and fails.
+
+    The function speaks the language of who asks.
+    """
 
     @wraps(function)
     def checked(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
         try:
-            return function(*args, **kwargs)
+            with language(_language_of_request()):
+                return function(*args, **kwargs)
         except InputError as error:
             raise gr.Error(error_text(error), print_exception=False) from None
         except (BackendError, FailedError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     return checked
+
+
+def _language_of_request() -> str:
+    """Return what the address asks for (?lang=de), else what the browser prefers."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return choose_language()
+    return choose_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
 
 
 def error_text(error: InputError) -> str:
