@@ -234,3 +234,193 @@ excluded-reason = { $reason ->
 excluded-customer-has = Beim Kunden: { $column } { $value }.
 excluded-asks-for = { $product }: verlangt { $value }
 not-known = nicht bekannt
+
+### Gründe
+
+reason-group = { $kind ->
+    [age] Alter
+    [income] Einkommen
+    [balances] Guthaben und Salden
+    [time] Daten und Dauern
+    [numbers] Kennzahlen und Anzahlen
+    [facts] Lebensumstände
+    [protected] geschützte Merkmale
+    [held] vorhandene Produkte
+    [recent] Interessen der letzten Zeit
+   *[refused] abgelehnte Angebote
+}
+not-shown = wird nicht gezeigt
+none = keine
+some-more = { $values } und { $count ->
+    [one] ein weiteres
+   *[other] { number-word } weitere
+}
+
+## Was über einen Kunden gesagt wird, der das Subjekt ist
+
+said-age = { $years ->
+    [one] ist { $years } Jahr alt
+   *[other] ist { $years } Jahre alt
+}
+said-number = hat bei „{ $label }“ den Wert { $value }
+said-number-compared = liegt bei „{ $label }“ { $how ->
+    [above] höher
+   *[below] niedriger
+} als { others }
+said-nothing = hat bei „{ $label }“ den Wert 0
+said-count = hat bei „{ $label }“ die Anzahl { $count }
+said-tenure = ist seit { $unit ->
+    [years] { $count ->
+        [0] weniger als einem Jahr
+        [one] einem Jahr
+       *[other] { number-word } Jahren
+    }
+   *[months] { $count ->
+        [0] weniger als einem Monat
+        [one] einem Monat
+       *[other] { number-word } Monaten
+    }
+} bei der Bank
+said-since = ist seit { $year } bei der Bank
+said-marked = { $answer ->
+    [yes] ist mit „{ $label }“ vermerkt
+   *[no] ist nicht mit „{ $label }“ vermerkt
+}
+said-segment = gehört zum Segment „{ $segment }“
+said-listed = ist unter „{ $label }“ mit „{ $value }“ vermerkt
+said-held = hat { $products }
+said-held-none = hat noch kein Produkt
+said-recent = hat sich zuletzt für { $products } interessiert
+said-recent-none = hat sich zuletzt für nichts interessiert
+said-refused-none = hat zuletzt kein Angebot abgelehnt
+this-product = genau dieses Produkt
+products-count = { $count ->
+    [one] { number-word } Produkt
+   *[other] { number-word } Produkte
+}
+products-of = { products-count } der Art „{ $category }“
+products-like = Produkte der Art „{ $category }“
+number-by-period = { $number } { $period ->
+    [year] im Jahr
+    [month] im Monat
+    [week] in der Woche
+    [day] am Tag
+   *[other] pro { $period }
+}
+compared = { $how ->
+    [older] älter als { others }
+    [younger] jünger als { others }
+    [above] mehr als { others }
+    [below] weniger als { others }
+    [more] mehr als { others }
+    [fewer] weniger als { others }
+    [longer] länger als { others }
+   *[shorter] kürzer als { others }
+}
+others = { $others ->
+    [segment] die meisten im Segment
+   *[all] die meisten Kunden
+}
+
+## Die Sätze
+
+reasons-sum = { $reasons }; Kunden in ähnlicher Lage wählen es { $often ->
+    [little] etwas öfter als
+    [more] öfter als
+    [twice] etwa doppelt so oft wie
+    [times] etwa { number-word }mal so oft wie
+   *[many] mehr als zehnmal so oft wie
+} der Durchschnitt
+reasons-instead = { $how ->
+    [less] { $popular ->
+        [yes] bei vielen Kunden beliebt, hier aber weniger wahrscheinlich als im Durchschnitt
+       *[no] hier weniger wahrscheinlich als im Durchschnitt aller Kunden
+    }
+    [alike] { $popular ->
+        [yes] bei vielen Kunden beliebt, und hier etwa so wahrscheinlich wie im Durchschnitt
+       *[no] hier etwa so wahrscheinlich wie im Durchschnitt aller Kunden
+    }
+   *[more] hier wahrscheinlicher als im Durchschnitt aller Kunden, ohne dass ein einzelner Grund hervorsticht
+}
+compare-alike = { $first } und { $second } sind hier etwa gleich wahrscheinlich, mit je { $figure }.
+compare = { $first } steht vor { $second }, mit { $figure } gegenüber { $other }. { $why }
+compare-reasons = Dieser Kunde { $reasons }; das spricht mehr für das erste Produkt.
+compare-popular = Es wird allgemein öfter gewählt, im Durchschnitt mit { $figure } gegenüber { $other }.
+compare-none = Kein einzelner Grund sticht hervor.
+
+### Was die Modelle sehen
+
+feature = { $name ->
+    [popularity] Beliebtheit und ihre Entwicklung
+    [product_id] das Produkt selbst
+    [retrieval_score] Passung von Kunde und Produkt
+    [co_holding] wird zusammen gehalten
+    [next_after] wird von solchen Kunden als Nächstes gekauft
+    [ease] was meist mit dem Bestand einhergeht
+    [cosine] was dem Bestand ähnlich ist
+    [conditional] Anteil unter Kunden mit solchem Bestand
+    [seen] Interesse am Produkt in letzter Zeit
+    [own_refusal] Ablehnung des Produkts
+    [held_count] Anzahl vorhandener Produkte
+    [same_group] Bestand mit gleichem Wert von „{ $first }“
+    [segment_popularity] Beliebtheit im Segment
+    [gap] Abstand von „{ $first }“ und „{ $second }“
+    [category_crosses] was solche Kunden wählen
+    [held] Bestand
+    [recent] zuletzt angesehene Produkte
+   *[refused] abgelehnte Produkte
+}
+feature-kind = { $kind ->
+    [customer] Kunde
+    [product] Produkt
+   *[cross] beide
+}
+features-others = { $count } weitere Merkmale
+feature-ratio = { $name ->
+    [popularity] das { $times }-Fache eines mittleren Produkts
+    [segment_popularity] { $times }-mal so oft wie unter allen
+   *[co_holding] bis zu { $times }-mal so oft wie üblich
+}
+feature-level = { $feature } ({ $level ->
+    [high] hoch
+    [higher] eher hoch
+    [low] niedrig
+    [lower] eher niedrig
+    [late] spät
+    [later] eher spät
+    [early] früh
+    [earlier] eher früh
+    [usual-time] zu üblicher Zeit
+    [several-typical] üblich
+   *[typical] üblich
+})
+feature-unknown = { $feature } (unbekannt)
+feature-is = { $answer ->
+    [yes] { $feature } (ja)
+   *[no] { $feature } (nein)
+}
+feature-the = { $feature }
+feature-value = { $feature } ({ $value })
+feature-none-yet = { $feature } (noch nichts)
+feature-refused = { $answer ->
+    [yes] { $feature } (ja)
+   *[no] { $feature } (nein)
+}
+no-products-yet = noch keine Produkte
+unknown = unbekannt
+with-value = „{ $column }“ { $value }
+group-held = { $count ->
+    [0] noch nichts mit { $group }
+   *[other] { $count } vorhanden mit { $group }
+}
+against = { $value } gegenüber { $other }
+list-and-more = { $names } und { $count } weitere
+nothing-stands-out = nichts sticht hervor
+raises = { $several ->
+    [yes] dafür sprechen: { $features }
+   *[no] dafür spricht: { $features }
+}
+lowers = { $several ->
+    [yes] dagegen sprechen: { $features }
+   *[no] dagegen spricht: { $features }
+}

@@ -212,3 +212,183 @@ excluded-reason = { $reason ->
 excluded-customer-has = The customer's { $column } is { $value }.
 excluded-asks-for = { $product }: asks for { $value }
 not-known = not known
+
+### Reasons
+
+# What a person knows of a customer.
+reason-group = { $kind ->
+    [age] age
+    [income] income
+    [balances] savings and balances
+    [time] dates and durations
+    [numbers] scores and counts
+    [facts] circumstances
+    [protected] protected attributes
+    [held] products held
+    [recent] recent interests
+   *[refused] refused offers
+}
+not-shown = not shown
+none = none
+some-more = { $values } and { number-word } more
+
+## What is said of a customer, who is the subject
+
+said-age = { $years ->
+    [one] is { $years } year old
+   *[other] is { $years } years old
+}
+said-number = has { ARTICLE($label) } of { $value }
+said-number-compared = has { ARTICLE($label) } { compared }
+said-nothing = has no { $label }
+said-count = has { number-word } { ITEMS($label, $count) }
+said-tenure = has been a customer for { $unit ->
+    [years] { $count ->
+        [0] less than a year
+        [one] { number-word } year
+       *[other] { number-word } years
+    }
+   *[months] { $count ->
+        [0] less than a month
+        [one] { number-word } month
+       *[other] { number-word } months
+    }
+}
+said-since = has been a customer since { $year }
+said-marked = { $answer ->
+    [yes] is marked as "{ $label }"
+   *[no] is not marked as "{ $label }"
+}
+said-segment = belongs to the segment "{ $segment }"
+said-listed = is listed as "{ $value }" under { $label }
+said-held = holds { $products }
+said-held-none = holds no product yet
+said-recent = has lately shown interest in { $products }
+said-recent-none = has shown no interest in anything lately
+said-refused-none = has refused no offer lately
+this-product = this very product
+products-count = { $count ->
+    [one] { number-word } product
+   *[other] { number-word } products
+}
+products-of = { number-word } { NOUNS($category, $count) }
+products-like = { NOUNS($category, 2) }
+number-by-period = { $number } a { $period }
+# How a value compares with others.
+compared = { $how ->
+    [older] older than { others }
+    [younger] younger than { others }
+    [above] above { others }
+    [below] below { others }
+    [more] more than { others }
+    [fewer] fewer than { others }
+    [longer] longer than { others }
+   *[shorter] not as long as { others }
+}
+others = { $others ->
+    [segment] most of the segment
+   *[all] most customers
+}
+
+## The sentences
+
+reasons-sum = { $reasons }; customers like this one add it { $often ->
+    [little] a little more often than
+    [more] more often than
+    [twice] about twice as often as
+    [times] about { number-word } times as often as
+   *[many] more than ten times as often as
+} the average customer
+reasons-instead = { $how ->
+    [less] { $popular ->
+        [yes] popular with many customers, though less likely for this customer than for the average customer
+       *[no] less likely for this customer than for the average customer
+    }
+    [alike] { $popular ->
+        [yes] popular with many customers, and about as likely for this customer as for the average customer
+       *[no] about as likely for this customer as for the average customer
+    }
+   *[more] likelier for this customer than for the average customer, and no single reason stands out
+}
+compare-alike = { $first } and { $second } are about as likely for this customer, { $figure } each.
+compare = { $first } comes before { $second }, with { $figure } against { $other }. { $why }
+compare-reasons = This customer { $reasons }, which speaks more for the first.
+compare-popular = More customers add it in general, { $figure } against { $other } on average.
+compare-none = No single reason stands out.
+
+### What the models see
+
+feature = { $name ->
+    [popularity] popularity and its trend
+    [product_id] the product itself
+    [retrieval_score] match of customer and product
+    [co_holding] held together with (co-holding)
+    [next_after] bought next by such holders
+    [ease] what usually goes with the holdings
+    [cosine] what is alike to the holdings
+    [conditional] share of the holdings' holders
+    [seen] recent interest in the product
+    [own_refusal] refusal of the product
+    [held_count] number of products held
+    [same_group] holdings of the same { $first }
+    [segment_popularity] popularity in the segment
+    [gap] gap between { $first } and { $second }
+    [category_crosses] what such customers choose
+    [held] holdings
+    [recent] recent products
+   *[refused] refused products
+}
+feature-kind = { $kind ->
+    [customer] customer
+    [product] product
+   *[cross] cross
+}
+features-others = { $count } other features
+feature-ratio = { $name ->
+    [popularity] { $times } times an average product
+    [segment_popularity] { $times } times as often as among all
+   *[co_holding] up to { $times } times as often as usual
+}
+feature-level = { $level ->
+    [high] high { $feature }
+    [higher] higher { $feature }
+    [low] low { $feature }
+    [lower] lower { $feature }
+    [late] { $feature } late
+    [later] { $feature } later than usual
+    [early] { $feature } early
+    [earlier] { $feature } earlier than usual
+    [usual-time] { $feature } at a typical time
+    [several-typical] typical { $feature }
+   *[typical] a typical { $feature }
+}
+feature-unknown = unknown { $feature }
+feature-is = { $answer ->
+    [yes] { $feature }
+   *[no] not { $feature }
+}
+feature-the = the { $feature }
+feature-value = { $feature } { $value }
+feature-none-yet = no { $feature } yet
+feature-refused = { $answer ->
+    [yes] a { $feature }
+   *[no] no { $feature }
+}
+no-products-yet = no products yet
+unknown = unknown
+with-value = with { $column } { $value }
+group-held = { $count ->
+    [0] no { $group } yet
+   *[other] { $count } { $group } held
+}
+against = { $value } against { $other }
+list-and-more = { $names } and { $count } more
+nothing-stands-out = nothing stands out
+raises = { $several ->
+    [yes] { $features } raise this
+   *[no] { $features } raises this
+}
+lowers = { $several ->
+    [yes] { $features } lower this
+   *[no] { $features } lowers this
+}
