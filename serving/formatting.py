@@ -21,6 +21,7 @@ __all__ = [
     "column_words",
     "format_change",
     "format_date",
+    "format_decimals",
     "format_month",
     "format_name",
     "format_number",
@@ -125,7 +126,12 @@ def format_probability(value: float) -> str:
 
 def format_similarity(value: float) -> str:
     """Return a cosine with two decimals, for the same reason: 0.30."""
-    return _in_language(f"{value:.2f}")
+    return format_decimals(value, 2)
+
+
+def format_decimals(value: float, decimals: int) -> str:
+    """Return a number with so many decimals: 0.300."""
+    return _in_language(f"{value:.{decimals}f}")
 
 
 def format_change(value: float, decimals: int) -> str:

@@ -1,4 +1,4 @@
-"""The language of what people read: `say` finds the words, `language` sets whose.
+"""The language of what people read: `say` finds the words, `speak` says whose.
 
 Each language is one file of words/, written in Project Fluent (https://projectfluent.org), which has plurals and cases
 by selectors. A further language is one more file; where it lacks a message English has it.
@@ -26,9 +26,9 @@ __all__ = [
     "babel_locale",
     "choose_language",
     "current_language",
-    "language",
     "messages",
     "say",
+    "speak",
 ]
 
 _WORDS = Path(__file__).with_name("words")
@@ -44,7 +44,7 @@ def current_language() -> str:
 
 
 @contextmanager
-def language(code: str) -> Iterator[None]:
+def speak(code: str) -> Iterator[None]:
     """Speak a language within a block.
 
     Raises:
@@ -98,7 +98,7 @@ def say(key: str, **values: Any) -> str:
 def messages(beginning: str, code: str) -> Mapping[str, str]:
     """Return the messages of a language whose names begin so, and that mention nothing: name -> text."""
     names = [entry.id.name for entry in _resource(ENGLISH).body if hasattr(entry, "id")]
-    with language(code):
+    with speak(code):
         return {name: say(name) for name in names if name.startswith(beginning)}
 
 

@@ -424,3 +424,170 @@ lowers = { $several ->
     [yes] dagegen sprechen: { $features }
    *[no] dagegen spricht: { $features }
 }
+
+### Profil
+
+label-tab-profile = Profil
+profile-compared = Verglichen mit { $count } Kunden im Segment „{ $segment }“.
+profile-no-segment = Es gibt kein Segment; { $count } Kunden sind bekannt.
+profile-group = { $group ->
+    [money] Geld
+    [share] Anteile und Sätze
+    [count] Anzahlen und Kennzahlen
+    [time] Zeit
+    [dates] Tage
+   *[measure] Andere Größen
+}
+profile-others = Andere Merkmale
+profile-attribute = Merkmal
+profile-value = Wert
+profile-shared-by = Ebenso bei
+profile-percentile = Rang
+profile-percentile-note = wie viele von 100 Kunden des Segments darunter liegen
+profile-middle-half = Mittlere Hälfte des Segments
+profile-share = { $peers ->
+    [segment] { $share } des Segments
+   *[all] { $share } aller Kunden
+}
+profile-under = unter { $share }
+range = { $low } bis { $high }
+nothing-held = Noch keine Produkte
+nothing-held-more = Vom Kunden ist kein Produkt bekannt.
+holdings = Bestand
+holdings-caption = Vorhandene Produkte, das neueste zuerst
+column-product = Produkt
+column-category = Art
+column-since = Seit
+column-on = Am
+refused-lately = Zuletzt abgelehnt
+refused-caption = Abgelehnte Produkte, das neueste zuerst
+
+### Warum
+
+label-tab-why = Warum
+label-why-product = Produkt
+label-why-more = Für Fachleute
+label-why-picture = Die Gründe, wie shap sie zeichnet
+label-why-ranking = Merkmale der Wahrscheinlichkeit
+label-why-retrieval = Merkmale der Passung
+nothing-to-explain = Es gibt nichts zu erklären.
+not-explainable = Diese Version kann nicht erklärt werden.
+matters-over-all = Was bei allen Kunden zählt
+not-measured = Nicht gemessen
+not-measured-more = Diese Version wurde ohne eine Stichprobe von Erklärungen exportiert.
+average-customer = Der Durchschnitt
+this-customer = Dieser Kunde
+column-known = Was bekannt ist
+column-of-customer = Bei diesem Kunden
+column-steps = Von der durchschnittlichen Wahrscheinlichkeit zu dieser
+column-adds = Beitrag
+percentage-points = Prozentpunkte
+why-caption = Was zur Wahrscheinlichkeit von { $product } führt
+typical-score = Ein üblicher Wert
+this-score = Dieser Wert
+score-with-probability = { $score }: { $probability }
+column-feature = Merkmal
+column-score-steps = Von einem üblichen Wert zu diesem
+feature-adds-note = { $stage ->
+    [ranking] Log-Odds; 0,69 verdoppelt die Quote
+   *[retrieval] Kosinus
+}
+score-caption = Was zum Wert von { $product } führt
+column-lowers-raises = Senkt den Wert · erhöht ihn
+column-on-average = Im Mittel
+column-on-average-note = Mittel des Betrags der Beiträge
+beeswarm-about = Ein Punkt ist ein Kunde mit einem Produkt; das äußerste 1 % liegt am Rand.
+beeswarm-little = wenig davon
+beeswarm-much = viel
+beeswarm-caption = Was insgesamt zählt
+picture-alt = Wasserfall in Prozentpunkten: { $largest }
+
+### Was wäre, wenn
+
+label-tab-whatif = Was wäre, wenn
+label-compare = Vergleichen
+label-keep = Änderungen behalten
+label-reset = Neu beginnen
+label-yes = ja
+label-no = nein
+label-day = JJJJ-MM-TT
+not-compared = Noch nichts verglichen
+not-compared-do = Ändern Sie oben etwas, und vergleichen Sie dann.
+no-attributes = Es gibt nichts zu ändern
+no-attributes-more = Die Modelle kennen von Kunden nur den Bestand.
+nothing-changed = Nichts wurde geändert.
+nothing-changed-do = Ändern Sie etwas, und vergleichen Sie dann.
+not-readable = Das ist nicht lesbar.
+usually = meist { $low } bis { $high }
+no-sense = { $label }: { $value } ergibt keinen Sinn
+give-at-least = geben Sie { $value } oder mehr ein
+give-at-most = geben Sie höchstens { $value } ein
+not-a-day = { $label }: { $value } ist kein Tag
+write-a-day = schreiben Sie ihn als 2024-01-31
+gone = entfällt
+new = neu
+points = { $change } Punkte
+as-it-is = Wie es ist
+with-changes = Mit den Änderungen
+now-suitable = { $count ->
+    [one] { $count } Produkt jetzt geeignet
+   *[other] { $count } Produkte jetzt geeignet
+}
+no-longer-suitable = { $count ->
+    [one] { $count } Produkt nicht mehr geeignet
+   *[other] { $count } Produkte nicht mehr geeignet
+}
+column-probability = Wahrscheinlichkeit
+column-change = Änderung
+all-excluded = Die Regeln oder die Filter schließen alle aus.
+
+### Modelle
+
+label-tab-models = Modelle
+label-model-card = Modellkarte
+no-report = Es gibt keinen Bericht
+no-report-more = Diese Version wurde exportiert, bevor Berichte dazugehörten.
+version-approved = Version { $version } ist freigegeben.
+version-not-approved = Version { $version } ist nicht freigegeben.
+version-forced = Version { $version } ist nicht freigegeben und wurde erzwungen.
+the-version = Die Version
+fact-version = Version
+fact-pushed = Veröffentlicht
+fact-data-until = Daten bis
+fact-looks-ahead = Blickt voraus
+fact-measured-on = Gemessen
+fact-loads = Lädt in einem neuen Prozess
+fact-index = Index
+fact-copy-of = Kopie von
+days = { $count } Tage
+no-because = nein: { $problems }
+copy-of-version = Version { $version }
+index-reason = Wie der Index gewählt wurde: { $reason }.
+column-model = Modell
+column-interval = Intervall
+column-interval-note = { $level }-Intervall, Bootstrap über Kunden
+column-of-best = Vom Bestmöglichen
+measured-about = { $customers } Kunden, die nach dem { $day } { $products } Produkte kauften.
+how-good = Wie gut es ist
+how-good-caption = Kennzahlen aller Modelle
+column-customers = Kunden
+metric-by = { $metric } nach { $column }
+comparisons = { $count } Vergleiche
+served = im Einsatz
+
+### Als Dienst
+
+label-tab-service = Als Dienst
+column-endpoint = Endpunkt
+column-arguments = Angaben
+column-answer = Antwort
+service-about = Andere Programme nutzen dieselben Modelle mit
+service-caption = Endpunkte des Dienstes
+service-example = Ein Beispiel
+endpoint-answer = { $name ->
+    [recommend] Produkte mit Werten und Merkmalen; was ausgeschlossen ist und warum
+    [profile] Merkmale im Vergleich zum Segment, Bestand
+    [reasons] höchstens drei Sätze; Ausgangswert, Wahrscheinlichkeit und der Beitrag jeder Gruppe in Prozentpunkten
+    [explain] Beiträge der Merkmale der Modelle, Ausgangswert, Wert und ein Satz
+   *[score] eine Datei mit einer Zeile je Empfehlung
+}

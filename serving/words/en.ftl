@@ -392,3 +392,170 @@ lowers = { $several ->
     [yes] { $features } lower this
    *[no] { $features } lowers this
 }
+
+### Profile
+
+label-tab-profile = Profile
+profile-compared = Compared with { $count } customers of the segment { $segment }.
+profile-no-segment = There is no segment; { $count } customers are known.
+profile-group = { $group ->
+    [money] Money
+    [share] Shares and rates
+    [count] Counts and scores
+    [time] Time
+    [dates] Dates
+   *[measure] Other measures
+}
+profile-others = Other attributes
+profile-attribute = Attribute
+profile-value = Value
+profile-shared-by = Shared by
+profile-percentile = Percentile
+profile-percentile-note = how many of 100 customers of the segment are below
+profile-middle-half = Middle half of the segment
+profile-share = { $peers ->
+    [segment] { $share } of the segment
+   *[all] { $share } of all customers
+}
+profile-under = under { $share }
+range = { $low } to { $high }
+nothing-held = Nothing is held
+nothing-held-more = The customer holds no product that the export knows of.
+holdings = Holdings
+holdings-caption = Products held, the newest first
+column-product = Product
+column-category = Category
+column-since = Since
+column-on = On
+refused-lately = Refused lately
+refused-caption = Products refused, the newest first
+
+### Why
+
+label-tab-why = Why
+label-why-product = Product
+label-why-more = For specialists
+label-why-picture = The reasons as shap draws them
+label-why-ranking = Features of the probability
+label-why-retrieval = Features of the match
+nothing-to-explain = There is nothing to explain.
+not-explainable = This version cannot be explained.
+matters-over-all = What matters over all customers
+not-measured = Not measured
+not-measured-more = This version was exported without a sample of explanations.
+average-customer = The average customer
+this-customer = This customer
+column-known = What is known
+column-of-customer = Of this customer
+column-steps = From the average customer's probability to this one
+column-adds = Adds
+percentage-points = percentage points
+why-caption = What leads to the probability of { $product }
+typical-score = A typical score
+this-score = This score
+score-with-probability = { $score }: { $probability }
+column-feature = Feature
+column-score-steps = From a typical score to this one
+feature-adds-note = { $stage ->
+    [ranking] log-odds; 0.69 doubles the odds
+   *[retrieval] cosine
+}
+score-caption = What leads to the score of { $product }
+column-lowers-raises = Lowers the score · raises it
+column-on-average = On average
+column-on-average-note = mean of the absolute contribution
+beeswarm-about = A point is a customer and a product; the outermost 1% are at the edge.
+beeswarm-little = little of the feature
+beeswarm-much = much
+beeswarm-caption = What matters over all
+picture-alt = Waterfall in percentage points: { $largest }
+
+### What if
+
+label-tab-whatif = What if
+label-compare = Compare
+label-keep = Keep these changes
+label-reset = Start again
+label-yes = yes
+label-no = no
+label-day = YYYY-MM-DD
+not-compared = Nothing is compared yet
+not-compared-do = Change attributes above, then compare.
+no-attributes = There is nothing to change
+no-attributes-more = The models know of customers what they hold alone.
+nothing-changed = Nothing was changed.
+nothing-changed-do = Change an attribute, then compare.
+not-readable = This cannot be read.
+usually = usually { $low } to { $high }
+no-sense = { $label }: { $value } makes no sense
+give-at-least = give { $value } or more
+give-at-most = give at most { $value }
+not-a-day = { $label }: { $value } is not a day
+write-a-day = write it as 2024-01-31
+gone = gone
+new = new
+points = { $change } points
+as-it-is = As it is
+with-changes = With the changes
+now-suitable = { $count ->
+    [one] { $count } product now suitable
+   *[other] { $count } products now suitable
+}
+no-longer-suitable = { $count ->
+    [one] { $count } product no longer suitable
+   *[other] { $count } products no longer suitable
+}
+column-probability = Probability
+column-change = Change
+all-excluded = The policy or the filters exclude all.
+
+### Models
+
+label-tab-models = Models
+label-model-card = Model card
+no-report = There is no report
+no-report-more = This version was exported before reports were kept with it.
+version-approved = Version { $version } is approved.
+version-not-approved = Version { $version } is not approved.
+version-forced = Version { $version } is not approved, and was pushed by force.
+the-version = The version
+fact-version = Version
+fact-pushed = Pushed
+fact-data-until = Data until
+fact-looks-ahead = Looks ahead
+fact-measured-on = Measured on
+fact-loads = Loads in a fresh process
+fact-index = Index
+fact-copy-of = Copy of
+days = { $count } days
+no-because = no: { $problems }
+copy-of-version = version { $version }
+index-reason = How the index was chosen: { $reason }.
+column-model = Model
+column-interval = Interval
+column-interval-note = { $level } interval, a bootstrap over customers
+column-of-best = Of the best possible
+measured-about = { $customers } customers who bought { $products } products after { $day }.
+how-good = How good it is
+how-good-caption = Metrics of all models
+column-customers = Customers
+metric-by = { $metric } by { $column }
+comparisons = { $count } comparisons
+served = served
+
+### As a service
+
+label-tab-service = As a service
+column-endpoint = Endpoint
+column-arguments = Arguments
+column-answer = Answer
+service-about = Other programs use the same models, with
+service-caption = Endpoints of the service
+service-example = An example
+endpoint-answer = { $name ->
+    [recommend] products with scores and attributes; which products are excluded, and why
+    [profile] attributes compared with the segment's, holdings
+    [reasons] at most three sentences; base, probability and what each group adds, in percentage points
+    [explain] what the models' features add, base, score and a sentence
+   *[score] a file with a row per recommendation
+}

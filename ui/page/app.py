@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
 from nextbest.serving.formatting import format_date
-from nextbest.serving.language import LANGUAGES, current_language, language, say
+from nextbest.serving.language import LANGUAGES, current_language, say, speak
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
@@ -47,7 +47,7 @@ def heading(data: VersionData, version: int) -> Markup:
 
 def _link(code: str) -> Markup:
     """Return a link to the page in a language; `address.js` keeps the rest of the address."""
-    with language(code):
+    with speak(code):
         name = say("language-name")
     return Markup('<a class="language" href="?lang={}" lang="{}" hreflang="{}">{}</a>').format(code, code, code, name)
 

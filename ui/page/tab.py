@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
-from nextbest.serving.language import choose_language, language, say
+from nextbest.serving.language import choose_language, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, read_filters
@@ -143,20 +143,16 @@ def listen(
         **settings: Of `gr.on`.
     """
     settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
-    gr.on(triggers, show_errors(function), inputs, outputs, **settings)
+    gr.on(triggers, show_errors(_in_readers_language(function)), inputs, outputs, **settings)
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
-    """Show what a user can fix as a message on the page; any other error is a failure, and fails.
-
-    The function speaks the language of who asks.
-    """
+    """Show what a user can fix as a message on the page; any other error is a failure, and fails."""
 
     @wraps(function)
     def checked(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
         try:
-            with language(_language_of_request()):
-                return function(*args, **kwargs)
+            return function(*args, **kwargs)
         except InputError as error:
             raise gr.Error(error_text(error), print_exception=False) from None
         except (BackendError, FailedError) as error:
@@ -165,12 +161,18 @@ def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
     return checked
 
 
-def _language_of_request() -> str:
-    """Return what the address asks for (?lang=de), else what the browser prefers."""
-    request = LocalContext.request.get(None)
-    if request is None:
-        return choose_language()
-    return choose_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
+def _in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
+    """Speak what the address of the page asks for (?lang=de), else what the browser prefers."""
+
+    @wraps(function)
+    def speaking(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
+        request = LocalContext.request.get(None)
+        asked = "" if request is None else request.query_params.get("lang", "")
+        preferred = "" if request is None else request.headers.get("accept-language", "")
+        with speak(choose_language(asked, preferred)):
+            return function(*args, **kwargs)
+
+    return speaking
 
 
 def error_text(error: InputError) -> str:
