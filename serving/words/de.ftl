@@ -88,7 +88,7 @@ search-nobody = So ist kein Kunde
 ## Filter
 
 appetite = { $name ->
-    [own] Wie beim Kunden
+    [own] Eigene
     [cautious] Vorsichtig
     [balanced] Ausgewogen
    *[any] Risikofreudig

@@ -174,7 +174,7 @@ def _make_control(field: FormField) -> Component:
         case "number":
             return gr.Number(None, precision=0 if field.whole else None, **settings)
         case "boolean":
-            return gr.Dropdown([(str(label(f"label-{one}")), one) for one in (_YES, _NO)], value=None, **settings)
+            return gr.Dropdown([(str(label("label-yes")), _YES), (str(label("label-no")), _NO)], value=None, **settings)
         case "category":
             choices = [(sentence_case(choice), choice) for choice in field.choices]
             return gr.Dropdown(choices, value=None, allow_custom_value=True, **settings)
