@@ -81,6 +81,8 @@ def quote_value(value: Any) -> str:
 
 
 EXTRAS = {
+    "babel": "explain",
+    "fluent": "explain",
     "fsspec": "remote",
     "gradio": "page",
     "grpc": "clients",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbest.data.errors import Problem
+from nextbest.serving.language import LANGUAGES
 from nextbest.ui.console import Json, Models, print_json, shown_progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Client = Annotated[
 ServedModels = Annotated[
     str, typer.Option("--models", help="The folder of the served models, or a copy of it at s3://...")
 ]
+Language = Annotated[str, typer.Option("--language", help=f"Whose words --why uses: {' or '.join(LANGUAGES)}.")]
 
 
 def recommend(
@@ -38,6 +40,7 @@ def recommend(
     top: Annotated[int, typer.Option("--top", min=1, help="How many products.")] = 5,
     explain: Annotated[bool, typer.Option("--explain", help="Say which products are excluded, and why.")] = False,
     why: Annotated[bool, typer.Option("--why", help="Give each product's reasons in a sentence.")] = False,
+    language: Language = "en",
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -48,10 +51,11 @@ def recommend(
     """Recommend products to one customer, or to the few of a file."""
     import numpy as np
 
+    from nextbest.serving.language import speak
     from nextbest.serving.requests import requests_for_ids, requests_from_file
     from nextbest.ui.answers import print_recommendations, recommendations_as_json
 
-    with _recommender(models, backend, client) as recommender:
+    with speak(language), _recommender(models, backend, client) as recommender:
         filters = _filters(recommender, max_risk, category, exclude)
         if Path(customer).is_file():
             ids, request = requests_from_file(recommender, Path(customer))
@@ -92,6 +96,7 @@ def score(
             "server many.",
         ),
     ] = False,
+    language: Language = "en",
     holdings: Annotated[
         str | None,
         typer.Option(
@@ -116,11 +121,12 @@ def score(
 ) -> None:
     """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
+    from nextbest.serving.language import speak
     from nextbest.serving.requests import requests_from_file
     from nextbest.serving.scoring import check_output, score, write_rejects, write_summary
 
     check_output(out)
-    with _recommender(models, backend, client) as recommender:
+    with speak(language), _recommender(models, backend, client) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         rejected: list[Problem] | None = None if rejects is None else []
         ids, requests = requests_from_file(recommender, customers, holdings, rejected)

@@ -23,6 +23,7 @@ from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.insights.explanation_data import ExplainedStage, ExplanationAssets, Stage
 from nextbest.serving.insights.sentences import SentenceWriter, feature_name, write_sentence
 from nextbest.serving.insights.shapley import ShapleyProblem, permutation
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import check_products, take
 
@@ -79,7 +80,7 @@ class Explanation:
         if not others:
             return kept
         total = sum(other.contribution for other in others)
-        return (*kept, Contribution(f"{len(others)} other features", "cross", "", total))
+        return (*kept, Contribution(say("features-others", count=len(others)), "cross", "", total))
 
 
 class Explainer:

@@ -9,29 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nextbest.data.config import HistoryList
 from nextbest.data.tables.words import is_named
 from nextbest.serving.formatting import format_name, is_money
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["GROUP_NAMES", "GroupKind", "ReasonGroup", "is_protected", "reason_groups"]
+__all__ = ["GROUP_KINDS", "GroupKind", "ReasonGroup", "is_protected", "reason_groups"]
 
 GroupKind = Literal["age", "income", "balances", "time", "numbers", "facts", "protected", "held", "recent", "refused"]
-GROUP_NAMES: Mapping[GroupKind, str] = {
-    "age": "age",
-    "income": "income",
-    "balances": "savings and balances",
-    "time": "dates and durations",
-    "numbers": "scores and counts",
-    "facts": "circumstances",
-    "protected": "protected attributes",
-    "held": "products held",
-    "recent": "recent interests",
-    "refused": "refused offers",
-}
-"""All groups in their order -> what people call them; one of a single column is called as the column is."""
+GROUP_KINDS: tuple[GroupKind, ...] = get_args(GroupKind)
+"""All groups in their order."""
 _LISTS: Mapping[HistoryList, GroupKind] = {"held": "held", "recent": "recent", "refused": "refused"}
 _TIME_UNITS = {"years", "months", "weeks", "days", "hours"}
 
@@ -41,22 +31,27 @@ class ReasonGroup:
     """Something that a person knows of a customer."""
 
     kind: GroupKind
-    name: str
-    """As people read it."""
     inputs: tuple[str, ...]
     """The inputs of a raw request that belong to it."""
 
+    @property
+    def name(self) -> str:
+        """As people read it; a group of a single column is called as the column is."""
+        if len(self.inputs) == 1 and self.kind != "protected":
+            return format_name(self.inputs[0])
+        return say("reason-group", kind=self.kind)
+
 
 def reason_groups(recommender: Recommender) -> tuple[ReasonGroup, ...]:
-    """Return a version's groups, those that have an input, in the order of `GROUP_NAMES`."""
+    """Return a version's groups, those that have an input, in the order of `GROUP_KINDS`."""
     described = recommender.manifest["customers"]["columns"]
-    inputs: dict[GroupKind, list[str]] = {kind: [] for kind in GROUP_NAMES}
+    inputs: dict[GroupKind, list[str]] = {kind: [] for kind in GROUP_KINDS}
     for name in recommender.manifest.get("customer_order", recommender.customer_columns):
         if name in recommender.customer_columns and described[name]["role"] != "id":
             inputs[_kind_of_column(name, described[name])].append(name)
     for name in recommender.history_lists:
         inputs[_LISTS[name]] += [f"{name}_products", f"{name}_days"]
-    return tuple(ReasonGroup(kind, _name_of(kind, found), tuple(found)) for kind, found in inputs.items() if found)
+    return tuple(ReasonGroup(kind, tuple(found)) for kind, found in inputs.items() if found)
 
 
 def is_protected(name: str, column: Mapping[str, Any]) -> bool:
@@ -78,7 +73,3 @@ def _kind_of_column(name: str, column: Mapping[str, Any]) -> GroupKind:
     if is_money(unit) or is_named(name, "income"):
         return "income" if "/" in unit or is_named(name, "income") else "balances"
     return "time" if unit in _TIME_UNITS else "numbers"
-
-
-def _name_of(kind: GroupKind, inputs: list[str]) -> str:
-    return format_name(inputs[0]) if len(inputs) == 1 and kind != "protected" else GROUP_NAMES[kind]

@@ -1,4 +1,4 @@
-"""What can be said aloud of a customer: phrases such as 'holds two funds' or 'is 34 years old', by templates.
+"""What can be said aloud of a customer: phrases such as 'holds two funds' or 'is 34 years old', by templates of words/.
 
 A phrase is what follows the customer as the subject. What has no phrase is not said: missing values, texts, columns
 whose names are no words, and whatever is protected (see `reason_groups.is_protected`). So a bank's own columns give
@@ -15,31 +15,14 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.tables.words import is_named
+from nextbest.serving.english import is_plural
 from nextbest.serving.formatting import format_name, format_number, is_money
 from nextbest.serving.insights.profiles import Attribute
 from nextbest.serving.insights.reason_groups import is_protected
+from nextbest.serving.language import say
 
-__all__ = ["Phrase", "column_phrase", "count_nouns", "join_words", "number_word", "plural"]
+__all__ = ["Phrase", "column_phrase", "count_nouns", "join_words"]
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NOUNS = (
-    *("account", "bond", "card", "certificate", "contract", "credit", "deposit", "etf", "fund", "guarantee", "lease"),
-    *(
-        "line",
-        "loan",
-        "mortgage",
-        "overdraft",
-        "pension",
-        "plan",
-        "policy",
-        "portfolio",
-        "product",
-        "scheme",
-        "service",
-    ),
-    *("share", "stock", "warrant"),
-)
-"""Nouns that people count; a category that ends in another word is counted by its products."""
 _HIGH, _LOW = 75.0, 25.0
 """A percentile from or up to which a value is above or below most others."""
 _NOTHING_SAID = {"", "none", "unknown", "other", "no", "yes", "na", "n/a", "-", "0", "1", "true", "false"}
@@ -69,40 +52,16 @@ class Phrase:
         return self.short or self.text
 
 
-def number_word(count: int) -> str:
-    """Return a count as a word up to twelve: 'two', '13'."""
-    return _NUMBERS[count] if 0 <= count < len(_NUMBERS) else f"{count:,}"
-
-
 def join_words(words: Sequence[str]) -> str:
     """Return 'a, b and c'."""
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def plural(noun: str) -> str:
-    """Return an English noun in the plural."""
-    if re.search("[^aeiou]y$", noun):
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if re.search("(s|x|z|ch|sh)$", noun) else f"{noun}s"
+    return say("words-and", words=", ".join(others), last=last) if others else last
 
 
 def count_nouns(category: str, count: int | None = None) -> str:
     """Return so many products of a category: 'two funds', 'one home insurance policy'; without a count 'funds'."""
-    noun = _noun(format_name(category).strip())
-    return plural(noun) if count is None else f"{number_word(count)} {noun if count == 1 else plural(noun)}"
-
-
-def _noun(category: str) -> str:
-    """Return what one product of a category is called."""
-    first, last = category.rpartition(" ")[0], category.rpartition(" ")[2]
-    if last.lower() == "insurance":
-        return f"{category} policy"
-    for noun in _NOUNS:
-        if last.lower() in (noun, plural(noun)):
-            singular = last if last.lower() == noun else noun
-            return f"{first} {singular}".strip()
-    return f"{category} product".strip()
+    name = format_name(category).strip()
+    return say("products-like", category=name) if count is None else say("products-of", category=name, count=count)
 
 
 def column_phrase(
@@ -125,7 +84,7 @@ def column_phrase(
         case "date":
             return _date(attribute, int(raw), day)
         case "boolean" if _is_speakable(attribute.label):
-            return Phrase(f'is {"" if raw else "not "}marked as "{attribute.label}"')
+            return Phrase(say("said-marked", answer="yes" if raw else "no", label=attribute.label))
         case "category" if _is_speakable(attribute.label):
             return _category(attribute, is_segment)
     return None
@@ -136,15 +95,15 @@ def _category(attribute: Attribute, is_segment: bool) -> Phrase | None:
     if value.lower() in _NOTHING_SAID or re.search("\\d", value) or is_named(value, "protected"):
         return None
     if is_segment:
-        return Phrase(f'belongs to the segment "{value}"')
-    return Phrase(f'is listed as "{value}" under {attribute.label}')
+        return Phrase(say("said-segment", segment=value))
+    return Phrase(say("said-listed", value=value, label=attribute.label))
 
 
 def _date(attribute: Attribute, value: int, day: int) -> Phrase | None:
     if is_named(attribute.name, "birth"):
         return _age(int((day - value) / _DAYS_PER_YEAR), attribute, older_from=_LOW, younger_from=_HIGH)
     if is_named(attribute.name, "tenure"):
-        return Phrase(f"has been a customer since {np.datetime64(value, 'D').item():%Y}")
+        return Phrase(say("said-since", year=f"{np.datetime64(value, 'D').item():%Y}"))
     return None
 
 
@@ -158,8 +117,9 @@ def _age(years: int, attribute: Attribute, older_from: float = _HIGH, younger_fr
         rising = older_from > younger_from
         older = percentile >= older_from if rising else percentile <= older_from
         younger = percentile <= younger_from if rising else percentile >= younger_from
-        comparison = f"older than {others}" if older else f"younger than {others}" if younger else ""
-    return Phrase(f"is {years} year{'' if years == 1 else 's'} old", comparison)
+        if older or younger:
+            comparison = say("compared", how="older" if older else "younger", others=others)
+    return Phrase(say("said-age", years=years), comparison)
 
 
 def _number(attribute: Attribute, value: float, column: Mapping[str, Any]) -> Phrase | None:
@@ -167,58 +127,41 @@ def _number(attribute: Attribute, value: float, column: Mapping[str, Any]) -> Ph
     if is_named(attribute.name, "age") and unit in ("", "years"):
         return _age(int(value), attribute)
     if is_named(attribute.name, "tenure") and unit in ("years", "months"):
-        return _tenure(attribute, value, unit)
+        text = say("said-tenure", unit=unit, count=int(value))
+        return Phrase(text, _compared(attribute, "longer", "shorter"))
     if not _is_speakable(label) or (value == 0 and column.get("zero_means")):
         return None
     label = label.removesuffix(f" {unit}") if unit else label
-    is_plural = re.search("[^suio]s$", label) is not None
-    if value == 0 and (is_money(unit) or is_plural):
-        return Phrase(f"has no {label}")
-    if is_plural and not unit and value == int(value) > 0:
-        return _count(attribute, label, int(value))
-    article = "" if is_plural else f"{_article(label)} "
-    others = _compared(attribute, "above {}", "below {}")
-    text = f"has {article}{label} of {_spoken_number(value, unit)}"
-    return Phrase(text, others, f"has {article}{label} {others}" if others else "")
+    if value == 0 and (is_money(unit) or is_plural(label)):
+        return Phrase(say("said-nothing", label=label))
+    if is_plural(label) and not unit and value == int(value) > 0:
+        return Phrase(say("said-count", label=label, count=int(value)), _compared(attribute, "more", "fewer"))
+    text = say("said-number", label=label, value=_spoken_number(value, unit))
+    compared = _compared(attribute, "above", "below")
+    return Phrase(text, compared, _compared(attribute, "above", "below", "said-number-compared", label=label))
 
 
-def _count(attribute: Attribute, label: str, count: int) -> Phrase:
-    """Return how many there are of what a plural names, as 'has two dependants'."""
-    noun = label if count > 1 else f"{label[:-3]}y" if label.endswith("ies") else label[:-1]
-    return Phrase(f"has {number_word(count)} {noun}", _compared(attribute, "more than {}", "fewer than {}"))
-
-
-def _tenure(attribute: Attribute, value: float, unit: str) -> Phrase:
-    whole = int(value)
-    time = f"{number_word(whole)} {unit if whole > 1 else unit[:-1]}" if whole else f"less than a {unit[:-1]}"
-    compared = _compared(attribute, "longer than {}", "not as long as {}")
-    return Phrase(f"has been a customer for {time}", compared)
-
-
-def _compared(attribute: Attribute, above: str, below: str) -> str:
+def _compared(attribute: Attribute, above: str, below: str, message: str = "compared", **values: str) -> str:
     """Return how a value compares with most of the segment, or of all; '' where it is among the middle half."""
     others, percentile = _others(attribute)
     if percentile is None or _LOW < percentile < _HIGH:
         return ""
-    return (above if percentile >= _HIGH else below).format(others)
+    return say(message, how=above if percentile >= _HIGH else below, others=others, **values)
 
 
 def _others(attribute: Attribute) -> tuple[str, float | None]:
+    """Return with whom a value is compared, and its percentile."""
     if attribute.percentile is not None:
-        return "most of the segment", attribute.percentile
-    return "most customers", attribute.percentile_overall
+        return "segment", attribute.percentile
+    return "all", attribute.percentile_overall
 
 
 def _spoken_number(value: float, unit: str) -> str:
     amount, _, period = unit.partition("/")
     if abs(value) == 1 and amount.endswith("s"):
         amount = amount[:-1]
-    return format_number(value, amount) + (f" a {period}" if period else "")
-
-
-def _article(noun: str) -> str:
-    """Return 'a' or 'an' by how a noun begins; 'a utilisation', since that is no vowel when it is spoken."""
-    return "an" if re.match("(?!eu|u[bcfhjkqrstn][aeiou])[aeiou]", noun.lower()) else "a"
+    number = format_number(value, amount)
+    return say("number-by-period", number=number, period=period) if period else number
 
 
 def _is_speakable(label: str) -> bool:

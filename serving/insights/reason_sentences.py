@@ -16,15 +16,9 @@ from nextbest.data.dataset import Array
 from nextbest.serving.formatting import format_name, format_probability
 from nextbest.serving.insights.profiles import Attribute, Profiles
 from nextbest.serving.insights.reason_groups import GroupKind, ReasonGroup
-from nextbest.serving.insights.reason_phrases import (
-    Phrase,
-    column_phrase,
-    count_nouns,
-    join_words,
-    number_word,
-    plural,
-)
+from nextbest.serving.insights.reason_phrases import Phrase, column_phrase, count_nouns, join_words
 from nextbest.serving.insights.shapley import CoalitionModel
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Recommender, product_categories, product_names
 
 __all__ = ["Part", "Parts", "ReasonWriter"]
@@ -39,11 +33,11 @@ _MOST_CATEGORIES, _LEAST_OF_BEST = 2, 0.3
 _MOST_VALUES = 3
 """How many of a group's values are shown."""
 _LISTS: Mapping[GroupKind, tuple[str, str, str]] = {
-    "held": ("held_products", "holds {}", "holds no product yet"),
-    "recent": ("recent_products", "has lately shown interest in {}", "has shown no interest in anything lately"),
-    "refused": ("refused_products", "", "has refused no offer lately"),
+    "held": ("held_products", "said-held", "said-held-none"),
+    "recent": ("recent_products", "said-recent", "said-recent-none"),
+    "refused": ("refused_products", "", "said-refused-none"),
 }
-"""Group -> its list, what is said of a part of it, '' for nothing, and what is said of an empty one."""
+"""Group -> its list, the message of a part of it, '' for none, and that of an empty one."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +119,10 @@ class ReasonWriter:
     def describe(self, group: ReasonGroup, parts: Parts) -> tuple[str, float]:
         """Return a group's value as people read it, and how much there is of it where one number says so, else NaN."""
         if group.kind == "protected":
-            return "not shown", np.nan
+            return say("not-shown"), np.nan
         if group.kind in _LISTS:
             texts = [part.phrase.text for part in parts.parts if part.kind == group.kind and part.phrase]
-            return _some(texts) if texts else "none", float((parts.of_customer[group.inputs[0]] != "").sum())
+            return _some(texts) if texts else say("none"), float((parts.of_customer[group.inputs[0]] != "").sum())
         shown = [parts.attributes[name] for name in group.inputs]
         first = parts.of_customer[group.inputs[0]][0]
         amount = float(first) if shown[0].role in ("number", "date") else np.nan
@@ -137,9 +131,7 @@ class ReasonWriter:
         titles = [one.label.removesuffix(f" {self._columns[one.name].get('unit') or '?'}") for one in shown]
         return _some([f"{title} {format_name(one.value)}" for title, one in zip(titles, shown, strict=True)]), amount
 
-    def choose(
-        self, parts: Parts, points: Array, effects: Array, product_id: str, called: str = "this very product"
-    ) -> list[Phrase]:
+    def choose(self, parts: Parts, points: Array, effects: Array, product_id: str, called: str = "") -> list[Phrase]:
         """Return what is said in favour of a product, the strongest reason first.
 
         Args:
@@ -147,7 +139,7 @@ class ReasonWriter:
             points: What the groups add, in the order of `parts`, [num_groups].
             effects: What the parts add, [num_parts].
             product_id: The product.
-            called: What it is called.
+            called: What it is called; '' for 'this very product'.
         """
         kinds = list(dict.fromkeys(part.kind for part in parts.parts))
         least = _LEAST_SHARE * float(points[points > 0].sum())
@@ -159,7 +151,9 @@ class ReasonWriter:
             own = [
                 (part, float(effect)) for part, effect in zip(parts.parts, effects, strict=True) if part.kind == kind
             ]
-            if (phrase := self._phrase(kind, own, parts.of_customer, product_id, called)) is not None:
+            if (
+                phrase := self._phrase(kind, own, parts.of_customer, product_id, called or say("this-product"))
+            ) is not None:
                 phrases.append(phrase)
         return phrases
 
@@ -174,18 +168,15 @@ class ReasonWriter:
             base: The average customer's.
             is_popular: Whether that is high among products.
         """
-        if probability < (1 - _NEARLY_EQUAL) * base:
-            less = "less likely for this customer than for the average customer"
-            instead = _sentence(f"popular with many customers, though {less}" if is_popular else less)
-        elif probability <= (1 + _NEARLY_EQUAL) * base:
-            alike = "about as likely for this customer as for the average customer"
-            instead = _sentence(f"popular with many customers, and {alike}" if is_popular else alike)
-        elif not chosen:
-            instead = "Likelier for this customer than for the average customer, and no single reason stands out."
-        else:
+        how = "more"
+        if probability <= (1 + _NEARLY_EQUAL) * base:
+            how = "less" if probability < (1 - _NEARLY_EQUAL) * base else "alike"
+        if how == "more" and chosen:
             reasons = join_words([phrase.brief for phrase in chosen])
-            often = f"customers like this one add it {_how_often(probability / base)} the average customer"
-            return tuple(_sentence(phrase.full) for phrase in chosen), _sentence(f"{reasons}; {often}")
+            ratio = probability / base
+            together = say("reasons-sum", reasons=reasons, often=_how_often(ratio), count=round(min(ratio, 11)))
+            return tuple(_sentence(phrase.full) for phrase in chosen), _sentence(together)
+        instead = _sentence(say("reasons-instead", how=how, popular="yes" if is_popular else "no"))
         return (instead,), instead
 
     def write_comparison(
@@ -202,14 +193,13 @@ class ReasonWriter:
         first, second = names
         figures = [format_probability(float(value)) for value in (*probabilities, *bases)]
         if figures[0] == figures[1]:
-            return f"{first} and {second} are about as likely for this customer, {figures[0]} each."
-        opening = f"{first} comes before {second}, with {figures[0]} against {figures[1]}"
+            return say("compare-alike", first=first, second=second, figure=figures[0])
+        why = say("compare-none")
         if chosen and probabilities[0] - probabilities[1] > bases[0] - bases[1]:
-            reasons = join_words([phrase.brief for phrase in chosen])
-            return f"{opening}. This customer {reasons}, which speaks more for the first."
-        if bases[0] > bases[1]:
-            return f"{opening}. More customers add it in general, {figures[2]} against {figures[3]} on average."
-        return f"{opening}. No single reason stands out."
+            why = say("compare-reasons", reasons=join_words([phrase.brief for phrase in chosen]))
+        elif bases[0] > bases[1]:
+            why = say("compare-popular", figure=figures[2], other=figures[3])
+        return say("compare", first=first, second=second, figure=figures[0], other=figures[1], why=why)
 
     def _list_parts(self, kind: GroupKind, customer: Mapping[str, Array]) -> Iterator[Part]:
         """Yield the categories of a list's products, where they have any, else the products; the newest first.
@@ -253,11 +243,11 @@ class ReasonWriter:
             if len(own) == 1:
                 return own[0][0].phrase
             return next((part.phrase for part, _ in raising if part.phrase is not None), None)
-        name, template, of_empty = _LISTS[kind]
+        name, message, of_empty = _LISTS[kind]
         ids = customer[name][0]
         if not (ids != "").any():
-            return Phrase(of_empty)
-        if not template:
+            return Phrase(say(of_empty))
+        if not message:
             return None
         named = [
             part.phrase
@@ -266,11 +256,10 @@ class ReasonWriter:
         ]
         if kind == "recent":
             if raising and product_id in ids[raising[0][0].members]:
-                return Phrase(template.format(called))
-            return Phrase(template.format(join_words([phrase.brief for phrase in named]))) if named else None
-        count = len(set(ids[ids != ""].tolist()))
-        everything = f"{number_word(count)} {'product' if count == 1 else plural('product')}"
-        return Phrase(template.format(join_words([phrase.text for phrase in named]) if named else everything))
+                return Phrase(say(message, products=called))
+            return Phrase(say(message, products=join_words([phrase.brief for phrase in named]))) if named else None
+        everything = say("products-count", count=len(set(ids[ids != ""].tolist())))
+        return Phrase(say(message, products=join_words([phrase.text for phrase in named]) if named else everything))
 
 
 def _sentence(text: str) -> str:
@@ -279,16 +268,14 @@ def _sentence(text: str) -> str:
 
 def _some(texts: Sequence[str]) -> str:
     """Return some values, and how many more there are."""
-    more = len(texts) - _MOST_VALUES
-    return ", ".join(texts[:_MOST_VALUES]) + (f" and {number_word(more)} more" if more > 0 else "")
+    more, shown = len(texts) - _MOST_VALUES, ", ".join(texts[:_MOST_VALUES])
+    return say("some-more", values=shown, count=more) if more > 0 else shown
 
 
 def _how_often(ratio: float) -> str:
-    """Return how often something happens in words, for what happens more often: 'about twice as often as'."""
-    if ratio < 1.2:
-        return "a little more often than"
+    """Return how often something happens, for what happens more often; see the message `reasons-sum`."""
     if ratio < 1.75:
-        return "more often than"
+        return "little" if ratio < 1.2 else "more"
     if ratio < 2.5:
-        return "about twice as often as"
-    return f"about {number_word(round(ratio))} times as often as" if ratio < 10.5 else "more than ten times as often as"
+        return "twice"
+    return "times" if ratio < 10.5 else "many"

@@ -21,6 +21,7 @@ from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reason_groups import ReasonGroup, reason_groups
 from nextbest.serving.insights.reason_sentences import ReasonWriter
 from nextbest.serving.insights.shapley import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
+from nextbest.serving.language import current_language
 from nextbest.serving.recommender import Recommender, product_names
 from nextbest.serving.requests import check_products, take
 
@@ -71,7 +72,7 @@ class ProductReasons:
     base: float
     """The average customer's probability of the product: the mean over the background's customers without it."""
     groups: tuple[GroupEffect, ...]
-    """In the order of `reason_groups.GROUP_NAMES`; with 100 times the base they add up to 100 times the probability."""
+    """In the order of `reason_groups.GROUP_KINDS`; with 100 times the base they add up to 100 times the probability."""
     sentences: tuple[str, ...]
     """At most three reasons that may be read aloud, the strongest first; if there is none, what can be said instead."""
     sentence: str
@@ -243,9 +244,9 @@ class ReasonExplainer:
 
 
 def _key(request: Mapping[str, Array], product_ids: Array) -> bytes:
-    """Return what tells requests apart."""
+    """Return what tells requests apart, in one language."""
     parts = [(name, values.shape, values.tolist()) for name, values in sorted(request.items())]
-    return sha256(repr((parts, product_ids.tolist())).encode()).digest()
+    return sha256(repr((parts, product_ids.tolist(), current_language())).encode()).digest()
 
 
 def reasons_for(

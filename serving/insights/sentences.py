@@ -16,43 +16,19 @@ from nextbest.data.dataset import Array
 from nextbest.data.feature_names import FeatureName, NamedFeature
 from nextbest.serving.config import ExplanationConfig
 from nextbest.serving.formatting import MISSING, format_name, format_number, format_value
+from nextbest.serving.insights.reason_phrases import join_words
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Recommender, product_names
 
 __all__ = ["FeatureText", "SentenceWriter", "feature_name", "write_sentence"]
 
-_NAMES: dict[FeatureName, str] = {
-    "popularity": "popularity and its trend",
-    "product_id": "the product itself",
-    "retrieval_score": "similarity",
-    "co_holding": "held together with (co-holding)",
-    "next_after": "bought next by such holders",
-    "ease": "EASE votes of the holdings",
-    "cosine": "item-kNN votes of the holdings",
-    "conditional": "share of the holdings' holders",
-    "seen": "recent interest in the product",
-    "own_refusal": "refusal of the product",
-    "held_count": "number of products held",
-    "same_group": "holdings of the same {0}",
-    "segment_popularity": "popularity in the segment",
-    "gap": "gap between {0} and {1}",
-    "category_crosses": "what such customers choose",
-    "held": "holdings",
-    "recent": "recent products",
-    "refused": "refused products",
-}
-"""Technical name (see `NamedFeature.name`) -> what people read; {n} is its n-th column."""
-_RATIOS: dict[FeatureName, str] = {
-    "popularity": "{} times an average product",
-    "co_holding": "up to {} times as often as usual",
-    "next_after": "up to {} times as often as usual",
-    "segment_popularity": "{} times as often as among all",
-}
-"""Features that the vector has the logarithm of -> what the ratio means."""
+_RATIOS: set[FeatureName] = {"popularity", "co_holding", "next_after", "segment_popularity"}
+"""Features that the vector has the logarithm of."""
 _PLURALS: set[FeatureName] = {"ease", "cosine", "same_group"}
 """Technical names whose reading is a plural."""
 _LEVELS = {True: ("high", "higher"), False: ("low", "lower")}
-"""Whether a value is above the background's mean -> the word for far from it, and for near it."""
-_TIMES = {True: ("late", "later than usual"), False: ("early", "earlier than usual")}
+"""Whether a value is above the background's mean -> the level far from it, and near it; see `feature-level`."""
+_TIMES = {True: ("late", "later"), False: ("early", "earlier")}
 """The same for a date."""
 _NUM_NAMED = 3
 """How many products of a list are named."""
@@ -61,7 +37,10 @@ _NUM_NAMED = 3
 def feature_name(feature: NamedFeature) -> str:
     """Return what people call a feature."""
     columns = [format_name(column) for column in feature.columns]
-    return " and ".join(columns) if feature.name == "column" else _NAMES[feature.name].format(*columns)
+    if feature.name == "column":
+        return join_words(columns)
+    first, second = (*columns, "", "")[:2]
+    return say("feature", name=feature.name, first=first, second=second)
 
 
 @dataclass(frozen=True)
@@ -136,9 +115,9 @@ class SentenceWriter:
     def _number(self, value: FeatureValue) -> FeatureText:
         """Describe a statistic by its size."""
         plural = value.feature.name in _PLURALS
-        level = self._level(value, _LEVELS) or ("typical" if plural else "a typical")
+        level = self._level(value, _LEVELS) or ("several-typical" if plural else "typical")
         text = _shown_amount(value.feature.name, value.amount)
-        return FeatureText(text, f"{level} {feature_name(value.feature)}", plural)
+        return FeatureText(text, say("feature-level", level=level, feature=feature_name(value.feature)), plural)
 
     def _column(self, value: FeatureValue) -> FeatureText:
         kind, (column, *others) = value.feature.kind, value.feature.columns
@@ -146,44 +125,48 @@ class SentenceWriter:
         columns = self._columns[kind]
         text = " / ".join(format_value(self._raw(value, kind, one), columns[one]) for one in (column, *others))
         if text == MISSING:
-            return FeatureText(text, f"unknown {name}")
+            return FeatureText(text, say("feature-unknown", feature=name))
         match columns[column]["role"]:
             case "number":
                 return FeatureText(text, self._compared(value))
             case "date":
-                return FeatureText(text, f"{name} {self._level(value, _TIMES) or 'at a typical time'}")
+                level = self._level(value, _TIMES) or "usual-time"
+                return FeatureText(text, say("feature-level", level=level, feature=name))
             case "boolean":
-                return FeatureText(text, name if text == "yes" else f"not {name}")
+                answer = "yes" if self._raw(value, kind, column) else "no"
+                return FeatureText(text, say("feature-is", answer=answer, feature=name))
             case "text":
-                return FeatureText(text, f"the {name}")
-        return FeatureText(format_name(text), f"{name} {format_name(text)}")
+                return FeatureText(text, say("feature-the", feature=name))
+        return FeatureText(format_name(text), say("feature-value", feature=name, value=format_name(text)))
 
     def _held_count(self, value: FeatureValue) -> FeatureText:
         count = int((value.customer["held_products"] != "").sum())
-        return FeatureText(str(count), self._compared(value) if count else "no products yet", plural=not count)
+        return FeatureText(str(count), self._compared(value) if count else say("no-products-yet"), plural=not count)
 
     def _product_list(self, value: FeatureValue, column: str) -> FeatureText:
         """Name the newest products of a list, and say how many more there are."""
         rows = self._products.positions(value.customer[column])
         names = self._names[rows[rows >= 0]].tolist()
         if not names:
-            return FeatureText("none", f"no {feature_name(value.feature)} yet", plural=True)
-        more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
-        return FeatureText(", ".join(names[:_NUM_NAMED]) + more, f"the {feature_name(value.feature)}", plural=True)
+            return FeatureText(say("none"), say("feature-none-yet", feature=feature_name(value.feature)), plural=True)
+        shown, more = ", ".join(names[:_NUM_NAMED]), len(names) - _NUM_NAMED
+        text = say("list-and-more", names=shown, count=more) if more > 0 else shown
+        return FeatureText(text, say("feature-the", feature=feature_name(value.feature)), plural=True)
 
     def _own_refusal(self, value: FeatureValue) -> FeatureText:
-        refused = bool(value.amount)
-        return FeatureText("yes" if refused else "no", f"{'a' if refused else 'no'} {feature_name(value.feature)}")
+        answer = "yes" if value.amount else "no"
+        phrase = say("feature-refused", answer=answer, feature=feature_name(value.feature))
+        return FeatureText(say("yes-or-no", answer=answer), phrase)
 
     def _same_group(self, value: FeatureValue) -> FeatureText:
         (column,) = value.feature.columns
         groups = self._products.columns[column]
         rows = self._products.positions(value.customer["held_products"])
         count = int((groups[rows[rows >= 0]] == groups[value.product]).sum())
-        group = format_name(str(groups[value.product])) or "unknown"
+        group = format_name(str(groups[value.product])) or say("unknown")
         if column != self._category:
-            group = f"with {format_name(column)} {group}"
-        return FeatureText(str(count) if count else "none", f"{count} {group} held" if count else f"no {group} yet")
+            group = say("with-value", column=format_name(column), value=group)
+        return FeatureText(str(count) if count else say("none"), say("group-held", count=count, group=group))
 
     def _gap(self, value: FeatureValue) -> FeatureText:
         left, right = value.feature.columns
@@ -191,7 +174,7 @@ class SentenceWriter:
             format_value(self._raw(value, kind, column), self._columns[kind][column])
             for kind, column in (("customer", left), ("product", right))
         ]
-        return FeatureText(" against ".join(texts), self._compared(value))
+        return FeatureText(say("against", value=texts[0], other=texts[1]), self._compared(value))
 
     def _product(self, value: FeatureValue) -> FeatureText:
         name = str(self._names[value.product])
@@ -208,10 +191,11 @@ class SentenceWriter:
         return value.customer[column] if kind == "customer" else self._products.columns[column][value.product]
 
     def _compared(self, value: FeatureValue) -> str:
-        return f"{self._level(value, _LEVELS) or 'a typical'} {feature_name(value.feature)}"
+        level = self._level(value, _LEVELS) or "typical"
+        return say("feature-level", level=level, feature=feature_name(value.feature))
 
     def _level(self, value: FeatureValue, levels: Mapping[bool, tuple[str, str]]) -> str:
-        """Return the word for how far a value is from the background's mean; '' if it is typical."""
+        """Return the level of how far a value is from the background's mean; '' if it is typical."""
         if not abs(value.deviations) > self._config.typical_within:
             return ""
         far, near = levels[value.deviations > 0]
@@ -220,7 +204,7 @@ class SentenceWriter:
 
 def _shown_amount(name: str, amount: float) -> str:
     if name in _RATIOS:
-        return _RATIOS[name].format(format_number(float(np.exp(amount))))
+        return say("feature-ratio", name=name, times=format_number(float(np.exp(amount))))
     return format_number(amount)
 
 
@@ -237,15 +221,14 @@ def write_sentence(contributions: Sequence[float], texts: Sequence[FeatureText],
     named = [(contribution, text) for contribution, text in largest_first if abs(contribution) > least]
     raising = [text for contribution, text in named if contribution > 0][: config.raising]
     lowering = [text for contribution, text in named if contribution < 0][: config.lowering]
-    clauses = [_clause(raising, "raise"), _clause(lowering, "lower")]
-    sentence = "; ".join(clause for clause in clauses if clause) or "nothing stands out"
+    clauses = [_clause(raising, "raises"), _clause(lowering, "lowers")]
+    sentence = "; ".join(clause for clause in clauses if clause) or say("nothing-stands-out")
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _clause(texts: Sequence[FeatureText], verb: str) -> str:
+def _clause(texts: Sequence[FeatureText], message: str) -> str:
     """Return 'a, b and c raise this', '' for nothing."""
     if not texts:
         return ""
-    *others, last = [text.phrase for text in texts]
-    joined = f"{', '.join(others)} and {last}" if others else last
-    return f"{joined} {verb}{'' if others or texts[0].plural else 's'} this"
+    several = len(texts) > 1 or texts[0].plural
+    return say(message, features=join_words([text.phrase for text in texts]), several="yes" if several else "no")

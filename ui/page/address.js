@@ -13,3 +13,12 @@ new MutationObserver(() => {
   else history.pushState(null, "", address);
 }).observe(document, { subtree: true, childList: true });
 window.addEventListener("popstate", () => location.reload());
+// Another language is the same page once more.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a.language");
+  if (!link) return;
+  event.preventDefault();
+  const address = new URL(location.href);
+  address.searchParams.set("lang", link.hreflang);
+  location.assign(address);
+});

@@ -15,11 +15,13 @@ from markupsafe import Markup
 
 from nextbest.data.errors import InputError
 from nextbest.data.windows import EPOCH
+from nextbest.serving.formatting import format_date
+from nextbest.serving.language import LANGUAGES, current_language, say, speak
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls
 from nextbest.ui.page.customer import CustomerPanel, portrait, template_link
-from nextbest.ui.page.html import alert, html, problem_report
+from nextbest.ui.page.html import alert, html, join, problem_report
 from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
 from nextbest.ui.page.tabs.desk import DeskTab
@@ -35,10 +37,19 @@ __all__ = ["build_page", "heading"]
 
 
 def heading(data: VersionData, version: int) -> Markup:
-    """Return the page's title: which version answers, and as of which day."""
+    """Return the page's title: which version answers, and as of which day; and the other languages."""
     day = EPOCH + timedelta(days=int(data.recommender.manifest["as_of_day"]))
-    text = '<header><h1>nextbest</h1><p class="muted">Next best products · version {} · as of {}</p></header>'
-    return Markup(text).format(version, f"{day:%d %b %Y}")
+    about = say("page-heading", version=str(version), day=format_date(day))
+    text = '<header><h1>nextbest</h1><p class="muted">{}</p><nav aria-label="{}">{}</nav></header>'
+    others = join(_link(code) for code in LANGUAGES if code != current_language())
+    return Markup(text).format(about, say("languages"), others)
+
+
+def _link(code: str) -> Markup:
+    """Return a link to the page in a language; `address.js` keeps the rest of the address."""
+    with speak(code):
+        name = say("language-name")
+    return Markup('<a class="language" href="?lang={}" lang="{}" hreflang="{}">{}</a>').format(code, code, code, name)
 
 
 def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Blocks:
@@ -157,7 +168,7 @@ class _Page:
         try:
             customers, report = self.current.ask(lambda data: self.panel.read(data, path, self.config))
         except InputError as error:
-            report = alert("error", "This file cannot be used.", "See the problems beside.")
+            report = alert("error", say("upload-unusable"), say("upload-see-beside"))
             return self.panel.show({}, report) | {self.problems: gr.HTML(problem_report(error.problems), visible=True)}
         updates = self.panel.show(customers, report) | {self.problems: gr.HTML(visible=False)}
         first = next(iter(customers.values()), None)

@@ -11,9 +11,11 @@ from gradio.components import Component
 
 from nextbest.data.dataset import Features
 from nextbest.serving.formatting import format_name, format_number, sentence_case
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.html import label
 from nextbest.ui.page.version_data import VersionData
 
 __all__ = ["Controls", "accepted_risk", "describe_filters", "highest_risks", "read_filters", "tolerances"]
@@ -21,7 +23,8 @@ __all__ = ["Controls", "accepted_risk", "describe_filters", "highest_risks", "re
 
 _FEWEST = 3
 """So many products are shown at least: fewer are no choice."""
-_OWN, _ANY = "Customer's own", "Risk-tolerant"
+_OWN, _ANY = "own", "any"
+"""The first and the last appetite for risk; see the message `appetite`."""
 
 
 def highest_risks(data: VersionData, config: PageConfig) -> dict[str, float | None]:
@@ -32,7 +35,7 @@ def highest_risks(data: VersionData, config: PageConfig) -> dict[str, float | No
     if not len(data.risks):
         return {}
     lowest, highest = data.risks[0], data.risks[-1]
-    shares = {"Cautious": config.cautious_risk, "Balanced": config.balanced_risk}
+    shares = {"cautious": config.cautious_risk, "balanced": config.balanced_risk}
     limits = {name: lowest + share * (highest - lowest) for name, share in shares.items()}
     within = {name: float(data.risks[data.risks <= limit].max()) for name, limit in limits.items()}
     return {_OWN: None, **within, _ANY: None}
@@ -72,12 +75,12 @@ def describe_filters(data: VersionData, filters: Filters) -> str:
     """Say what filters ask for: 'risk up to 2; only funds; without 1 product'; '' where they ask for nothing."""
     parts = []
     if filters.max_risk is not None:
-        parts.append(f"risk up to {format_number(filters.max_risk)}")
+        parts.append(say("filter-risk", risk=format_number(filters.max_risk)))
     if filters.categories:
-        parts.append(f"only {', '.join(map(format_name, filters.categories))}")
+        parts.append(say("filter-categories", names=", ".join(map(format_name, filters.categories))))
     if filters.exclude:
         names = [str(data.product_names[data.product_rows[product]]) for product in filters.exclude]
-        parts.append(f"without {', '.join(names)}")
+        parts.append(say("filter-exclude", names=", ".join(names)))
     return "; ".join(parts)
 
 
@@ -92,16 +95,15 @@ class Controls:
                 config.max_products,
                 value=config.default_products,
                 step=1,
-                label="Products",
+                label=label("label-top"),
                 elem_id="top",
                 min_width=130,
                 scale=2,
                 buttons=[],
             )
             self.appetite = gr.Dropdown(
-                _appetites(data, config, None),
-                value=_default(data),
-                label="Appetite for risk",
+                [],  # whoever opens the page is offered them in words
+                label=label("label-appetite"),
                 visible=len(data.risks) > 0,
                 min_width=220,
                 scale=3,
@@ -110,14 +112,19 @@ class Controls:
             self.categories = gr.Dropdown(
                 self._categories(data),
                 multiselect=True,
-                label="Interests (none: all)",
+                label=label("label-categories"),
                 visible=bool(data.categories),
                 min_width=180,
                 scale=3,
                 elem_id="categories",
             )
             self.exclude = gr.Dropdown(
-                self._products(data), multiselect=True, label="Leave out", min_width=150, scale=2, elem_id="exclude"
+                self._products(data),
+                multiselect=True,
+                label=label("label-exclude"),
+                min_width=150,
+                scale=2,
+                elem_id="exclude",
             )
 
     @property
@@ -180,10 +187,13 @@ def _appetites(data: VersionData, config: PageConfig, request: Features | None) 
     highest = np.inf if accepted is None else accepted
     risks = highest_risks(data, config)
     offered = {name: risk for name, risk in risks.items() if risk is not None and risk < highest}
-    labels = [(f"{name} (up to {format_number(risk)})", name) for name, risk in offered.items()]
+    labels = [(_up_to(name, risk), name) for name, risk in offered.items()]
     if risks and accepted is None:
-        labels.append((f"{_ANY} (any)", _ANY))
+        labels.append((say("appetite-any", name=_ANY), _ANY))
     if risks and tolerances(data):
-        own = _OWN if accepted is None else f"{_OWN} (up to {format_number(accepted)})"
-        labels.insert(0, (own, _OWN))
+        labels.insert(0, (say("appetite", name=_OWN) if accepted is None else _up_to(_OWN, accepted), _OWN))
     return labels
+
+
+def _up_to(name: str, risk: float) -> str:
+    return say("appetite-up-to", name=name, risk=format_number(risk))

@@ -6,6 +6,7 @@ up, the finances beside the segment's, a timeline.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,11 +21,12 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.tables.words import is_named
 from nextbest.data.windows import EPOCH
 from nextbest.serving.artifacts.assets import EVENT_DAYS, Event
-from nextbest.serving.formatting import format_name, sentence_case
+from nextbest.serving.formatting import format_date, format_month, format_name, sentence_case
 from nextbest.serving.insights.profiles import Attribute, Profile
+from nextbest.serving.language import LANGUAGES, messages, say
 from nextbest.serving.requests import requests_from_file
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import alert, csv_link, empty_state, html, join
+from nextbest.ui.page.html import alert, csv_link, empty_state, html, join, label
 from nextbest.ui.page.tab import Updates, make_upload
 from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
@@ -32,30 +34,26 @@ __all__ = ["CustomerPanel", "finances", "portrait", "read_customers", "summary",
 
 _SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
 _COMBOBOX = """
-<label for="customer-input">Customer</label>
+<label for="customer-input" data-words="{}"></label>
 <input id="customer-input" type="text" role="combobox" aria-expanded="false" aria-controls="customer-list"
-  aria-autocomplete="list" autocomplete="off" spellcheck="false" placeholder="Id, name or attribute">
-<ul id="customer-list" role="listbox" aria-label="Customers found" hidden></ul>
+  aria-autocomplete="list" autocomplete="off" spellcheck="false">
+<ul id="customer-list" role="listbox" hidden></ul>
 """
-_UPLOAD = "Upload a profile"
-
-
-_NO_CUSTOMER_YET = empty_state("No customer is chosen", "Search above, or upload a profile below.")
 _NUM_FINANCES = 6
-_MARKS = {"opened": "▲", "closed": "▼", "looked at": "●", "refused": "✕"}
+_MARKS = {"opened": "▲", "closed": "▼", "looked-at": "●", "refused": "✕"}
 """Kind of event -> its mark, so that no one needs to tell colours apart."""
 
 
 def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
     """Describe a customer."""
     if not customer:
-        return _NO_CUSTOMER_YET
+        return empty_state(say("no-customer"), say("no-customer-yet-do"))
     request = data.request(customer)
     profile = data.profiles.profile(request)
     today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
-    marks = ["uploaded"] if customer.uploaded else []
+    marks = [say("portrait-uploaded")] if customer.uploaded else []
     if customer.edited:
-        marks.append(f"changed: {', '.join(map(format_name, customer.edited))}")
+        marks.append(say("portrait-changed", names=", ".join(map(format_name, customer.edited))))
     chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks)
     parts = [
         Markup("<h2>{}</h2>{}").format(customer.id, chips),
@@ -63,31 +61,28 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
         finances(profile),
         timeline(data, data.events_of(customer.id), today),
     ]
-    return Markup('<section class="card portrait" aria-label="The chosen customer">{}</section>').format(join(parts))
+    markup = '<section class="card portrait" aria-label="{}">{}</section>'
+    return Markup(markup).format(say("portrait"), join(parts))
 
 
 def summary(profile: Profile, today: date) -> str:
     """Return one line: '43 years, affluent, 4 products, the last one opened 2 months ago'."""
     age = next((one.value for one in profile.attributes if is_named(one.name, "age") and not one.missing), "")
-    parts = [age, format_name(profile.segment), _count(profile)]
+    parts = [age, format_name(profile.segment), say("held-count", count=len(profile.holdings))]
     opened = [holding.since for holding in profile.holdings if holding.since is not None]
     if opened:
-        parts.append(f"the last one opened {_ago(today - max(opened))}")
+        parts.append(say("last-opened", when=_ago(today - max(opened))))
     return ", ".join(part for part in parts if part)
-
-
-def _count(profile: Profile) -> str:
-    count = len(profile.holdings)
-    return "no products yet" if not count else f"{count} product{'s' if count > 1 else ''}"
 
 
 def _ago(passed: timedelta) -> str:
     days = max(passed.days, 0)
     if days < 14:
-        return "today" if not days else "yesterday" if days == 1 else f"{days} days ago"
+        return say("ago", unit={0: "today", 1: "yesterday"}.get(days, "days"), count=days)
     if days < 60:
-        return f"{days // 7} weeks ago"
-    return f"{days // 30} months ago" if days < 730 else f"{days // 365} years ago"
+        return say("ago", unit="weeks", count=days // 7)
+    unit, length = ("months", 30) if days < 730 else ("years", 365)
+    return say("ago", unit=unit, count=days // length)
 
 
 def finances(profile: Profile) -> Markup:
@@ -95,8 +90,8 @@ def finances(profile: Profile) -> Markup:
     compared = [one for found in profile.behaviour.values() for one in found if _place(one) is not None]
     if not compared:
         return Markup("")
-    peers = f"the segment {format_name(profile.segment)}" if profile.segment else "all customers"
-    about = Markup('<p class="muted">Among 100 of {}; the middle half is shaded</p>').format(peers)
+    peers = say("peers-segment", segment=format_name(profile.segment)) if profile.segment else say("peers-all")
+    about = Markup('<p class="muted">{}</p>').format(peers)
     rows = join(_finance(one) for one in compared[:_NUM_FINANCES])
     return Markup('<div class="finances">{}<ul>{}</ul></div>').format(about, rows)
 
@@ -109,7 +104,7 @@ def _place(attribute: Attribute) -> float | None:
 def _finance(attribute: Attribute) -> Markup:
     place = _place(attribute) or 0.0
     axis = Markup('<span class="axis" aria-hidden="true"><b></b><i style="left:{}%"></i></span>').format(f"{place:.1f}")
-    spoken = Markup('<span class="visually-hidden">, above {} of 100</span>').format(f"{place:.0f}")
+    spoken = Markup('<span class="visually-hidden">{}</span>').format(say("above-peers", count=round(place)))
     row = '<li><span class="what">{}</span><span class="value">{}</span>{}{}</li>'
     return Markup(row).format(sentence_case(attribute.label), attribute.value, spoken, axis)
 
@@ -121,25 +116,31 @@ def timeline(data: VersionData, events: Sequence[Event], today: date) -> Markup:
     first = today - timedelta(days=EVENT_DAYS)
     marks = join(
         Markup('<span class="{}" style="left:{}%" title="{}" aria-hidden="true">{}</span>').format(
-            event.what.replace(" ", "-"),
+            _kind(event),
             f"{100 * (event.day - first).days / EVENT_DAYS:.1f}",
             _told(data, event),
-            _MARKS[event.what],
+            _MARKS[_kind(event)],
         )
         for event in events
     )
     listed = join(Markup("<li>{}</li>").format(_told(data, event)) for event in reversed(events))
-    legend = ", ".join(f"{_MARKS[what]} {what}" for what in _MARKS if what in {event.what for event in events})
+    happened = {_kind(event) for event in events}
+    legend = ", ".join(f"{mark} {say('event', what=what)}" for what, mark in _MARKS.items() if what in happened)
     markup = (
         '<div class="timeline"><div class="line">{}</div><p class="ends"><span>{}</span><span>{}</span></p>'
-        "<details><summary>{} in two years <small>{}</small></summary><ul>{}</ul></details></div>"
+        "<details><summary>{} <small>{}</small></summary><ul>{}</ul></details></div>"
     )
-    count = f"{len(events)} event{'s' if len(events) > 1 else ''}"
-    return Markup(markup).format(marks, f"{first:%b %Y}", f"{today:%b %Y}", count, legend, listed)
+    ends = format_month(first), format_month(today)
+    return Markup(markup).format(marks, *ends, say("events", count=len(events)), legend, listed)
+
+
+def _kind(event: Event) -> str:
+    return event.what.replace(" ", "-")
 
 
 def _told(data: VersionData, event: Event) -> str:
-    return f"{event.day:%d %b %Y}: {event.what} {data.product_names[event.product]}"
+    product = str(data.product_names[event.product])
+    return say("event-of", day=format_date(event.day), what=_kind(event), product=product)
 
 
 def read_customers(data: VersionData, path: Path, most: int) -> dict[str, SelectedCustomer]:
@@ -150,8 +151,8 @@ def read_customers(data: VersionData, path: Path, most: int) -> dict[str, Select
     """
     ids, features = requests_from_file(data.recommender, path)
     if len(ids) > most:
-        what = f"it has {len(ids):,} customers, and the page shows at most {most:,} one by one"
-        raise InputError([Problem(path.name, None, None, what, "score it on the tab Batch, or upload a part")])
+        what = say("upload-too-many", count=len(ids), most=most)
+        raise InputError([Problem(path.name, None, None, what, say("upload-too-many-do"))])
     columns = data.recommender.customer_columns
     rows = enumerate(ids)
     return {
@@ -166,7 +167,7 @@ def template_link(data: VersionData) -> Markup:
     columns = described["columns"]
     names = dict.fromkeys([*data.form_fields, *columns])  # in the order of the form
     example = ["new-customer", *(_example(data, name, columns[name]) for name in names)]
-    return csv_link("customers.csv", "Download a template (CSV)", [[described["id"], *names], example])
+    return csv_link("customers.csv", say("upload-template"), [[described["id"], *names], example])
 
 
 def _example(data: VersionData, name: str, column: dict[str, Any]) -> str:
@@ -189,20 +190,22 @@ class CustomerPanel:
         def find(text: str) -> list[str]:  # gradio marks the function, and wants its name
             return search(text)
 
+        words = json.dumps({code: messages("search-", code) for code in LANGUAGES})
+        combobox = str(Markup(_COMBOBOX).format(words))
         self.search = html(
-            "", html_template=_COMBOBOX, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
+            "", html_template=combobox, js_on_load=_SEARCH, server_functions=[find], elem_id="customer-search"
         )
         self.card = html("", elem_id="customer-card")
-        with gr.Accordion(_UPLOAD, open=False, elem_id="upload"):
+        with gr.Accordion(label("label-upload"), open=False, elem_id="upload"):
             self.file = make_upload(
-                label=f"CSV or Parquet, up to {config.upload_megabytes} MB",
+                label=label("label-upload-file") + f" {config.upload_megabytes} MB",
                 file_types=[".csv", ".gz", ".parquet"],
                 height=120,
                 elem_id="profile-file",
             )
             self.template = html("", elem_id="template")
             self.report = html("", elem_id="upload-report")
-            self.row = gr.Dropdown([], label="Customer of the file", visible=False, elem_id="profile-row")
+            self.row = gr.Dropdown([], label=label("label-upload-row"), visible=False, elem_id="profile-row")
         self.uploaded: gr.State = gr.State({})
 
     @property
@@ -221,10 +224,9 @@ class CustomerPanel:
         if path is None:
             return {}, Markup("")
         customers = read_customers(data, Path(path), config.max_profiles)
-        title = f"{len(customers):,} customer{'s' if len(customers) != 1 else ''} read."
         unknown = data.count_unknown(list(customers))
-        text = f"{unknown:,} not known before: they hold nothing." if unknown else "What they hold is known."
-        return customers, alert("good", title, text)
+        text = say("upload-unknown", count=unknown) if unknown else say("upload-known")
+        return customers, alert("good", say("upload-read", count=len(customers)), text)
 
     def show(self, customers: Mapping[str, SelectedCustomer], report: Markup) -> Updates:
         """Show the report on an upload, and the choice among the file's customers."""

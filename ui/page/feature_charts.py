@@ -18,16 +18,14 @@ from markupsafe import Markup
 from nextbest.data.dataset import Array
 from nextbest.data.errors import explain_missing_packages
 from nextbest.serving.formatting import format_change, format_number, format_probability, sentence_case
-from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.explanations import Explanation, FeatureImportance, Importance
 from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.serving.insights.shapley import import_shap
+from nextbest.serving.language import say
 from nextbest.ui.page.html import Column, join, table
 
 __all__ = ["add_margin", "beeswarm", "effect_bar", "shap_waterfall", "waterfall"]
 
-_UNITS: dict[Stage, str] = {"ranking": "log-odds; 0.69 doubles the odds", "retrieval": "cosine"}
-"""The unit of the contributions."""
 _MARGIN = 0.04
 """How much of a drawing's width is left free on either side."""
 
@@ -39,24 +37,25 @@ def waterfall(explanation: Explanation, product: str, most: int) -> Markup:
     low, high = add_margin(float(ends.min()), float(ends.max()))
     typical, this = (
         (_score_name(name, explanation, score), "", *_total(low, high, score))
-        for name, score in (("A typical score", explanation.base), ("This score", explanation.score))
+        for name, score in ((say("typical-score"), explanation.base), (say("this-score"), explanation.score))
     )
     rows: list[Sequence[str]] = [typical]
     for found, start, end in zip(contributions, ends[:-1], ends[1:], strict=True):
         # The sum of the other features has neither a value nor a kind.
-        kind = Markup(' <span class="kind">{}</span>').format(found.kind) if found.value else ""
+        kind = say("feature-kind", kind=found.kind)
+        kind = Markup(' <span class="kind">{}</span>').format(kind) if found.value else ""
         name = Markup("{}{}").format(sentence_case(found.name), kind)
         direction = "more" if found.contribution >= 0 else "less"
         drawing = effect_bar(low, high, start, end, direction)
         rows.append((name, found.value, drawing, format_change(found.contribution, 2)))
     rows.append(this)
     columns = [
-        Column("Feature"),
-        Column("Value"),
-        Column("From a typical score to this one", "chart"),
-        Column("Adds", "number", _UNITS[explanation.stage]),
+        Column(say("column-feature")),
+        Column(say("profile-value")),
+        Column(say("column-score-steps"), "chart"),
+        Column(say("column-adds"), "number", say("feature-adds-note", stage=explanation.stage)),
     ]
-    title = f"What leads to the score of {product}"
+    title = say("score-caption", product=product)
     return Markup('<p class="sentence">{}</p><div class="waterfall">{}</div>').format(
         explanation.sentence, table(title, columns, rows)
     )
@@ -66,7 +65,7 @@ def _score_name(name: str, explanation: Explanation, score: float) -> str:
     """Return a score's name, for the ranking with its probability."""
     if explanation.stage == "retrieval":
         return name
-    return f"{name}: {format_probability(1 / (1 + math.exp(-score)))}"
+    return say("score-with-probability", score=name, probability=format_probability(1 / (1 + math.exp(-score))))
 
 
 def add_margin(low: float, high: float) -> tuple[float, float]:
@@ -111,17 +110,15 @@ def beeswarm(found: Importance, most: int) -> Markup:
         for feature in features
     ]
     columns = [
-        Column("Feature"),
-        Column("Lowers the score · raises it", "chart"),
-        Column("On average", "number", "mean of the absolute contribution"),
+        Column(say("column-feature")),
+        Column(say("column-lowers-raises"), "chart"),
+        Column(say("column-on-average"), "number", say("column-on-average-note")),
     ]
     little, much = (Markup('<span class="dot level-{}"></span>').format(level) for level in (0, _LEVELS - 1))
-    text = (
-        '<p class="muted">A point is a customer and a product; the outermost 1% are at the edge. '
-        "{} little of the feature {} much</p>"
+    legend = Markup('<p class="muted">{} {} {} {} {}</p>').format(
+        say("beeswarm-about"), little, say("beeswarm-little"), much, say("beeswarm-much")
     )
-    legend = Markup(text).format(little, much)
-    return Markup('{}<div class="beeswarm">{}</div>').format(legend, table("What matters over all", columns, rows))
+    return Markup('{}<div class="beeswarm">{}</div>').format(legend, table(say("beeswarm-caption"), columns, rows))
 
 
 def _mean(value: float, largest: float) -> Markup:
@@ -181,6 +178,6 @@ def shap_waterfall(reasons: ProductReasons) -> Markup:
             figure.savefig(drawn, format="png", dpi=110, bbox_inches="tight")
         finally:
             plt.close(figure)
-    largest = ", ".join(f"{group.name} {group.points:+.1f}" for group in reasons.largest_first[:3])
-    picture = '<img class="picture" src="data:image/png;base64,{}" alt="Waterfall in percentage points: {}">'
-    return Markup(picture).format(base64.b64encode(drawn.getvalue()).decode(), largest)
+    largest = ", ".join(f"{group.name} {format_change(group.points, 1)}" for group in reasons.largest_first[:3])
+    picture = '<img class="picture" src="data:image/png;base64,{}" alt="{}">'
+    return Markup(picture).format(base64.b64encode(drawn.getvalue()).decode(), say("picture-alt", largest=largest))

@@ -13,6 +13,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.tables.words import is_named
 from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.formatting import format_name
+from nextbest.serving.language import say
 from nextbest.serving.recommender import Recommender
 
 __all__ = ["CustomerFinder", "SampleCustomer"]
@@ -28,8 +29,17 @@ class SampleCustomer(NamedTuple):
     """A customer to begin with."""
 
     id: str
-    about: str
-    """Why this one: 'The youngest who holds something'."""
+    kind: str
+    """Why this one; see the message `sample`."""
+    segment: str = ""
+    """Of a typical one."""
+    held: int = 0
+    """How many products the one with the most holds."""
+
+    @property
+    def about(self) -> str:
+        """The same in words: 'The youngest who holds something'."""
+        return say("sample", kind=self.kind, segment=self.segment, count=self.held)
 
 
 class CustomerFinder:
@@ -99,13 +109,13 @@ class CustomerFinder:
     @cached_property
     def samples(self) -> tuple[SampleCustomer, ...]:
         """Six customers to begin with, all different; fewer of a small snapshot."""
-        picked: dict[str, str] = {}
-        for row, about in self._candidates():
-            picked.setdefault(str(self._customers.ids[row]), about)
-        return tuple(SampleCustomer(*one) for one in list(picked.items())[:_NUM_SAMPLES])
+        picked: dict[str, SampleCustomer] = {}
+        for one in self._candidates():
+            picked.setdefault(one.id, one)
+        return tuple(picked.values())[:_NUM_SAMPLES]
 
-    def _candidates(self) -> Iterator[tuple[int, str]]:
-        """Yield rows with why they are picked, the most telling first."""
+    def _candidates(self) -> Iterator[SampleCustomer]:
+        """Yield customers with why they are picked, the most telling first."""
         columns = self._customers.columns
         if not len(self._ids):
             return
@@ -114,15 +124,18 @@ class CustomerFinder:
         yield from self._typical(columns)
         age = next((values for name, values in self._of_role("number") if is_named(name, "age")), None)
         if age is not None and ((held > 0) & np.isfinite(age)).any():
-            yield int(np.nanargmin(np.where(held > 0, age, np.nan))), "The youngest who holds something"
-        yield int(held.argmax()), f"Holds the most: {held.max()} product{'s' if held.max() != 1 else ''}"
-        yield int(newest.argmax()), "Opened a product most recently"
+            yield self._sample(np.nanargmin(np.where(held > 0, age, np.nan)), "youngest")
+        yield self._sample(held.argmax(), "most", held=int(held.max()))
+        yield self._sample(newest.argmax(), "newest")
         if (held == 0).any():
-            yield int(np.flatnonzero(held == 0)[0]), "Holds nothing yet"
-        for row in np.argsort(-newest, kind="stable")[:_NUM_SAMPLES].tolist():
-            yield row, "Opened a product lately"
+            yield self._sample(np.flatnonzero(held == 0)[0], "nothing")
+        for row in np.argsort(-newest, kind="stable")[:_NUM_SAMPLES]:
+            yield self._sample(row, "lately")
 
-    def _typical(self, columns: Features) -> Iterator[tuple[int, str]]:
+    def _sample(self, row: np.intp, kind: str, segment: str = "", held: int = 0) -> SampleCustomer:
+        return SampleCustomer(str(self._customers.ids[row]), kind, segment, held)
+
+    def _typical(self, columns: Features) -> Iterator[SampleCustomer]:
         """Yield of each large segment the customer nearest to the middle of its numbers."""
         if self._segment is None:
             return
@@ -131,10 +144,8 @@ class CustomerFinder:
         largest = [code for code in np.argsort(-sizes, kind="stable") if names[code]][:_NUM_SEGMENTS]
         for code in largest:
             rows = np.flatnonzero(codes == code)
-            yield (
-                int(rows[_nearest_to_the_middle([values[rows] for values in numbers])]),
-                (f"A typical customer of the segment {format_name(str(names[code]))}"),
-            )
+            row = rows[_nearest_to_the_middle([values[rows] for values in numbers])]
+            yield self._sample(row, "typical", format_name(str(names[code])))
 
 
 def _nearest_to_the_middle(numbers: list[Array]) -> int:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
+from gradio.i18n import I18nData
 from markupsafe import Markup
 
 from nextbest.data.errors import Problem
+from nextbest.serving.language import say
 
 __all__ = [
     "Column",
@@ -28,6 +30,7 @@ __all__ = [
     "empty_state",
     "html",
     "join",
+    "label",
     "problem_report",
     "table",
 ]
@@ -52,6 +55,11 @@ def html(value: str | Callable[[], str], **settings: Any) -> gr.HTML:
         **settings: Of `gr.HTML`.
     """
     return gr.HTML(value, **{"js_on_load": None, "apply_default_css": False} | settings)
+
+
+def label(key: str) -> I18nData:
+    """Return a message "label-..." for a fixed part of the page, which the browser writes in its reader's language."""
+    return I18nData(key)
 
 
 def join(parts: Iterable[str], between: str = "") -> Markup:
@@ -134,34 +142,33 @@ def problem_report(problems: Sequence[Problem]) -> Markup:
     for problem in problems:
         causes.setdefault((problem.column or "", problem.remedy), []).append(problem)
     columns = [
-        Column("Column"),
-        Column("What is wrong"),
-        Column("How often", "number"),
-        Column("Where"),
-        Column("What to do"),
+        Column(say("problems-column")),
+        Column(say("problems-what")),
+        Column(say("problems-how-often"), "number"),
+        Column(say("problems-where")),
+        Column(say("problems-remedy")),
     ]
     rows = [
-        (column or "the file", found[0].what, f"{len(found):,}", _where(found), remedy)
+        (column or say("problems-of-file"), found[0].what, say("number", count=len(found)), _where(found), remedy)
         for (column, remedy), found in list(causes.items())[:_MOST_CAUSES]
     ]
-    count = f"{len(problems):,} problem{'s' if len(problems) != 1 else ''}"
-    more = f" The first {_MOST_CAUSES} of {len(causes)} causes are shown." if len(causes) > _MOST_CAUSES else ""
-    title = alert("error", f"This file cannot be used: {count}.", more)
+    more = say("problems-more", shown=_MOST_CAUSES, count=len(causes)) if len(causes) > _MOST_CAUSES else ""
+    title = alert("error", say("problems-count", count=len(problems)), more)
     told = ([problem.row, problem.column, problem.what, problem.remedy] for problem in problems)
     return Markup("{}{}{}").format(
         title,
-        table("Problems of the file", columns, rows),
-        csv_link("problems.csv", "All as a file (CSV)", [_PROBLEM, *told]),
+        table(say("problems"), columns, rows),
+        csv_link("problems.csv", say("problems-file"), [_PROBLEM, *told]),
     )
 
 
 def _where(problems: Sequence[Problem]) -> str:
     lines = [problem for problem in problems if problem.row is not None]
     if not lines:
-        return "everywhere"
+        return say("problems-everywhere")
     first = ", ".join(str(problem.row) for problem in lines[:_FIRST_LINES])
-    unit = lines[0].unit + ("s" if len(lines) > 1 else "")
-    return f"{unit} {first}{' ...' if len(lines) > _FIRST_LINES else ''}"
+    more = " ..." if len(lines) > _FIRST_LINES else ""
+    return say("problems-place", unit=lines[0].unit, count=len(lines), places=f"{first}{more}")
 
 
 def csv_link(file: str, text: str, rows: Iterable[Sequence[Any]]) -> Markup:

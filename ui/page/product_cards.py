@@ -23,13 +23,12 @@ from nextbest.serving.formatting import (
     sentence_case,
 )
 from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.language import say
 from nextbest.ui.page.html import bar, definitions, details, empty_state, join
 from nextbest.ui.page.version_data import Recommendation, VersionData
 
-__all__ = ["REASONS_FOLLOW", "chance", "excluded_list", "match", "product_cards", "product_facts"]
+__all__ = ["chance", "excluded_list", "match", "product_cards", "product_facts"]
 
-REASONS_FOLLOW = "Reasons follow ..."
-"""What a card says until it has its reasons, which take longer than all the rest."""
 _DAYS_PER_MONTH = 30.4
 _RARELY = 1 / 1000
 """Below it a chance is only said to be so small."""
@@ -41,7 +40,7 @@ def product_cards(
     suitable: int,
     address: Mapping[str, str],
     reasons: Sequence[ProductReasons] = (),
-    note: str = REASONS_FOLLOW,
+    note: str = "",
 ) -> Markup:
     """Return the recommended products as a list, the best first.
 
@@ -51,11 +50,10 @@ def product_cards(
         suitable: How many products may be shown to the customer.
         address: What of the page's address says whom and what this is about.
         reasons: Of each product, if there are any yet.
-        note: What the cards say without them.
+        note: What the cards say without them; '' that they follow, since they take longer than all the rest.
     """
     if not recommendations:
-        text = "Allow more risk or more interests, or leave out fewer products. Below is what is not offered, and why."
-        return empty_state("No product is left", text)
+        return empty_state(say("no-product-left"), say("no-product-left-do"))
     highest = max(recommendation.probability for recommendation in recommendations)
     found = reasons if reasons else [None] * len(recommendations)
     cards = join(
@@ -83,19 +81,20 @@ def _card(
         '<p class="facts">{}</p>{}</div>'
         '<div class="scores"><div class="chance" title="{}">{}</div><div class="match">{}</div></div>'
         '<div class="reasons">{}'
-        '<button type="button" class="pick" data-product="{}">Why this product?</button></div></li>'
+        '<button type="button" class="pick" data-product="{}">{}</button></div></li>'
     )
     return Markup(markup).format(
         recommendation.product_id,
         recommendation.rank,
         recommendation.name,
         facts,
-        details("All about it", _all_attributes(data, recommendation.product_id, recommendation.row)),
-        f"{probability} within {days} days, calibrated",
+        details(say("card-details"), _all_attributes(data, recommendation.product_id, recommendation.row)),
+        say("card-probability", probability=probability, days=days),
         bar(share, chance(recommendation.probability, days, None if why is None else why.base)),
         bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "match"),
-        _reasons(why, note),
+        _reasons(why, note or say("reasons-follow")),
         recommendation.product_id,
+        say("card-why"),
     )
 
 
@@ -120,31 +119,25 @@ def chance(probability: float, days: int, average: float | None = None) -> str:
 def _against(probability: float, average: float) -> str:
     """Return how a probability compares with the average customer's, with a comma before it."""
     ratio = probability / max(average, 1e-9)
-    if ratio >= 10:
-        return ", over 10 times the average"
     if ratio >= 1.75:
-        return f", {round(ratio)} times the average"
-    if ratio >= 1.15:
-        return ", more than the average"
-    return ", about the average" if ratio > 0.85 else ", less than the average"
+        return say("chance-against", how="over-ten" if ratio >= 10 else "times", times=round(min(ratio, 10)))
+    how = "more" if ratio >= 1.15 else "about" if ratio > 0.85 else "less"
+    return say("chance-against", how=how, times=1)
 
 
 def _odds(probability: float, days: int) -> str:
     months = round(days / _DAYS_PER_MONTH)
-    within = f"within {months} months" if months > 1 else f"within {days} days"
+    within = {"unit": "months", "time": months} if months > 1 else {"unit": "days", "time": days}
     if probability < _RARELY:
-        return f"less than 1 in 1,000 {within}"
+        return say("chance", how="rarely", odds=round(1 / _RARELY), **within)
     if probability > 0.5:
-        return f"about {min(round(10 * probability), 9)} in 10 {within}"
-    return f"about 1 in {round(1 / probability):,} {within}"
+        return say("chance", how="often", odds=min(round(10 * probability), 9), **within)
+    return say("chance", how="one-in", odds=round(1 / probability), **within)
 
 
 def match(place: int, suitable: int) -> str:
     """Say how near a product is to the customer among those that may be shown: '3rd closest match of 60'."""
-    if place == 1:
-        return f"closest match of {suitable}"
-    ending = "th" if 10 < place % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    return f"{place}{ending} closest match of {suitable}"
+    return say("match", place=place, count=suitable)
 
 
 def product_facts(data: VersionData, row: int) -> Iterator[str]:
@@ -155,7 +148,7 @@ def product_facts(data: VersionData, row: int) -> Iterator[str]:
     """
     policy = data.recommender.manifest["policy"]
     if len(data.risks) and np.isfinite(risk := data.recommender.products.columns[policy["risk_column"]][row]):
-        yield f"risk {format_number(float(risk))} of {format_number(float(data.risks[-1]))}"
+        yield say("card-risk", risk=format_number(float(risk)), most=format_number(float(data.risks[-1])))
     ruled = {rule["product"] for rule in policy["rules"]} | {policy["risk_column"]}
     same_kind = data.product_categories == data.product_categories[row]
     for name, column in _columns(data, "number"):
@@ -164,7 +157,7 @@ def product_facts(data: VersionData, row: int) -> Iterator[str]:
             continue
         title = product_words(data, name, row)
         says = values[row] != 0 or column.get("zero_means")
-        yield f"{title} {format_value(values[row], column)}" if says else f"no {title}"
+        yield f"{title} {format_value(values[row], column)}" if says else say("card-without", title=title)
     for name, _ in _columns(data, "boolean"):
         if data.recommender.products.columns[name][row] == 1:
             yield format_name(name)
@@ -192,7 +185,7 @@ def _all_attributes(data: VersionData, product_id: str, row: int) -> Markup:
         if described[name]["role"] not in ("text", "id")
     ]
     about = join(Markup("<p>{}</p>").format(text) for text in texts if text != MISSING)
-    return Markup("{}{}").format(about, definitions([("Product", product_id), *facts]))
+    return Markup("{}{}").format(about, definitions([(say("card-product-id"), product_id), *facts]))
 
 
 def _value(data: VersionData, column: str, row: int) -> str:
@@ -211,20 +204,26 @@ def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]
     """
     count = sum(len(rows) for _, rows in excluded)
     if not count:
-        return Markup('<p class="muted">Every product may be offered.</p>')
+        return Markup('<p class="muted">{}</p>').format(say("excluded-none"))
     groups = join(
         Markup("<li>{}</li>").format(
-            details(f"{sentence_case(reason)} ({len(rows)})", _excluded_products(data, reason, rows, request))
+            details(f"{_reason_title(reason)} ({len(rows)})", _excluded_products(data, reason, rows, request))
         )
         for reason, rows in excluded
     )
-    kinds = {"held already": 0, "kept out by your filters": 0, "kept out by the rules": 0}
+    kinds = {"excluded-held": 0, "excluded-filters": 0, "excluded-rules": 0}
     for reason, rows in excluded:
-        by_filter = "kept out by your filters" if reason in FILTER_REASONS.values() else "kept out by the rules"
-        kinds["held already" if reason == HELD_REASON else by_filter] += len(rows)
-    told = ", ".join(f"{number} {what}" for what, number in kinds.items() if number)
-    summary = f"Not offered: {count} of {len(data.product_rows)} products ({told})"
+        by_filter = "excluded-filters" if reason in FILTER_REASONS.values() else "excluded-rules"
+        kinds["excluded-held" if reason == HELD_REASON else by_filter] += len(rows)
+    told = ", ".join(say(kind, count=number) for kind, number in kinds.items() if number)
+    summary = say("excluded", count=count, total=len(data.product_rows), kinds=told)
     return Markup('<div class="excluded">{}</div>').format(details(summary, Markup("<ul>{}</ul>").format(groups)))
+
+
+def _reason_title(reason: str) -> str:
+    """Return why a product is not offered; what a rule says is in the bank's own words."""
+    ours = {text: name for name, text in FILTER_REASONS.items()} | {HELD_REASON: "held"}
+    return sentence_case(say("excluded-reason", reason=ours[reason]) if reason in ours else reason)
 
 
 def _excluded_products(data: VersionData, reason: str, rows: Sequence[int], request: Features) -> Markup:
@@ -240,10 +239,14 @@ def _excluded_products(data: VersionData, reason: str, rows: Sequence[int], requ
     (rule,) = rules
     has = _customer_value(data, rule["customer"], request)
     asks = [_value(data, rule["product"], row) for row in rows]
-    listed = join(Markup("<li>{}: asks for {}</li>").format(*one) for one in zip(names, asks, strict=True))
-    return Markup("<p>The customer's {} is {}.</p><ul>{}</ul>").format(format_name(rule["customer"]), has, listed)
+    pairs = zip(names, asks, strict=True)
+    listed = join(
+        Markup("<li>{}</li>").format(say("excluded-asks-for", product=name, value=asked)) for name, asked in pairs
+    )
+    own = say("excluded-customer-has", column=format_name(rule["customer"]), value=has)
+    return Markup("<p>{}</p><ul>{}</ul>").format(own, listed)
 
 
 def _customer_value(data: VersionData, column: str, request: Features) -> str:
     text = format_value(request[column][0], data.recommender.manifest["customers"]["columns"][column])
-    return "not known" if text == MISSING else text
+    return say("not-known") if text == MISSING else text

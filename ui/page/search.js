@@ -1,6 +1,12 @@
 // A combobox after the ARIA pattern: ids are found by the server, a few at a time.
 const input = element.querySelector("input");
 const list = element.querySelector("ul");
+const label = element.querySelector("label");
+const everyLanguage = JSON.parse(label.dataset.words);
+const words = everyLanguage[document.documentElement.lang] ?? everyLanguage.en;
+label.textContent = words["search-label"];
+input.placeholder = words["search-placeholder"];
+list.setAttribute("aria-label", words["search-found"]);
 let latest = 0; // the number of the newest request
 let active = -1;
 
@@ -35,7 +41,7 @@ function show(ids) {
   list.replaceChildren(
     ...(ids.length ? ids : [null]).map((id, place) => {
       const option = document.createElement("li");
-      option.textContent = id ?? "No customer is like this";
+      option.textContent = id ?? words["search-nobody"];
       if (id !== null) {
         option.id = `${input.id}-${place}`;
         option.setAttribute("role", "option");

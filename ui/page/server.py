@@ -14,16 +14,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nextbest.data.errors import InputError, Problem
+from nextbest.serving.language import LANGUAGES, choose_language, messages
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig, read_accounts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Shield", "check_address", "open_page"]
+__all__ = ["InLanguage", "Shield", "check_address", "open_page"]
 
-_SPOKEN = {"common.complete": "Done"}
-"""What screen readers say after an answer; gradio 6.31 lacks the text, and its key would be read aloud."""
+_GRADIO = {"label-done": "common.complete"}
+"""Messages -> texts that gradio 6.31 lacks: what screen readers say after an answer, where its key would be read."""
 
 
 def check_address(host: str, port: int) -> None:
@@ -87,14 +88,20 @@ def open_page(live: LiveRecommender, config: PageConfig) -> Iterator[str]:
                 footer_links=[],
                 theme=make_theme(),
                 head=HEAD,
-                i18n=gr.I18n(en=_SPOKEN),
-                app_kwargs={"middleware": [Middleware(Shield)]},
+                i18n=gr.I18n(**{code: _labels(code) for code in LANGUAGES}),
+                app_kwargs={"middleware": [Middleware(Shield), Middleware(InLanguage)]},
                 prevent_thread_lock=True,
                 quiet=True,
             )
             yield address
         finally:
             page.close(verbose=False)
+
+
+def _labels(code: str) -> dict[str, str]:
+    """Return what the browser writes on the page's fixed parts."""
+    labels = messages("label-", code)
+    return {_GRADIO.get(key, key): text for key, text in labels.items()}
 
 
 @contextmanager
@@ -167,3 +174,39 @@ class Shield:
 async def _forbid(send: Callable[[Message], Any]) -> None:
     await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": b"files of other servers are not fetched"})
+
+
+class InLanguage:
+    """Says in which language a page is, before gradio's scripts ask the browser: one decision for all of its words."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        from starlette.requests import Request
+
+        asked = Request(scope)
+        code = choose_language(asked.query_params.get("lang", ""), asked.headers.get("accept-language", ""))
+        is_page = False
+
+        async def with_language(message: Message) -> None:
+            nonlocal is_page
+            if message["type"] == "http.response.start":
+                is_page = dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html")
+                if is_page:  # which becomes longer
+                    message["headers"] = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+            elif is_page:
+                message["body"] = _in_language(message["body"], code)
+            await send(message)
+
+        await self._app(scope, receive, with_language)
+
+
+def _in_language(page: bytes, code: str) -> bytes:
+    script = f"<script>Object.defineProperty(navigator, 'language', {{ get: () => '{code}' }})</script>"
+    page = page.replace(b'lang="en"', f'lang="{code}"'.encode(), 1)
+    return page.replace(b"<head>", f"<head>{script}".encode(), 1)

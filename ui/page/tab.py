@@ -14,9 +14,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.context import LocalContext
+from markupsafe import Markup
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
+from nextbest.serving.language import choose_language, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, read_filters
@@ -32,11 +35,18 @@ __all__ = [
     "error_text",
     "listen",
     "make_upload",
+    "no_customer",
     "show_errors",
 ]
 
-NO_CUSTOMER = empty_state("No customer is chosen", "Search a customer by id, or upload a profile.")
-"""What a tab about a customer shows without one."""
+
+def no_customer() -> Markup:
+    """Return what a tab about a customer shows without one."""
+    return empty_state(say("no-customer"), say("no-customer-do"))
+
+
+NO_CUSTOMER = no_customer()
+"""The same in English, for tabs that do not speak other languages yet."""
 
 Updates = dict[Component, Any]
 """Component -> what it shows from now on."""
@@ -133,7 +143,7 @@ def listen(
         **settings: Of `gr.on`.
     """
     settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
-    gr.on(triggers, show_errors(function), inputs, outputs, **settings)
+    gr.on(triggers, show_errors(_in_readers_language(function)), inputs, outputs, **settings)
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
@@ -149,6 +159,20 @@ def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
             raise gr.Error(str(error), print_exception=False) from None
 
     return checked
+
+
+def _in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
+    """Speak what the address of the page asks for (?lang=de), else what the browser prefers."""
+
+    @wraps(function)
+    def speaking(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
+        request = LocalContext.request.get(None)
+        asked = "" if request is None else request.query_params.get("lang", "")
+        preferred = "" if request is None else request.headers.get("accept-language", "")
+        with speak(choose_language(asked, preferred)):
+            return function(*args, **kwargs)
+
+    return speaking
 
 
 def error_text(error: InputError) -> str:

@@ -24,6 +24,7 @@ from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.insights.version_report import Report, read_report
+from nextbest.serving.language import current_language
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
 from nextbest.serving.requests import take
@@ -94,9 +95,16 @@ class VersionData:
         return Explainer(self.recommender)
 
     @cached_property
+    def _importance(self) -> dict[str, Mapping[Stage, Importance | None]]:
+        return {}
+
+    @property
     def importance(self) -> Mapping[Stage, Importance | None]:
-        """Which features matter over all, by stage."""
-        return {stage: importance(self.recommender, stage) for stage in STAGES}
+        """Which features matter over all, by stage; their names are in the current language."""
+        if current_language() not in self._importance:
+            found = {stage: importance(self.recommender, stage) for stage in STAGES}
+            self._importance[current_language()] = found
+        return self._importance[current_language()]
 
     @cached_property
     def neighbourhood(self) -> Neighbourhood:

@@ -151,7 +151,7 @@ class TestLinear:
             "annual fee": ("product", "10 EUR", 0.5 * (10 - 2)),
             "owner": ("customer", "yes", 1 - 0.5),
             "region": ("customer", "rural", -(1 - 0.5)),
-            "similarity": ("cross", "0.1", pytest.approx(4 * (0.1 - 0.2))),
+            "match of customer and product": ("cross", "0.1", pytest.approx(4 * (0.1 - 0.2))),
             "holdings of the same category": ("cross", "1", pytest.approx(0, abs=1e-6)),
         }
         sizes = [abs(one.contribution) for one in found.contributions]
@@ -301,7 +301,11 @@ class TestTheSmallBank:
             read = {name.replace("_", " ") for name, column in described.items() if column["role"] != "id"}
             assert {name for of, name in names if of == kind} >= read
         crosses = {name for kind, name in names if kind == "cross"}
-        assert {"similarity", "held together with (co-holding)", "gap between income and min income"} <= crosses
+        assert {
+            "match of customer and product",
+            "held together with (co-holding)",
+            "gap between income and min income",
+        } <= crosses
         assert len(crosses) < 20
         assert all(one.value for one in found)
 

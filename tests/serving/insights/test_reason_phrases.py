@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from nextbest.data.tables.words import is_named
+from nextbest.serving.english import plural
 from nextbest.serving.formatting import MISSING, format_name, format_value
 from nextbest.serving.insights.profiles import Attribute
 from nextbest.serving.insights.reason_groups import is_protected
-from nextbest.serving.insights.reason_phrases import column_phrase, count_nouns, join_words, plural
+from nextbest.serving.insights.reason_phrases import column_phrase, count_nouns, join_words
 
 PROTECTED = (
     *("gender", "sex", "Geschlecht", "sexo", "pohlavi", "marital_status", "Familienstand", "estado_civil"),

@@ -13,7 +13,7 @@ import pytest
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError, InputSpec
-from nextbest.serving.insights.reason_groups import GROUP_NAMES
+from nextbest.serving.insights.reason_groups import GROUP_KINDS
 from nextbest.serving.insights.reasons import (
     ProductReasons,
     ReasonExplainer,
@@ -135,7 +135,7 @@ class TestValues:
 
     def test_at_most_ten_groups_that_share_no_input(self, explainer: ReasonExplainer) -> None:
         inputs = [name for group in explainer.groups for name in group.inputs]
-        assert len(GROUP_NAMES) == 10
+        assert len(GROUP_KINDS) == 10
         assert len(set(inputs)) == len(inputs)
         assert {"similarity", "as_of_day"}.isdisjoint(inputs)
 

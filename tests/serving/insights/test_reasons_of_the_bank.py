@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 import numpy as np
 import pytest
 
 from nextbest.data.dataset import Features
 from nextbest.serving.insights.reasons import ProductReasons, ReasonExplainer
+from nextbest.serving.language import speak
 from nextbest.serving.recommender import Recommender, product_names
 from nextbest.serving.requests import take
 
@@ -23,6 +25,31 @@ TECHNICAL = re.compile(
 )
 PROTECTED = re.compile(r"gender|female|\bmale|marital|married|single|divorce|marriage", re.IGNORECASE)
 NUMBER = r"(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+)"
+
+GERMAN_OTHERS = "als die meisten (im Segment|Kunden)"
+GERMAN_COUNT = "(zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|[0-9]+)"
+GERMAN_PRODUCT = f"(ein Produkt|{GERMAN_COUNT} Produkte) der Art „[^“]+“"
+GERMAN_KINDS = "Produkte der Art „[^“]+“"
+GERMAN = re.compile(
+    "("
+    f"[Hh]at ({GERMAN_PRODUCT}( und {GERMAN_PRODUCT})?|ein Produkt|{GERMAN_COUNT} Produkte|noch kein Produkt)"
+    f"|[Hh]at sich zuletzt für ({GERMAN_KINDS}( und {GERMAN_KINDS})?|genau dieses Produkt|nichts) interessiert"
+    "|[Hh]at bei „[^“]+“ (den Wert -?[0-9]+([.,][0-9]+)*(\\s(?!und )[^ ,;“]+)*|die Anzahl [0-9.]+)"
+    "|[Hh]at zuletzt kein Angebot abgelehnt"
+    f"|[Ll]iegt bei „[^“]+“ (höher|niedriger) {GERMAN_OTHERS}|[Ii]st (1 Jahr|[0-9]+ Jahre) alt"
+    "|[Ii]st (unter „[^“]+“ |nicht )?mit „[^“]+“ vermerkt|[Gg]ehört zum Segment „[^“]+“"
+    f"|[Ii]st seit (weniger als )?(eine[mr] (Jahr|Monat)|{GERMAN_COUNT} (Jahren|Monaten)|[0-9]{{4}}) bei der Bank"
+    f")(, (älter|jünger|mehr|weniger|länger|kürzer) {GERMAN_OTHERS})?"
+)
+GERMAN_ENDING = re.compile(
+    "; Kunden in ähnlicher Lage wählen es (etwas öfter als|öfter als|etwa (doppelt|[a-zäöüß]+mal) so oft wie|"
+    "mehr als zehnmal so oft wie) der Durchschnitt\\."
+)
+GERMAN_INSTEAD = re.compile(
+    "(Bei vielen Kunden beliebt, (und hier etwa so|hier aber weniger)|Hier (etwa so|weniger)) wahrscheinlich"
+    " (als|wie) im Durchschnitt( aller Kunden)?\\.|"
+    "Hier wahrscheinlicher als im Durchschnitt aller Kunden, ohne dass ein einzelner Grund hervorsticht\\."
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +106,36 @@ def test_five_hundred_sentences_by_rules(
                 assert effects["held"] > 0
             if said:
                 assert effects["age"] > 0
+
+
+def test_five_hundred_german_sentences_by_rules(
+    recommender: Recommender, found: list[tuple[Features, float, ProductReasons]]
+) -> None:
+    explainer, count = ReasonExplainer(recommender, background=3), 0
+    with speak("de"):
+        for _, group in groupby(found, key=lambda one: id(one[0])):
+            of_customer = list(group)
+            request, english = of_customer[0][0], [one for _, _, one in of_customer]
+            ids = np.array([one.product_id for one in english], object)
+            for one, german in zip(english, explainer.reasons(request, ids), strict=True):
+                assert (german.probability, len(german.sentences)) == (one.probability, len(one.sentences))
+                count += len(german.sentences)
+                if INSTEAD.fullmatch(one.sentence):
+                    assert GERMAN_INSTEAD.fullmatch(german.sentence), german.sentence
+                    continue
+                for sentence in german.sentences:
+                    assert sentence[0].isupper() and sentence.endswith(".") and GERMAN.fullmatch(sentence[:-1]), (
+                        sentence
+                    )
+                ending = GERMAN_ENDING.search(german.sentence)
+                assert ending is not None, german.sentence
+                rest = german.sentence[: ending.start()]
+                while rest:  # a reason, and what joins it with the next one
+                    reason = GERMAN.match(rest)
+                    assert reason is not None, german.sentence
+                    rest = rest[reason.end() :]
+                    joined = re.match(", | und ", rest)
+                    assert joined or not rest, german.sentence
+                    rest = rest[joined.end() :] if joined else rest
+                assert not PROTECTED.search(german.sentence), german.sentence
+    assert count >= 500

@@ -127,13 +127,13 @@ def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Call
     """
     contexts: list[tuple[BrowserContext, Watch]] = []
 
-    def opened(address: str, **settings: Any) -> Screen:
+    def opened(address: str, ready: str = "as of", **settings: Any) -> Screen:
         context = browser.new_context(**settings)
         context.set_default_timeout(PATIENCE)
-        contexts.append((context, Watch(context, address)))
+        contexts.append((context, Watch(context, address.partition("?")[0])))
         page: Page = context.new_page()
         page.goto(address)
-        expect(page.locator("#title")).to_contain_text("as of")
+        expect(page.locator("#title")).to_contain_text(ready)
         return Screen(page)
 
     yield opened

@@ -25,10 +25,10 @@ def with_tolerance(data: VersionData, tolerance: float) -> SelectedCustomer:
 
 def test_appetites_are_shares_of_the_catalogues_risk(data: VersionData) -> None:
     assert data.risks.tolist() == [1.0, 2.0, 3.0, 4.0]  # of the small bank's products
-    assert highest_risks(data, CONFIG) == {OWN: None, "Cautious": 2.0, "Balanced": 3.0, "Risk-tolerant": None}
-    filters = read_filters(data, CONFIG, "Cautious", ["fund"], [])
+    assert highest_risks(data, CONFIG) == {"own": None, "cautious": 2.0, "balanced": 3.0, "any": None}
+    filters = read_filters(data, CONFIG, "cautious", ["fund"], [])
     assert (filters.max_risk, filters.categories) == (2.0, ("fund",))
-    assert read_filters(data, CONFIG, OWN, [], []) == Filters()
+    assert read_filters(data, CONFIG, "own", [], []) == Filters()
     with pytest.raises(InputError, match="there is no category 'yachts'"):
         read_filters(data, PageConfig(), None, ["yachts"], [])
 
@@ -45,7 +45,7 @@ def test_what_is_above_the_customers_own_is_not_offered(data: VersionData) -> No
     ]
     cautious, balanced = "Cautious (up to 2)", "Balanced (up to 3)"
     assert offered == [[f"{OWN} (up to 1)"], [f"{OWN} (up to 3)", cautious], [f"{OWN} (up to 4)", cautious, balanced]]
-    assert [name for _, name in _appetites(data, CONFIG, None)] == [OWN, "Cautious", "Balanced", "Risk-tolerant"]
+    assert [name for _, name in _appetites(data, CONFIG, None)] == ["own", "cautious", "balanced", "any"]
 
 
 def test_filters_are_said(data: VersionData) -> None:

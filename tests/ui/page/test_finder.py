@@ -52,7 +52,7 @@ def test_by_id_or_by_what_is_true_of_the_customer(text: str, found: list[str]) -
 
 
 def test_the_samples_are_different_customers_with_a_reason() -> None:
-    samples = dict(finder().samples)
+    samples = {one.id: one.about for one in finder().samples}
     assert samples == {
         "A2": "A typical customer of the segment mass market",  # 40 is in the middle of 20, 40 and 60
         "B10": "A typical customer of the segment private",
@@ -66,7 +66,7 @@ def test_the_samples_are_different_customers_with_a_reason() -> None:
 def test_without_columns_there_are_samples_by_what_is_held() -> None:
     ids_alone = {name: values for name, values in COLUMNS.items() if name.startswith("held")}
     samples = finder(None, ids_alone).samples
-    assert samples[0] == ("A10", "Holds the most: 1 product")
+    assert (samples[0].id, samples[0].about) == ("A10", "Holds the most: 1 product")
     assert len({one.id for one in samples}) == len(samples) >= 4
 
 

@@ -15,9 +15,10 @@ from markupsafe import Markup
 from nextbest.data.dataset import Features
 from nextbest.data.errors import FailedError, MissingPackageError
 from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.language import say
 from nextbest.ui.page.finder import SampleCustomer
-from nextbest.ui.page.html import html, join
-from nextbest.ui.page.product_cards import REASONS_FOLLOW, excluded_list, product_cards
+from nextbest.ui.page.html import html, join, label
+from nextbest.ui.page.product_cards import excluded_list, product_cards
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import Recommendation, VersionData, excluded_products, recommend_products
 
@@ -38,7 +39,7 @@ class DeskTab:
     depends_on_controls = True
 
     def __init__(self) -> None:
-        with gr.Tab("Desk", id=self.id, elem_id="tab-desk") as self.tab:
+        with gr.Tab(label("label-tab-desk"), id=self.id, elem_id="tab-desk") as self.tab:
             self.samples = html("", elem_id="samples", js_on_load=_CLICK % ("customer", "customer"))
             self.recommendations = html("", elem_id="recommendations", js_on_load=_CLICK % ("product", "product"))
             self.excluded = html("", elem_id="excluded")
@@ -70,7 +71,7 @@ class DeskTab:
             def answer(data: VersionData) -> Updates | Any:
                 selection = shared.selection(data, *inputs)
                 # What is shown may be of the customer before: then these are on their way as well.
-                is_done = _about(selection) in shown and REASONS_FOLLOW not in shown
+                is_done = _about(selection) in shown and say("reasons-follow") not in shown
                 if not selection.customer or is_done:
                     return gr.skip()
                 return {self.recommendations: _Answer.of(data, selection).cards_with_reasons(data, selection)}
@@ -117,7 +118,7 @@ class _Answer:
         data: VersionData,
         selection: Selection,
         reasons: Sequence[ProductReasons] = (),
-        note: str = REASONS_FOLLOW,
+        note: str = "",
     ) -> Markup:
         """Return the cards; see `product_cards`."""
         suitable = len(data.product_rows) - sum(len(rows) for _, rows in self.excluded)
@@ -130,9 +131,9 @@ class _Answer:
         try:
             reasons = data.reasons.reasons(self.request, products)
         except FailedError:
-            return self.cards(data, selection, note="This version was exported without what reasons need.")
+            return self.cards(data, selection, note=say("reasons-not-exported"))
         except MissingPackageError as error:
-            return self.cards(data, selection, note=f"Reasons need another package: {error}")
+            return self.cards(data, selection, note=say("reasons-need-package", package=str(error)))
         return self.cards(data, selection, reasons)
 
 
@@ -144,8 +145,5 @@ def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:
         )
         for one in samples
     )
-    markup = '<div class="begin"><h2>Choose a customer</h2><p class="muted">{}</p><ul class="samples">{}</ul></div>'
-    text = (
-        "Search on the left by id, name or attribute (affluent; age 43), upload a profile, or begin with one of these."
-    )
-    return Markup(markup).format(text, buttons)
+    markup = '<div class="begin"><h2>{}</h2><p class="muted">{}</p><ul class="samples">{}</ul></div>'
+    return Markup(markup).format(say("begin"), say("begin-do"), buttons)

@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Evaluation, Interval, Window
-from nextbest.serving.formatting import sentence_case
+from nextbest.serving.formatting import format_date, format_decimals, format_percentage, sentence_case
 from nextbest.serving.insights.version_report import Report
-from nextbest.ui.page.html import Column, alert, definitions, details, empty_state, html, join, table
+from nextbest.serving.language import say
+from nextbest.ui.page.html import Column, alert, definitions, details, empty_state, html, join, label, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates
 from nextbest.ui.page.version_data import VersionData
 
@@ -23,6 +24,7 @@ __all__ = ["ModelsTab", "report_view"]
 
 _SERVED = "ranking"
 """The model whose scores are shown."""
+_DECIMALS = 3
 _NAMES = {"ease": "EASE", "item_knn": "Item-kNN"}
 
 
@@ -33,9 +35,9 @@ class ModelsTab:
     depends_on_controls = False
 
     def __init__(self) -> None:
-        with gr.Tab("Models", id=self.id, elem_id="tab-models") as self.tab:
+        with gr.Tab(label("label-tab-models"), id=self.id, elem_id="tab-models") as self.tab:
             self.report = html("", elem_id="model-report")
-            with gr.Accordion("Model card", open=False, elem_id="model-card-section"):
+            with gr.Accordion(label("label-model-card"), open=False, elem_id="model-card-section"):
                 self.card = gr.Markdown("", elem_id="model-card")
 
     @property
@@ -47,7 +49,7 @@ class ModelsTab:
         """See `Tab`."""
         found = data.report
         if found is None:
-            missing = empty_state("There is no report", "This version was exported before reports were kept with it.")
+            missing = empty_state(say("no-report"), say("no-report-more"))
             return {self.report: missing, self.card: ""}
         return {self.report: report_view(found), self.card: found.card}
 
@@ -72,25 +74,32 @@ def report_view(found: Report) -> Markup:
 def _approval(found: Report) -> Markup:
     reasons = Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(reason) for reason in found.reasons))
     if found.approved:
-        return alert("good", f"Version {found.version} is approved.", reasons)
-    title = "is not approved, and was pushed by force." if found.forced else "is not approved."
-    return alert("warning", f"Version {found.version} {title}", reasons)
+        return alert("good", say("version-approved", version=str(found.version)), reasons)
+    message = "version-forced" if found.forced else "version-not-approved"
+    return alert("warning", say(message, version=str(found.version)), reasons)
 
 
 def _facts(found: Report, measured: Window) -> Markup:
     facts = [
-        ("Version", str(found.version)),
-        ("Pushed", f"{found.pushed_at:%d %b %Y, %H:%M} UTC"),
-        ("Data until", f"{found.as_of:%d %b %Y}"),
-        ("Looks ahead", f"{found.horizon_days} days"),
-        ("Measured on", f"{measured.cutoff:%d %b %Y} to {measured.until:%d %b %Y}"),
-        ("Loads in a fresh process", "yes" if found.loads else "no: " + "; ".join(found.load_problems)),
-        ("Index", found.index),
+        (say("fact-version"), str(found.version)),
+        (say("fact-pushed"), f"{format_date(found.pushed_at)}, {found.pushed_at:%H:%M} UTC"),
+        (say("fact-data-until"), format_date(found.as_of)),
+        (say("fact-looks-ahead"), say("days", count=found.horizon_days)),
+        (say("fact-measured-on"), say("range", low=format_date(measured.cutoff), high=format_date(measured.until))),
+        (say("fact-loads"), _loads(found)),
+        (say("fact-index"), found.index),
     ]
     if found.rollback_of is not None:
-        facts.append(("Copy of", f"version {found.rollback_of}"))
-    why = Markup('<p class="muted">{}</p>').format(f"How the index was chosen: {found.index_reason}.")
-    return Markup('<section class="card" aria-label="The version">{}{}</section>').format(definitions(facts), why)
+        facts.append((say("fact-copy-of"), say("copy-of-version", version=str(found.rollback_of))))
+    why = Markup('<p class="muted">{}</p>').format(say("index-reason", reason=found.index_reason))
+    markup = '<section class="card" aria-label="{}">{}{}</section>'
+    return Markup(markup).format(say("the-version"), definitions(facts), why)
+
+
+def _loads(found: Report) -> str:
+    if found.loads:
+        return say("yes-or-no", answer="yes")
+    return say("no-because", problems="; ".join(found.load_problems))
 
 
 def _model_table(evaluation: Evaluation) -> Markup:
@@ -98,49 +107,56 @@ def _model_table(evaluation: Evaluation) -> Markup:
     scale = max(_upper_end(metrics[main]) for metrics in evaluation.models.values())
     shares = evaluation.share_of_oracle
     columns = [
-        Column("Model"),
-        Column(_metric_name(main), "number", f"{evaluation.level:.0%} interval, a bootstrap over customers"),
-        Column("Interval", "chart"),
+        Column(say("column-model")),
+        Column(_metric_name(main), "number", say("column-interval-note", level=format_percentage(evaluation.level))),
+        Column(say("column-interval"), "chart"),
         *(Column(_metric_name(metric), "number") for metric in others),
-        *([Column("Of the best possible", "number")] if shares else []),
+        *([Column(say("column-of-best"), "number")] if shares else []),
     ]
     rows = [
         (
             _model_cell(name),
-            f"{metrics[main].value:.3f}",
+            format_decimals(metrics[main].value, _DECIMALS),
             _interval_bar(metrics[main], scale),
-            *(f"{metrics[metric].value:.3f}" for metric in others),
-            *([f"{shares[name].value:.0%}" if name in shares else ""] if shares else []),
+            *(format_decimals(metrics[metric].value, _DECIMALS) for metric in others),
+            *([format_percentage(shares[name].value) if name in shares else ""] if shares else []),
         )
         for name, metrics in evaluation.models.items()
     ]
     window = evaluation.window
-    about = f"{window.customers:,} customers who bought {window.acquisitions:,} products after {window.cutoff}."
-    return Markup('<h3>How good it is</h3><p class="muted">{}</p>{}').format(
-        about, table("Metrics of all models", columns, rows)
-    )
+    day = format_date(window.cutoff)
+    about = say("measured-about", customers=window.customers, products=window.acquisitions, day=day)
+    shown = table(say("how-good-caption"), columns, rows)
+    return Markup('<h3>{}</h3><p class="muted">{}</p>{}').format(say("how-good"), about, shown)
 
 
 def _slice_tables(evaluation: Evaluation) -> Iterator[Markup]:
     names = list(evaluation.models)
     for column, labels in evaluation.slices.items():
-        columns = [Column(sentence_case(column)), Column("Customers", "number")]
+        columns = [Column(sentence_case(column)), Column(say("column-customers"), "number")]
         columns += [Column(_model_name(name), "number") for name in names]
         rows = [
-            (sentence_case(label), f"{found.customers:,}", *(_value(found.models, name) for name in names))
+            (
+                sentence_case(label),
+                say("number", count=found.customers),
+                *(_value(found.models, name) for name in names),
+            )
             for label, found in labels.items()
         ]
-        title = f"{_metric_name(evaluation.main_metric)} by {sentence_case(column).lower()}"
+        metric = _metric_name(evaluation.main_metric)
+        title = say("metric-by", metric=metric, column=sentence_case(column).lower())
         yield Markup("<h3>{}</h3>{}").format(title, table(title, columns, rows))
 
 
 def _comparisons(evaluation: Evaluation) -> Markup:
     items = join(Markup("<li>{}</li>").format(verdict.text) for verdict in evaluation.verdicts)
-    return details(f"{len(evaluation.verdicts)} comparisons", Markup('<ul class="plain">{}</ul>').format(items))
+    return details(
+        say("comparisons", count=len(evaluation.verdicts)), Markup('<ul class="plain">{}</ul>').format(items)
+    )
 
 
 def _value(models: Mapping[str, Interval], name: str) -> str:
-    return f"{models[name].value:.3f}" if name in models else format_interval(None)
+    return format_decimals(models[name].value, _DECIMALS) if name in models else format_interval(None)
 
 
 def _metric_name(metric: str) -> str:
@@ -153,7 +169,7 @@ def _model_name(name: str) -> str:
 
 
 def _model_cell(name: str) -> Markup:
-    mark = Markup(' <span class="chip">served</span>') if name == _SERVED else ""
+    mark = Markup(' <span class="chip">{}</span>').format(say("served")) if name == _SERVED else ""
     return Markup("{}{}").format(_model_name(name), mark)
 
 

@@ -13,10 +13,17 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.windows import EPOCH
-from nextbest.serving.formatting import MISSING, sentence_case
+from nextbest.serving.formatting import (
+    MISSING,
+    format_date,
+    format_month,
+    format_percentage,
+    sentence_case,
+)
 from nextbest.serving.insights.profiles import Attribute, Holding, Profile
-from nextbest.ui.page.html import Column, empty_state, html, join, table
-from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates
+from nextbest.serving.language import say
+from nextbest.ui.page.html import Column, empty_state, html, join, label, table
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, no_customer
 from nextbest.ui.page.version_data import VersionData
 
 __all__ = ["ProfileTab", "holdings_view", "profile_view", "refused_view"]
@@ -29,8 +36,8 @@ class ProfileTab:
     depends_on_controls = False
 
     def __init__(self) -> None:
-        with gr.Tab("Profile", id=self.id, elem_id="tab-profile") as self.tab:
-            self.profile = html(NO_CUSTOMER, elem_id="profile-view")
+        with gr.Tab(label("label-tab-profile"), id=self.id, elem_id="tab-profile") as self.tab:
+            self.profile = html("", elem_id="profile-view")
             self.holdings = html("", elem_id="holdings")
 
     @property
@@ -41,7 +48,7 @@ class ProfileTab:
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`."""
         if not selection.customer:
-            return {self.profile: NO_CUSTOMER, self.holdings: ""}
+            return {self.profile: no_customer(), self.holdings: ""}
         request = data.request(selection.customer)
         profile = data.profiles.profile(request)
         today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
@@ -54,28 +61,32 @@ class ProfileTab:
 
 def profile_view(profile: Profile) -> Markup:
     """Return the attributes compared with the segment: numbers by group, then dates, then the others."""
-    about = f"Compared with {profile.segment_customers:,} customers of the segment {profile.segment}."
+    about = say("profile-compared", count=profile.segment_customers, segment=profile.segment)
     if not profile.segment:
-        about = f"There is no segment; {profile.customers:,} customers are known."
-    groups = join(_comparison_table(heading, found) for heading, found in profile.behaviour.items())
+        about = say("profile-no-segment", count=profile.customers)
+    groups = join(
+        _comparison_table(say("profile-group", group=str(found[0].group)), found)
+        for found in profile.behaviour.values()
+    )
     dates = [found for found in profile.attributes if found.role == "date"]
     others = [found for found in profile.attributes if found.role in ("category", "boolean", "text")]
     rows = [(sentence_case(found.label), sentence_case(found.value), _share(found)) for found in others]
-    columns = [Column("Attribute"), Column("Value"), Column("Shared by")]
+    others_title = say("profile-others")
+    columns = [Column(say("profile-attribute")), Column(say("profile-value")), Column(say("profile-shared-by"))]
     return Markup('<p class="muted">{}</p><div class="groups">{}{}{}</div>').format(
         about,
         groups,
-        _comparison_table("Dates", dates) if dates else "",
-        Markup("<h3>Other attributes</h3>{}").format(table("Other attributes", columns, rows)) if rows else "",
+        _comparison_table(say("profile-group", group="dates"), dates) if dates else "",
+        Markup("<h3>{}</h3>{}").format(others_title, table(others_title, columns, rows)) if rows else "",
     )
 
 
 def _comparison_table(title: str, attributes: Sequence[Attribute]) -> Markup:
     columns = [
-        Column("Attribute"),
-        Column("Value", "number"),
-        Column("Percentile", "number", "how many of 100 customers of the segment are below"),
-        Column("Middle half of the segment", "number"),
+        Column(say("profile-attribute")),
+        Column(say("profile-value"), "number"),
+        Column(say("profile-percentile"), "number", say("profile-percentile-note")),
+        Column(say("profile-middle-half"), "number"),
     ]
     rows = [(sentence_case(found.label), found.value, _percentile(found), _middle_half(found)) for found in attributes]
     return Markup("<h3>{}</h3>{}").format(title, table(title, columns, rows))
@@ -91,13 +102,14 @@ def _percentile(attribute: Attribute) -> str:
 
 
 def _share(attribute: Attribute) -> str:
-    share, peers = attribute.share, "the segment"
+    share, peers = attribute.share, "segment"
     if share is None:
-        share, peers = attribute.share_overall, "all customers"
+        share, peers = attribute.share_overall, "all"
     if share is None:
         return MISSING
-    percentage = f"{share:.0%}"
-    return f"{'under 1%' if share and percentage == '0%' else percentage} of {peers}"
+    is_tiny = 0 < round(100 * share, 6) <= 0.5
+    percentage = say("profile-under", share=format_percentage(0.01)) if is_tiny else format_percentage(share)
+    return say("profile-share", share=percentage, peers=peers)
 
 
 def _middle_half(attribute: Attribute) -> str:
@@ -106,42 +118,42 @@ def _middle_half(attribute: Attribute) -> str:
         return MISSING
     low, _, high = attribute.quartiles
     _, space, unit = high.rpartition(" ")
-    return f"{low.removesuffix(space + unit) if space else low} to {high}"
+    return say("range", low=low.removesuffix(space + unit) if space else low, high=high)
 
 
 def holdings_view(holdings: Sequence[Holding], today: date) -> Markup:
     """Return what is held, the newest first, each with a bar from its first day to the day of the answer."""
     if not holdings:
-        return empty_state("Nothing is held", "The customer holds no product that the export knows of.")
+        return empty_state(say("nothing-held"), say("nothing-held-more"))
     days = [found.since for found in holdings if found.since is not None]
     first = min(days, default=today)
     span = max((today - first).days, 1)
     has_categories = any(found.category for found in holdings)
     columns = [
-        Column("Product"),
-        *([Column("Category")] if has_categories else []),
-        Column("Since"),
-        Column(f"{first:%b %Y} to {today:%b %Y}", "chart"),
+        Column(say("column-product")),
+        *([Column(say("column-category"))] if has_categories else []),
+        Column(say("column-since")),
+        Column(say("range", low=format_month(first), high=format_month(today)), "chart"),
     ]
     rows = [
         (
             found.name,
             *([sentence_case(found.category) or MISSING] if has_categories else []),
-            MISSING if found.since is None else f"{found.since:%d %b %Y}",
+            MISSING if found.since is None else format_date(found.since),
             MISSING if found.since is None else _span((found.since - first).days / span),
         )
         for found in holdings
     ]
-    return Markup("<h3>Holdings</h3>{}").format(table("Products held, the newest first", columns, rows))
+    return Markup("<h3>{}</h3>{}").format(say("holdings"), table(say("holdings-caption"), columns, rows))
 
 
 def refused_view(refused: Sequence[Holding]) -> Markup:
     """Return what was refused lately, the newest first; nothing where nothing was."""
     if not refused:
         return Markup("")
-    rows = [(found.name, MISSING if found.since is None else f"{found.since:%d %b %Y}") for found in refused]
-    shown = table("Products refused, the newest first", [Column("Product"), Column("On")], rows)
-    return Markup("<h3>Refused lately</h3>{}").format(shown)
+    rows = [(found.name, MISSING if found.since is None else format_date(found.since)) for found in refused]
+    columns = [Column(say("column-product")), Column(say("column-on"))]
+    return Markup("<h3>{}</h3>{}").format(say("refused-lately"), table(say("refused-caption"), columns, rows))
 
 
 def _span(start: float) -> Markup:

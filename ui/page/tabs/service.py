@@ -20,36 +20,26 @@ from markupsafe import Markup
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.arguments import as_count, as_id, as_ids, as_number, as_words
 from nextbest.serving.insights.explanation_data import STAGES, Stage
+from nextbest.serving.language import ENGLISH, LANGUAGES, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.answers import reasons_as_json, recommendations_as_json
 from nextbest.ui.page.config import PageConfig
-from nextbest.ui.page.html import Column, html, table
+from nextbest.ui.page.html import Column, html, label, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, make_upload, show_errors
 from nextbest.ui.page.tabs.batch import BATCHES, FORMATS, score_file
 from nextbest.ui.page.version_data import CurrentVersion, SelectedCustomer, VersionData
 
 __all__ = ["ServiceTab", "add_endpoints"]
 
-_ENDPOINTS = (
-    (
-        "/recommend",
-        "customer_id, top, max_risk, categories, exclude",
-        "products with scores and attributes; which products are excluded, and why",
-    ),
-    ("/profile", "customer_id", "attributes compared with the segment's, holdings"),
-    (
-        "/reasons",
-        "customer_id, product_id",
-        "at most three sentences; base, probability and what each group adds, in percentage points",
-    ),
-    (
-        "/explain",
-        "customer_id, product_id, stage (ranking or retrieval)",
-        "what the models' features add, base, score and a sentence",
-    ),
-    ("/score", "customers (a file), top, format (CSV or Parquet)", "a file with a row per recommendation"),
-)
+_ENDPOINTS = {
+    "recommend": "customer_id, top, max_risk, categories, exclude",
+    "profile": "customer_id",
+    "reasons": f"customer_id, product_id, language ({' or '.join(LANGUAGES)})",
+    "explain": "customer_id, product_id, stage (ranking or retrieval), language",
+    "score": "customers (a file), top, format (CSV or Parquet)",
+}
+"""Name -> arguments; what it answers is in the message `endpoint-answer`."""
 _CODE = """\
 from gradio_client import Client, handle_file
 
@@ -69,29 +59,34 @@ class ServiceTab:
     depends_on_controls = False
 
     def __init__(self, host: str, port: int) -> None:
-        with gr.Tab("As a service", id=self.id, elem_id="tab-service") as self.tab:
-            html(_endpoint_table(), elem_id="endpoints")
-            code = _CODE.format(address=f"http://{host}:{port}")
-            html(Markup('<h3>An example</h3><pre tabindex="0"><code>{}</code></pre>').format(code), elem_id="example")
+        with gr.Tab(label("label-tab-service"), id=self.id, elem_id="tab-service") as self.tab:
+            self.endpoints = html("", elem_id="endpoints")
+            self.example = html("", elem_id="example")
+        self._code = _CODE.format(address=f"http://{host}:{port}")
 
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`."""
-        return []
+        return [self.endpoints, self.example]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
-        """See `Tab`; it never changes."""
-        return {}
+        """See `Tab`; it is the same of all customers."""
+        markup = '<h3>{}</h3><pre tabindex="0"><code>{}</code></pre>'
+        example = Markup(markup).format(say("service-example"), self._code)
+        return {self.endpoints: _endpoint_table(), self.example: example}
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`; the tab has no controls of its own."""
 
 
 def _endpoint_table() -> Markup:
-    columns = [Column("Endpoint"), Column("Arguments"), Column("Answer")]
-    rows = [(Markup("<code>{}</code>").format(name), given, answer) for name, given, answer in _ENDPOINTS]
-    about = '<p class="muted">Other programs use the same models, with <code>pip install gradio_client</code>.</p>{}'
-    return Markup(about).format(table("Endpoints of the service", columns, rows))
+    columns = [Column(say("column-endpoint")), Column(say("column-arguments")), Column(say("column-answer"))]
+    rows = [
+        (Markup("<code>/{}</code>").format(name), given, say("endpoint-answer", name=name))
+        for name, given in _ENDPOINTS.items()
+    ]
+    about = '<p class="muted">{} <code>pip install gradio_client</code>.</p>{}'
+    return Markup(about).format(say("service-about"), table(say("service-caption"), columns, rows))
 
 
 def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
@@ -126,23 +121,25 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
         return current.ask(lambda data: _as_json(data.profiles.profile(data.request(customer))))
 
     @show_errors
-    def reasons(customer_id: str, product_id: str) -> dict[str, Any]:
+    def reasons(customer_id: str, product_id: str, language: str = ENGLISH) -> dict[str, Any]:
         """Give the reasons of a product's probability for a customer, in sentences and percentage points."""
         customer, product = SelectedCustomer(as_id("customer_id", customer_id)), as_id("product_id", product_id)
 
         def answer(data: VersionData) -> dict[str, Any]:
-            (found,) = data.reasons.reasons(data.request(customer), np.array([product], object))
-            return reasons_as_json(found)
+            with speak(language):
+                (found,) = data.reasons.reasons(data.request(customer), np.array([product], object))
+                return reasons_as_json(found)
 
         return current.ask(answer)
 
     @show_errors
-    def explain(customer_id: str, product_id: str, stage: str = "ranking") -> dict[str, Any]:
+    def explain(customer_id: str, product_id: str, stage: str = "ranking", language: str = ENGLISH) -> dict[str, Any]:
         """Take a product's score ('ranking') or similarity ('retrieval') apart by the models' features."""
         customer, product = SelectedCustomer(as_id("customer_id", customer_id)), as_id("product_id", product_id)
 
         def answer(data: VersionData) -> dict[str, Any]:
-            return _as_json(data.explainer.explain(data.request(customer), product, _check_stage(stage)))
+            with speak(language):
+                return _as_json(data.explainer.explain(data.request(customer), product, _check_stage(stage)))
 
         return current.ask(answer)
 

@@ -28,10 +28,11 @@ from nextbest.serving.formatting import (
     sentence_case,
 )
 from nextbest.serving.insights.customer_columns import FormField
+from nextbest.serving.language import say
 from nextbest.ui.page.controls import tolerances
 from nextbest.ui.page.customer import portrait
-from nextbest.ui.page.html import Column, alert, details, empty_state, html, join, table
-from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, error_text, listen
+from nextbest.ui.page.html import Column, alert, details, empty_state, html, join, label, table
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, error_text, listen, no_customer
 from nextbest.ui.page.version_data import (
     Recommendation,
     SelectedCustomer,
@@ -42,8 +43,6 @@ from nextbest.ui.page.version_data import (
 
 __all__ = ["WhatIfTab", "changed_columns", "comparison", "editable_fields", "form_value", "raw_value"]
 
-_NOT_COMPARED = empty_state("Nothing is compared yet", "Change attributes above, then compare.")
-_NO_ATTRIBUTES = empty_state("There is nothing to change", "The models know of customers what they hold alone.")
 _BEYOND = 10
 """A number that is so many times as large as the largest known one makes no sense."""
 _YES, _NO = "yes", "no"
@@ -57,17 +56,16 @@ class WhatIfTab:
 
     def __init__(self, data: VersionData) -> None:
         self._fields = editable_fields(data)
-        self._nothing = _NOT_COMPARED if self._fields else _NO_ATTRIBUTES
-        with gr.Tab("What if", id=self.id, elem_id="tab-whatif") as self.tab:
-            self.hint = html(NO_CUSTOMER, elem_id="whatif-hint")
+        with gr.Tab(label("label-tab-whatif"), id=self.id, elem_id="tab-whatif") as self.tab:
+            self.hint = html("", elem_id="whatif-hint")
             with gr.Column(visible=False, elem_id="whatif-form") as self.form:
                 with gr.Row(elem_classes="fields"):
                     self.controls = [_make_control(field) for field in self._fields]
                 with gr.Row():
-                    self.compare = gr.Button("Compare", variant="primary", elem_id="compare")
-                    self.keep = gr.Button("Keep these changes", elem_id="keep")
-                    self.reset = gr.Button("Start again", elem_id="reset")
-                self.comparison = html(self._nothing, elem_id="comparison")
+                    self.compare = gr.Button(label("label-compare"), variant="primary", elem_id="compare")
+                    self.keep = gr.Button(label("label-keep"), elem_id="keep")
+                    self.reset = gr.Button(label("label-reset"), elem_id="reset")
+                self.comparison = html("", elem_id="comparison")
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -77,14 +75,18 @@ class WhatIfTab:
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`."""
         if not selection.customer:
-            return {self.hint: gr.HTML(NO_CUSTOMER, visible=True), self.form: gr.Column(visible=False)}
+            return {self.hint: gr.HTML(no_customer(), visible=True), self.form: gr.Column(visible=False)}
         request = data.request(selection.customer)
         pairs = zip(self.controls, self._fields, strict=True)
-        values = {control: form_value(field, request[field.name][0]) for control, field in pairs}
+        values = {
+            control: gr.update(value=form_value(field, request[field.name][0]), info=_range_hint(field))
+            for control, field in pairs
+        }
+        nothing = ("not-compared", "not-compared-do") if self._fields else ("no-attributes", "no-attributes-more")
         return {
             self.hint: gr.HTML(visible=False),
             self.form: gr.Column(visible=True),
-            self.comparison: self._nothing,
+            self.comparison: empty_state(*map(say, nothing)),
             **values,
         }
 
@@ -109,7 +111,7 @@ class WhatIfTab:
             request = data.request(selection.customer)
             changed = changed_columns(self._fields, request, form)
             if not changed:
-                return alert("info", "Nothing was changed.", "Change an attribute, then compare.")
+                return alert("info", say("nothing-changed"), say("nothing-changed-do"))
             other = data.request(_edit(selection.customer, changed))
             return comparison(
                 recommend_products(data, request, selection.top, selection.filters),
@@ -121,7 +123,7 @@ class WhatIfTab:
         try:
             return {self.comparison: shared.current.ask(compare)}
         except InputError as error:
-            return {self.comparison: alert("error", "This cannot be read.", error_text(error))}
+            return {self.comparison: alert("error", say("not-readable"), error_text(error))}
 
     def _keep(self, shared: SharedComponents, *values: Any) -> Updates:
         selected, form = self._split(values)
@@ -166,27 +168,27 @@ def _edit(customer: SelectedCustomer, changed: Mapping[str, Any]) -> SelectedCus
 
 def _make_control(field: FormField) -> Component:
     """Return an attribute's control; left empty, it is missing."""
-    label = column_title(field.name, field.unit) + (f" ({field.unit})" if field.unit else "")
-    settings: dict[str, Any] = {"label": label, "elem_id": f"field-{field.name}", "min_width": 200}
+    title = column_title(field.name, field.unit) + (f" ({field.unit})" if field.unit else "")
+    settings: dict[str, Any] = {"label": title, "elem_id": f"field-{field.name}", "min_width": 200}
     match field.role:
         case "number":
-            return gr.Number(None, precision=0 if field.whole else None, info=_range_hint(field), **settings)
+            return gr.Number(None, precision=0 if field.whole else None, **settings)
         case "boolean":
-            return gr.Dropdown([_YES, _NO], value=None, **settings)
+            return gr.Dropdown([(str(label("label-yes")), _YES), (str(label("label-no")), _NO)], value=None, **settings)
         case "category":
             choices = [(sentence_case(choice), choice) for choice in field.choices]
             return gr.Dropdown(choices, value=None, allow_custom_value=True, **settings)
         case "date":
-            return gr.Textbox("", placeholder="YYYY-MM-DD", info=_range_hint(field), max_lines=1, **settings)
+            return gr.Textbox("", placeholder=label("label-day"), max_lines=1, **settings)
     return gr.Textbox("", **settings)
 
 
 def _range_hint(field: FormField) -> str | None:
+    """Return what a number or a date usually is; others have no ends."""
     if field.low is None or field.high is None:
         return None
-    if field.role == "date":
-        return f"usually {_day(field.low)} to {_day(field.high)}"
-    return f"usually {format_number(field.low)} to {format_number(field.high)}"
+    low, high = (_day(end) if field.role == "date" else format_number(end) for end in (field.low, field.high))
+    return say("usually", low=low, high=high)
 
 
 def form_value(field: FormField, raw: Any) -> Any:
@@ -230,9 +232,9 @@ def _sensible(field: FormField, value: float) -> float:
     most = np.inf if field.most is None else 1.0 if field.unit == SHARE else _BEYOND * max(abs(field.most), 1.0)
     if least <= value <= most:
         return value
-    remedy = f"give {format_number(least, field.unit)} or more" if value < least else ""
-    remedy = remedy or f"give at most {format_number(most, field.unit)}"
-    what = f"{sentence_case(field.label)}: {format_number(value, field.unit)} makes no sense"
+    message, end = ("give-at-least", least) if value < least else ("give-at-most", most)
+    remedy = say(message, value=format_number(end, field.unit))
+    what = say("no-sense", label=sentence_case(field.label), value=format_number(value, field.unit))
     raise InputError([Problem("form", field.name, None, what, remedy)])
 
 
@@ -240,8 +242,8 @@ def _days(field: FormField, text: str) -> int:
     try:
         return (date.fromisoformat(text.strip()) - EPOCH).days
     except ValueError:
-        what = f"{sentence_case(field.label)}: {text!r} is not a day"
-        raise InputError([Problem("form", field.name, None, what, "write it as 2024-01-31")]) from None
+        what = say("not-a-day", label=sentence_case(field.label), value=repr(text))
+        raise InputError([Problem("form", field.name, None, what, say("write-a-day"))]) from None
 
 
 def changed_columns(fields: Sequence[FormField], original: Features, values: Sequence[Any]) -> dict[str, Any]:
@@ -288,21 +290,20 @@ def comparison(
     """
     old = {one.product_id: one for one in before}
     new = {one.product_id for one in after}
-    left = [(*_scores(one), "" if one.product_id in new else _mark("gone", "down")) for one in before]
+    left = [(*_scores(one), "" if one.product_id in new else _mark(say("gone"), "down")) for one in before]
     right = [(*_scores(one), _change(old.get(one.product_id), one)) for one in after]
     return Markup('<div class="compared"><p>{}</p><div class="halves">{}{}</div>{}</div>').format(
         join(Markup('<span class="chip">{}</span>').format(change) for change in changes),
-        _half("As it is", left),
-        _half("With the changes", right),
+        _half(say("as-it-is"), left),
+        _half(say("with-changes"), right),
         join(_suitability_lists(allowed, excluded)),
     )
 
 
 def _suitability_lists(allowed: Sequence[str], excluded: Sequence[str]) -> Iterator[Markup]:
-    for change, names in (("now suitable", allowed), ("no longer suitable", excluded)):
+    for message, names in (("now-suitable", allowed), ("no-longer-suitable", excluded)):
         if names:
-            summary = f"{len(names)} product{'s' if len(names) != 1 else ''} {change}"
-            yield details(summary, Markup('<p class="muted">{}</p>').format(", ".join(names)))
+            yield details(say(message, count=len(names)), Markup('<p class="muted">{}</p>').format(", ".join(names)))
 
 
 def _scores(recommendation: Recommendation) -> tuple[str, str]:
@@ -314,12 +315,13 @@ def _scores(recommendation: Recommendation) -> tuple[str, str]:
 
 def _change(before: Recommendation | None, recommendation: Recommendation) -> Markup:
     if before is None:
-        return _mark("new", "up")
+        return _mark(say("new"), "up")
     points = 100 * (recommendation.probability - before.probability)
     places = before.rank - recommendation.rank
     arrow = f"▲ {places}" if places > 0 else f"▼ {-places}" if places < 0 else "="
     kind = "up" if places > 0 else "down" if places < 0 else "same"
-    return Markup("{} <small>{} points</small>").format(_mark(arrow, kind), format_change(points, 1))
+    change = say("points", change=format_change(points, 1))
+    return Markup("{} <small>{}</small>").format(_mark(arrow, kind), change)
 
 
 def _mark(text: str, kind: str) -> Markup:
@@ -327,8 +329,12 @@ def _mark(text: str, kind: str) -> Markup:
 
 
 def _half(title: str, rows: Sequence[Sequence[str]]) -> Markup:
-    columns = [Column("Product"), Column("Probability", "number"), Column("Change", "number")]
-    nothing = empty_state("No product is left", "The policy or the filters exclude all.")
+    columns = [
+        Column(say("column-product")),
+        Column(say("column-probability"), "number"),
+        Column(say("column-change"), "number"),
+    ]
+    nothing = empty_state(say("no-product-left"), say("all-excluded"))
     content = table(title, columns, rows) if rows else nothing
     return Markup("<section><h3>{}</h3>{}</section>").format(title, content)
 

@@ -17,16 +17,17 @@ from nextbest.data.errors import FailedError
 from nextbest.serving.formatting import format_change, format_probability, sentence_case
 from nextbest.serving.insights.explanation_data import Stage
 from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.language import say
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.feature_charts import add_margin, beeswarm, effect_bar, shap_waterfall, waterfall
-from nextbest.ui.page.html import Column, alert, empty_state, html, join, table
-from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, listen
+from nextbest.ui.page.html import Column, alert, empty_state, html, join, label, table
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, no_customer
 from nextbest.ui.page.version_data import Recommendation, VersionData, recommend_products, selected_product
 
 __all__ = ["WhyTab", "reason_bars"]
 
-_STAGES: Mapping[str, Stage] = {"Features of the probability": "ranking", "Features of the similarity": "retrieval"}
-_PICTURE = "The reasons as shap draws them"
+_STAGES: Mapping[str, Stage] = {"label-why-ranking": "ranking", "label-why-retrieval": "retrieval"}
+_PICTURE = "label-why-picture"
 
 
 class WhyTab:
@@ -37,10 +38,11 @@ class WhyTab:
 
     def __init__(self, config: PageConfig) -> None:
         self._config = config
-        with gr.Tab("Why", id=self.id, elem_id="tab-why") as self.tab:
-            self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
-            self.view = html(NO_CUSTOMER, elem_id="why-view")
-            self.more = gr.Radio([_PICTURE, *_STAGES], label="For specialists", elem_id="why-more")
+        with gr.Tab(label("label-tab-why"), id=self.id, elem_id="tab-why") as self.tab:
+            self.product = gr.Dropdown([], label=label("label-why-product"), elem_id="why-product", min_width=280)
+            self.view = html("", elem_id="why-view")
+            more = [(str(label(key)), key) for key in (_PICTURE, *_STAGES)]
+            self.more = gr.Radio(more, label=label("label-why-more"), elem_id="why-more")
             self.details = html("", elem_id="why-details")
 
     @property
@@ -81,19 +83,19 @@ class WhyTab:
 
     def _explain(self, data: VersionData, selection: Selection) -> Updates:
         if not selection.customer:
-            return {self.product: gr.Dropdown([], value=None), self.view: NO_CUSTOMER}
+            return {self.product: gr.Dropdown([], value=None), self.view: no_customer()}
         request = data.request(selection.customer)
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         choices = [(f"{one.rank}. {one.name}", one.product_id) for one in recommendations]
         choice = gr.Dropdown(choices, value=selected or None)
         if not selected:
-            view = empty_state("No product is left", "There is nothing to explain.")
+            view = empty_state(say("no-product-left"), say("nothing-to-explain"))
             return {self.product: choice, self.view: view}
         try:
             found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
         except FailedError as error:
-            view = alert("warning", "This version gives no reasons.", str(error))
+            view = alert("warning", say("reasons-unavailable"), str(error))
         else:
             place = [one.product_id for one in recommendations].index(selected)
             other = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
@@ -104,12 +106,12 @@ class WhyTab:
     def _details(self, data: VersionData, selection: Selection, more: str) -> Updates:
         """Return what specialists asked for."""
         if not selection.customer:
-            return {self.details: NO_CUSTOMER}
+            return {self.details: no_customer()}
         request = data.request(selection.customer)
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         if not selected:
-            return {self.details: empty_state("No product is left", "There is nothing to explain.")}
+            return {self.details: empty_state(say("no-product-left"), say("nothing-to-explain"))}
         try:
             if more == _PICTURE:
                 ids = np.array([one.product_id for one in recommendations], object)
@@ -117,15 +119,15 @@ class WhyTab:
                 return {self.details: shap_waterfall(data.reasons.reasons(request, ids)[place])}
             explanation = data.explainer.explain(request, selected, _STAGES[more])
         except FailedError as error:
-            return {self.details: alert("warning", "This version cannot be explained.", str(error))}
+            return {self.details: alert("warning", say("not-explainable"), str(error))}
         name = next(f"{one.rank}. {one.name}" for one in recommendations if one.product_id == selected)
         shown = [waterfall(explanation, name, self._config.contributions), self._importance_view(data, _STAGES[more])]
-        return {self.details: join(shown, Markup("<h3>What matters over all customers</h3>"))}
+        return {self.details: join(shown, Markup("<h3>{}</h3>").format(say("matters-over-all")))}
 
     def _importance_view(self, data: VersionData, stage: Stage) -> Markup:
         found = data.importance[stage]
         if found is None:
-            return empty_state("Not measured", "This version was exported without a sample of explanations.")
+            return empty_state(say("not-measured"), say("not-measured-more"))
         return beeswarm(found, self._config.important_features)
 
 
@@ -142,18 +144,18 @@ def reason_bars(reasons: ProductReasons, product: str) -> Markup:
     ends = 100 * reasons.base + np.cumsum([0.0, *(group.points for group in groups)])
     low, high = add_margin(min(0.0, float(ends.min())), float(ends.max()))
     rows: list[Sequence[str]] = [
-        ("The average customer", "", effect_bar(low, high, 0.0, ends[0], "base"), format_probability(reasons.base))
+        (say("average-customer"), "", effect_bar(low, high, 0.0, ends[0], "base"), format_probability(reasons.base))
     ]
     for group, start, end in zip(groups, ends[:-1], ends[1:], strict=True):
         drawing = effect_bar(low, high, start, end, "more" if group.points >= 0 else "less")
         rows.append((sentence_case(group.name), group.value, drawing, format_change(group.points, 1)))
     last = effect_bar(low, high, 0.0, ends[-1], "base")
-    rows.append(("This customer", "", last, format_probability(reasons.probability)))
+    rows.append((say("this-customer"), "", last, format_probability(reasons.probability)))
     columns = [
-        Column("What is known"),
-        Column("Of this customer"),
-        Column("From the average customer's probability to this one", "chart"),
-        Column("Adds", "number", "percentage points"),
+        Column(say("column-known")),
+        Column(say("column-of-customer")),
+        Column(say("column-steps"), "chart"),
+        Column(say("column-adds"), "number", say("percentage-points")),
     ]
-    title = f"What leads to the probability of {product}"
+    title = say("why-caption", product=product)
     return Markup('<div class="waterfall">{}</div>').format(table(title, columns, rows))
