@@ -83,7 +83,7 @@ def product_files() -> dict[str, bytes]:
 class TestFiles:
     def test_the_product_is_more_than_modules(self) -> None:
         suffixes = {Path(name).suffix for name in product_files()}
-        assert suffixes == {".py", ".css", ".js", ".config", ".yaml", ".typed"}
+        assert suffixes == {".py", ".css", ".js", ".ftl", ".config", ".yaml", ".typed"}
 
     def test_the_wheel_holds_all_of_it_as_files(self, built: Built) -> None:
         with zipfile.ZipFile(built.wheel) as wheel:

@@ -7,11 +7,16 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Recommender
 from nextbest.ui.page.config import ACCOUNTS, PageConfig
-from nextbest.ui.page.server import open_page
+from nextbest.ui.page.server import InLanguage, open_page
 from tests.conftest import ROOT
 from tests.trained import Trained
 
@@ -104,3 +109,22 @@ def test_uploads_go_when_the_page_is_closed(live: LiveRecommender, tmp_path: Pat
         assert Path(path).read_bytes() == b"secret"
         assert Path(path).parent.parent.stat().st_mode & 0o077 == 0
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted", "code"),
+    [("/", "de-DE,de;q=0.9", "de"), ("/?lang=en", "de", "en"), ("/?lang=de", "", "de"), ("/", "fr", "en")],
+)
+def test_a_page_says_its_language_before_anything_runs(path: str, accepted: str, code: str) -> None:
+    app = Starlette(
+        routes=[
+            Route("/", lambda asked: HTMLResponse('<html lang="en"><head><title>ä</title></head></html>')),
+            Route("/data", lambda asked: PlainTextResponse('<html lang="en"><head>')),
+        ],
+        middleware=[Middleware(InLanguage)],
+    )
+    client = TestClient(app, headers={"accept-language": accepted})
+    page = client.get(path).text
+    assert page.startswith(f'<html lang="{code}"><head><script>') and page.endswith("<title>ä</title></head></html>")
+    assert f"get: () => '{code}'" in page
+    assert client.get("/data?lang=de").text == '<html lang="en"><head>'
