@@ -6,14 +6,17 @@ A tab is computed when it is looked at, and not before. `SharedComponents.select
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
@@ -120,20 +123,23 @@ def listen(
     inputs: Sequence[Component],
     outputs: Sequence[Component | gr.Tabs],
     **settings: Any,
-) -> None:
+) -> Dependency:
     """Call a function when a component is used, and show the errors that a user can fix.
 
     The function does not become an endpoint of the service.
 
     Args:
         triggers: Events of components.
-        function: From the inputs' values to `Updates` of the outputs.
+        function: From the inputs' values to `Updates` of the outputs, or to some of them one after another.
         inputs: Components whose values it gets.
         outputs: Components that it may change.
         **settings: Of `gr.on`.
+
+    Returns:
+        The event, which another one may cancel.
     """
     settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
-    gr.on(triggers, show_errors(function), inputs, outputs, **settings)
+    return gr.on(triggers, show_errors(function), inputs, outputs, **settings)
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
@@ -141,14 +147,25 @@ def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
 
     @wraps(function)
     def checked(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
-        try:
+        with _errors_on_the_page():
             return function(*args, **kwargs)
-        except InputError as error:
-            raise gr.Error(error_text(error), print_exception=False) from None
-        except (BackendError, FailedError) as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
-    return checked
+    @wraps(function)
+    def checked_parts(*args: Args.args, **kwargs: Args.kwargs) -> Any:
+        with _errors_on_the_page():
+            yield from function(*args, **kwargs)  # type: ignore[misc]
+
+    return checked_parts if isgeneratorfunction(function) else checked
+
+
+@contextmanager
+def _errors_on_the_page() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(error_text(error), print_exception=False) from None
+    except (BackendError, FailedError) as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 def error_text(error: InputError) -> str:

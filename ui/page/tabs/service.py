@@ -23,6 +23,7 @@ from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.answers import reasons_as_json, recommendations_as_json
+from nextbest.ui.page.batch_report import read_batch
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import Column, html, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, make_upload, show_errors
@@ -48,7 +49,7 @@ _ENDPOINTS = (
         "customer_id, product_id, stage (ranking or retrieval)",
         "what the models' features add, base, score and a sentence",
     ),
-    ("/score", "customers (a file), top, format (CSV or Parquet)", "a file with a row per recommendation"),
+    ("/score", "customers (a file), top, format (CSV, Parquet or Excel)", "a file with a row per recommendation"),
 )
 _CODE = """\
 from gradio_client import Client, handle_file
@@ -150,7 +151,12 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
         most = as_count("top", top, config.max_products)
-        return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format], Filters())[0]))
+
+        def answer(data: VersionData) -> str:
+            *_, done = score_file(data, read_batch(data, Path(customers)), most, FORMATS[format], Filters())
+            return str(done.file)
+
+        return current.ask(answer)
 
     for function in (recommend, profile, reasons, explain):
         api(function, api_name=function.__name__)
