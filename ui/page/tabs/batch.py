@@ -104,7 +104,7 @@ class BatchTab:
                         elem_id="batch-all-the-same",
                     )
                     with gr.Row():
-                        self.run = gr.Button(_SCORE, variant="primary", min_width=100, elem_id="batch-run")
+                        self.run = gr.Button(_SCORE, variant="primary", scale=3, min_width=100, elem_id="batch-run")
                         self.cancel = gr.Button("Cancel", visible=False, min_width=80, elem_id="batch-cancel")
             self.report = html(_NOTHING_YET, elem_id="batch-report")
             with gr.Row():
@@ -213,8 +213,8 @@ class BatchTab:
             return self._show_problems(error.problems, gr.Checkbox(False, visible=can_go_on))
         count = len(batch.ids)
         return self._show(
-            understood(batch) + left_out(batch),
-            first_customers(data, batch),
+            understood(batch),
+            left_out(batch) + first_customers(data, batch),
             label=f"Score {count:,} customers" if count != 1 else "Score 1 customer",
             problems=batch.left_out,
             box=gr.Checkbox(all_the_same, visible=all_the_same),
@@ -232,8 +232,8 @@ class BatchTab:
                     yield {self.report: progress(result.customers, total, result.seconds)}
                 else:
                     yield self._show(
-                        scored(batch, result, describe_filters(data, selection.filters)) + left_out(batch),
-                        first_recommendations(data, result.first),
+                        scored(batch, result, describe_filters(data, selection.filters)),
+                        left_out(batch) + first_recommendations(data, result.first),
                         file=result.file,
                         problems=batch.left_out,
                         box=gr.skip(),
