@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
@@ -114,9 +115,9 @@ class BatchTab:
                 )
             self.rows = html("", elem_id="batch-rows")
         self.job = gr.State(0)
-        self._wanted: dict[str | None, int | None] = {}
-        """The open pages -> the number of the job that each waits for, None where it was cancelled; what nobody waits
-        for stops."""
+        self._wanted: dict[str | None, int] = {}
+        """The open pages -> the number of the job that each waits for, from 1; negative where it was cancelled. What
+        nobody waits for stops."""
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -150,7 +151,8 @@ class BatchTab:
             return {self.job: job + 1, **self._show(_WAITING, running=True, box=gr.skip())}
 
         def cancel(request: gr.Request) -> Updates:
-            self._wanted[request.session_hash] = None
+            if request.session_hash in self._wanted:
+                self._wanted[request.session_hash] *= -1
             return self._show(_CANCELLED, box=gr.skip())
 
         def run(
@@ -162,30 +164,30 @@ class BatchTab:
             file_format: str,
             *inputs: Any,
         ) -> Iterator[Updates]:
-            if customers is None:
-                yield self._show(_NO_FILE)
-                return
+            page = request.session_hash
 
             def parts(data: VersionData) -> Iterator[Updates]:
-                batch = read_batch(data, *_paths(customers, holdings), all_the_same)
+                batch = read_batch(data, *_paths(str(customers), holdings), all_the_same)
                 selection, rows = shared.selection(data, *inputs), shared.config.preview_rows
                 with closing(self._score(data, batch, selection, FORMATS[file_format], rows)) as steps:
-                    for updates in steps:
-                        if self._wanted.get(request.session_hash) != job:
-                            return
-                        yield updates
+                    yield from takewhile(lambda _: self._wanted.get(page) == job, steps)
 
             try:
+                if customers is None:
+                    yield self._show(_NO_FILE)
+                    return
                 yield from shared.current.ask_in_parts(parts)
-                if self._wanted.get(request.session_hash, job) is None:
+                if self._wanted.get(page) == -job:
                     yield self._show(_CANCELLED, box=gr.skip())  # again, since the last progress may have come later
+                elif self._wanted.get(page) != job:
+                    yield {self.report: gr.skip()}  # gradio repeats the last part in the end, which nobody waits for
             except InputError as error:
                 yield self._show_problems(error.problems, box=gr.skip())
             except (BackendError, FailedError) as error:
                 yield self._show(alert("error", "The file could not be scored.", str(error)))
             finally:
-                if self._wanted.get(request.session_hash) in (job, None):
-                    self._wanted.pop(request.session_hash, None)
+                if abs(self._wanted.get(page, 0)) == job:
+                    del self._wanted[page]
 
         outputs = [self.report, self.rows, self.run, self.cancel, self.box, self.download, self.problems]
         files = [self.file, self.holdings, self.box]
