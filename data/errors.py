@@ -41,6 +41,8 @@ class Problem:
     """What to do about it."""
     unit: str = "line"
     """What `row` counts: 'line' of a text file, 'row' of a Parquet file or a query, 'record' if lines are unknown."""
+    more: int = 0
+    """How many others this stands for, that are like the ones before it and are not named one by one."""
 
     def __str__(self) -> str:
         place = [self.file]
@@ -67,11 +69,12 @@ class FailedError(RuntimeError):
     """Something failed though nothing is wrong with the input; the message says what, and what to do about it."""
 
 
-def more_like_these(file: str, column: str | None, total: int) -> list[Problem]:
-    """Return what follows the first `EXAMPLES` problems of one kind: nothing, or how many there are in all."""
-    if total <= EXAMPLES:
+def more_like_these(file: str, column: str | None, total: int, named: int = EXAMPLES) -> list[Problem]:
+    """Return what follows the first problems of one kind, which are named: nothing, or how many there are in all."""
+    if total <= named:
         return []
-    return [Problem(file, column, None, f"and {total - EXAMPLES:,} more like these, {total:,} in all", "")]
+    what = f"and {total - named:,} more like these, {total:,} in all"
+    return [Problem(file, column, None, what, "", more=total - named)]
 
 
 def quote_value(value: Any) -> str:
@@ -104,6 +107,7 @@ EXTRAS = {
     "tf_keras": "train",
     "tomlkit": "train",
     "typer": "cli",
+    "xlsxwriter": "page",
 }
 """Package that is not always installed -> the extra of nextbest that brings it (see pyproject.toml)."""
 

@@ -1,5 +1,7 @@
 """What is strange about customers to be scored, beside those whom the export knows: ids, categories, numbers, gaps.
 
+`describe_input` compares what was read, `recognise_columns` what stands in the file's header.
+
 A file of another spelling or unit is answered without an error, and wrongly: what the models never saw counts as
 unknown. So what is strange is counted, and stops the scoring where it is most of a file.
 """
@@ -13,11 +15,25 @@ from typing import Any
 
 import numpy as np
 
+from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.tables.read import read_file
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["ColumnReport", "InputLimits", "InputReport", "check_input", "describe_input"]
+__all__ = [
+    "ColumnReport",
+    "HoldingsReport",
+    "InputLimits",
+    "InputReport",
+    "RecognisedColumns",
+    "check_input",
+    "describe_input",
+    "recognise_columns",
+]
+
+_FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that spreadsheets take for a formula."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,42 @@ class ColumnReport:
     known: str | None
     """What the export has: some words, or the range."""
 
+    def remarks(self) -> Iterator[str]:
+        """Yield what is strange, for people."""
+        if self.unseen:
+            yield (
+                f"{self.unseen:,} values that the models never saw (for example {quote_value(self.example)}; they know "
+                f"{self.known})"
+            )
+        if self.out_of_range:
+            yield f"{self.out_of_range:,} values outside of {self.known} (for example {self.example})"
+        if self.missing:
+            yield f"{self.missing:,} missing"
+
+
+@dataclass(frozen=True)
+class HoldingsReport:
+    """What the customers hold, as far as the scorer knows."""
+
+    customers: int
+    """Those who hold something."""
+    holdings: int
+    unknown_products: int
+    """Holdings of products that the export does not know; no model counts them."""
+    unknown_product: str | None
+    """One of these products."""
+
+
+@dataclass(frozen=True)
+class RecognisedColumns:
+    """What a file's header says beside the columns that the models read; in the file's order, or the export's."""
+
+    recognised: tuple[str, ...]
+    absent: tuple[str, ...]
+    """Columns that the models read and the file lacks: all their values are missing."""
+    unknown: tuple[str, ...]
+    """Columns of the file that nothing reads."""
+
 
 @dataclass(frozen=True)
 class InputReport:
@@ -57,6 +109,11 @@ class InputReport:
     known_id: str | None
     """How the export spells ids."""
     columns: tuple[ColumnReport, ...]
+    holdings: HoldingsReport
+    formulas: int
+    """Ids that a spreadsheet takes for formulas where it reads a CSV file."""
+    formula: str | None
+    """One of them."""
     index: str = "exact"
     """What finds their candidates: 'exact' or 'scann'."""
 
@@ -66,25 +123,29 @@ class InputReport:
 
     def lines(self) -> Iterator[str]:
         """Yield what is strange, for people, a line each."""
+        yield from self.about_customers()
+        for column in self.columns:
+            for remark in column.remarks():
+                yield f"{column.column}: {remark}"
+
+    def about_customers(self) -> Iterator[str]:
+        """Yield what is strange about ids and holdings."""
         if self.unknown_ids:
             like = f", which has ids like {quote_value(self.known_id)}" if self.known_id is not None else ""
             yield (
                 f"{self.unknown_ids:,} of {self.customers:,} customers are unknown to the export{like} (for example "
                 f"{quote_value(self.unknown_id)}); as far as it knows they hold nothing"
             )
-        for column in self.columns:
-            if column.unseen:
-                yield (
-                    f"{column.column}: {column.unseen:,} values that the models never saw (for example "
-                    f"{quote_value(column.example)}; they know {column.known})"
-                )
-            if column.out_of_range:
-                yield (
-                    f"{column.column}: {column.out_of_range:,} values outside of {column.known} (for example "
-                    f"{column.example})"
-                )
-            if column.missing:
-                yield f"{column.column}: {column.missing:,} missing"
+        if self.holdings.unknown_products:
+            yield (
+                f"{self.holdings.unknown_products:,} of {self.holdings.holdings:,} holdings are of products that the "
+                f"export does not know (for example {quote_value(self.holdings.unknown_product)})"
+            )
+        if self.formulas:
+            yield (
+                f"{self.formulas:,} ids begin with {' '.join(_FORMULA)} (for example {quote_value(self.formula)}): a "
+                "spreadsheet takes them for formulas where it opens a CSV file, and for text in an Excel file"
+            )
 
 
 def describe_input(recommender: Recommender, ids: Array, requests: Features) -> InputReport:
@@ -97,6 +158,7 @@ def describe_input(recommender: Recommender, ids: Array, requests: Features) -> 
     """
     snapshot = recommender.customers()
     unknown = ids[snapshot.positions(ids) < 0]
+    formulas = [str(one) for one in ids if one.startswith(_FORMULA)]
     roles = {name: column["role"] for name, column in recommender.manifest["customers"]["columns"].items()}
     columns = []
     for name in recommender.customer_columns:
@@ -111,7 +173,39 @@ def describe_input(recommender: Recommender, ids: Array, requests: Features) -> 
         unknown_id=str(unknown[0]) if len(unknown) else None,
         known_id=str(snapshot.ids[0]) if len(snapshot.ids) else None,
         columns=tuple(columns),
+        holdings=_describe_holdings(recommender, requests["held_products"]),
+        formulas=len(formulas),
+        formula=next(iter(formulas), None),
         index=recommender.index,
+    )
+
+
+def _describe_holdings(recommender: Recommender, lists: Array) -> HoldingsReport:
+    is_held = lists != ""
+    held = lists[is_held]
+    unknown = held[recommender.products.positions(held) < 0]
+    example = str(unknown[0]) if len(unknown) else None
+    return HoldingsReport(int(is_held.any(axis=1).sum()), len(held), len(unknown), example)
+
+
+def recognise_columns(recommender: Recommender, path: Path | str) -> RecognisedColumns:
+    """Compare the header of a file of customers with the columns that the models read.
+
+    Args:
+        recommender: The loaded export.
+        path: As for `requests_from_file`.
+
+    Raises:
+        InputError: The file is no table.
+    """
+    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    header = read_file(path, [config.id], config.model_copy(update={"delimiter": None}), []).header
+    lists = ("held_products", "held_days") if str(path).lower().endswith(".parquet") else ()
+    known = [config.id, *([config.as_of] if config.as_of else []), *config.columns, *lists]
+    return RecognisedColumns(
+        recognised=tuple(name for name in header if name in known),
+        absent=tuple(name for name in recommender.customer_columns if name not in header),
+        unknown=tuple(name for name in header if name not in known),
     )
 
 
@@ -136,8 +230,21 @@ def _describe_numbers(column: str, numbers: Array, known: Array) -> ColumnReport
     return ColumnReport(column, missing, 0, len(strange), example, f"{least:g} to {greatest:g}")
 
 
-def check_input(report: InputReport, limits: InputLimits, file: Path | str) -> None:
+def check_input(
+    report: InputReport,
+    limits: InputLimits,
+    file: Path | str,
+    if_new: str = "`nextbest score --max-unknown-ids 1` takes all for new customers",
+    if_unseen: str = "`nextbest score --max-unseen 1` takes them for missing",
+) -> None:
     """Refuse customers of whom more is strange than may be.
+
+    Args:
+        report: What is strange.
+        limits: How much of it may be.
+        file: The customers' file.
+        if_new: What to do where the ids are right.
+        if_unseen: What to do where the words are right.
 
     Raises:
         InputError: All that is too strange.
@@ -145,8 +252,7 @@ def check_input(report: InputReport, limits: InputLimits, file: Path | str) -> N
     problems = []
     if report.unknown_ids > limits.unknown_ids * report.customers and report.known_id is not None:
         what = next(report.lines())
-        remedy = "spell the ids as the export does; `nextbest score --max-unknown-ids 1` takes all for new customers"
-        problems.append(Problem(str(file), None, None, what, remedy))
+        problems.append(Problem(str(file), None, None, what, f"spell the ids as the export does; {if_new}"))
     for column in report.columns:
         present = report.customers - column.missing
         if column.unseen > limits.unseen * present:
@@ -154,7 +260,6 @@ def check_input(report: InputReport, limits: InputLimits, file: Path | str) -> N
                 f"{column.unseen:,} of {present:,} values are words that the models never saw, for example "
                 f"{quote_value(column.example)}; they know {column.known}"
             )
-            remedy = "spell them as in training; `nextbest score --max-unseen 1` takes them for missing"
-            problems.append(Problem(str(file), column.column, None, what, remedy))
+            problems.append(Problem(str(file), column.column, None, what, f"spell them as in training; {if_unseen}"))
     if problems:
         raise InputError(problems)

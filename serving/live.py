@@ -17,7 +17,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
@@ -96,10 +96,28 @@ class LiveRecommender:
         try:
             return question(current)
         except BackendError:
-            self.poll()
-            if self.current is current:  # another thread's poll may have replaced it too
+            if not self._is_replaced(current):
                 raise
             return question(self.current)
+
+    def ask_in_parts(self, question: Callable[[Recommender], Iterator[Answer]]) -> Iterator[Answer]:
+        """Do the same for an answer in parts, which begins anew where a server's version was replaced meanwhile.
+
+        Raises:
+            BackendError: The backend does not answer.
+        """
+        current = self.current
+        try:
+            yield from question(current)
+        except BackendError:
+            if not self._is_replaced(current):
+                raise
+            yield from question(self.current)
+
+    def _is_replaced(self, failed: Recommender) -> bool:
+        """Return whether another version answers by now."""
+        self.poll()
+        return self.current is not failed  # another thread's poll may have replaced it too
 
     @property
     def version(self) -> int:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features, positions_of
-from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
 from nextbest.data.padding import lists_by_row
 from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.load import read_customers
@@ -98,6 +98,7 @@ def requests_from_file(
     path: Path | str,
     holdings: Path | str | None = None,
     rejected: list[Problem] | None = None,
+    examples: int = EXAMPLES,
 ) -> tuple[Array, Features]:
     """Read customers to be scored: columns from the file, holdings from the snapshot where it knows the id.
 
@@ -107,6 +108,7 @@ def requests_from_file(
             file are what they hold, in place of what the snapshot knows.
         holdings: The same, in a file of its own; see `read_holdings`.
         rejected: See `read_customers`.
+        examples: How many rows with the same problem are named one by one.
 
     Returns:
         The ids, object str, [num_customers], and the raw requests, [num_customers, ...].
@@ -115,23 +117,24 @@ def requests_from_file(
         InputError: With all problems of the files.
     """
     config = EntityConfig.model_validate(recommender.manifest["customers"])
-    ids, features = read_customers(config, path, rejected)
+    ids, features = read_customers(config, path, rejected, examples)
     columns = {name: features[name] for name in recommender.customer_columns}
     histories = _histories(recommender, ids)
     if holdings is not None:
-        histories |= read_holdings(recommender, holdings, ids)
+        histories |= read_holdings(recommender, holdings, ids, examples)
     elif (held := _lists_of_holdings(config, path)) is not None:
         histories |= _holdings(recommender, held, config, ids)
     return ids, columns | histories
 
 
-def read_holdings(recommender: Recommender, path: Path | str, ids: Array) -> Features:
+def read_holdings(recommender: Recommender, path: Path | str, ids: Array, examples: int = EXAMPLES) -> Features:
     """Read what customers hold: a row per holding, with the customer's id, `product_id` and perhaps the day, `since`.
 
     Args:
         recommender: The loaded export.
         path: A CSV or Parquet file; the customer's column is called as in training.
         ids: The customers; those of whom the file says nothing hold nothing, and rows of others are left out.
+        examples: How many rows with the same problem are named one by one.
 
     Returns:
         `held_products` and `held_days`, [num_customers, any], the newest first.
@@ -142,6 +145,7 @@ def read_holdings(recommender: Recommender, path: Path | str, ids: Array) -> Fea
     config = EntityConfig.model_validate(recommender.manifest["customers"])
     needed = [config.id, "product_id"]
     table = read_file(path, [*needed, "since"], config.model_copy(update={"delimiter": None}))
+    table = replace(table, examples=examples)
     missing = [
         Problem(table.file, name, None, "the column is missing", f"the file has {', '.join(map(repr, table.header))}")
         for name in needed

@@ -86,7 +86,7 @@ def _columns_to_print(recommender: Recommender) -> dict[str, Any]:
 def score(
     models: ServedModels,
     customers: Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")],
-    out: Annotated[Path, typer.Option("--out", help="The file to write, .csv or .parquet.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .csv, .parquet or .xlsx.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
     why: Annotated[
         bool,
@@ -122,8 +122,9 @@ def score(
     """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.language import speak
+    from nextbest.serving.recommendation_files import check_output, write_rejects, write_summary
     from nextbest.serving.requests import requests_from_file
-    from nextbest.serving.scoring import check_output, score, write_rejects, write_summary
+    from nextbest.serving.scoring import score
 
     check_output(out)
     with speak(language), _recommender(models, backend, client) as recommender:

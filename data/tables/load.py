@@ -59,7 +59,7 @@ def load_dataset(config: DataConfig, folder: Path) -> Dataset:
 
 
 def read_customers(
-    config: EntityConfig, path: Path | str, rejected: list[Problem] | None = None
+    config: EntityConfig, path: Path | str, rejected: list[Problem] | None = None, examples: int = EXAMPLES
 ) -> tuple[Array, Features]:
     """Read customers to be served, in the file's order; of several dated rows the newest counts.
 
@@ -70,6 +70,7 @@ def read_customers(
         config: the customers' columns.
         path: a CSV or Parquet file, or a folder of such, here or at an address.
         rejected: rows with problems are left out and added here, one problem each; without it they are refused.
+        examples: how many rows with the same problem are named one by one.
 
     Returns:
         The ids, object str, [num_customers], and the features, [num_customers] each.
@@ -78,7 +79,7 @@ def read_customers(
         InputError: with all problems of the file.
     """
     dated = [config.as_of] if config.as_of else []
-    table = _read_like(config, path, [config.id, *dated, *config.columns], rejected)
+    table = replace(_read_like(config, path, [config.id, *dated, *config.columns], rejected), examples=examples)
     problems = _missing_columns(table, [config.id, *_required(config)])
     features = _features(table, config.columns, problems)
     customers, day = np.zeros(0, object), np.full(len(table), ALWAYS, np.int32)
@@ -92,9 +93,7 @@ def read_customers(
     good = np.ones(len(table), bool)
     if rejected is not None and table.rejected:
         good[list(table.rejected)] = False
-        for row, what in sorted(table.rejected.items()):
-            file, unit, number = table.place_of(row)
-            rejected.append(Problem(file, None, number, what, "", unit))
+        rejected.extend(table.rejected[row] for row in sorted(table.rejected))
     rows = np.flatnonzero(good)
     newest = rows[_newest_rows(customers[rows], day[rows])]
     return customers[newest], {name: values[newest] for name, values in features.items()}

@@ -57,8 +57,11 @@ class RawTable:
     """How values are written; of a CSV file `delimiter` is the one that was found."""
     parts: tuple[RawTable, ...] = ()
     """Of a table in several files, each of them."""
-    rejected: dict[int, str] | None = None
-    """Row -> what is wrong with it, where such rows are left out and not refused; filled while values are parsed."""
+    rejected: dict[int, Problem] | None = None
+    """Row -> the first thing that is wrong with it, where such rows are left out and not refused; filled while values
+    are parsed."""
+    examples: int = EXAMPLES
+    """How many rows with the same problem are named one by one."""
 
     @classmethod
     def with_rows(
@@ -102,7 +105,7 @@ def repeated_columns(file: str, header: Sequence[str], wanted: Sequence[str] | N
 def report_rows(
     problems: list[Problem], table: RawTable, column: str, rows: Array, what: Callable[[int], str], remedy: str
 ) -> None:
-    """Add a problem for each of the `rows` (positions, [num_bad]), or for the first `EXAMPLES` and the total.
+    """Add a problem for each of the `rows` (positions, [num_bad]), or for the first `table.examples` and the total.
 
     Where the table rejects rows, they are rejected instead.
 
@@ -114,14 +117,18 @@ def report_rows(
         what: says what is wrong with a row, given its position.
         remedy: what to do about it.
     """
+
+    def problem(row: int) -> Problem:
+        file, unit, number = table.place_of(row)
+        return Problem(file, column, number, what(row), remedy, unit)
+
     if table.rejected is not None:
         for row in rows.tolist():
-            table.rejected.setdefault(row, f"column {column!r}: {what(row)}")
+            if row not in table.rejected:
+                table.rejected[row] = problem(row)
         return
-    for row in rows[:EXAMPLES].tolist():
-        file, unit, number = table.place_of(row)
-        problems.append(Problem(file, column, number, what(row), remedy, unit))
-    problems.extend(more_like_these(table.file, column, len(rows)))
+    problems.extend(map(problem, rows[: table.examples].tolist()))
+    problems.extend(more_like_these(table.file, column, len(rows), table.examples))
 
 
 def report_wrong_type(

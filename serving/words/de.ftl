@@ -152,7 +152,7 @@ problems-count = { $count ->
     [one] Diese Datei kann nicht verwendet werden: { $count } Problem.
    *[other] Diese Datei kann nicht verwendet werden: { $count } Probleme.
 }
-problems-more = { " " }Von { $count } Ursachen sind die ersten { $shown } zu sehen.
+problems-more = Von { $count } Ursachen sind die ersten { $shown } zu sehen.
 problems-column = Spalte
 problems-what = Was nicht stimmt
 problems-how-often = Wie oft

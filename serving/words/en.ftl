@@ -128,7 +128,7 @@ problems-count = { $count ->
     [one] This file cannot be used: { $count } problem.
    *[other] This file cannot be used: { $count } problems.
 }
-problems-more = { " " }The first { $shown } of { $count } causes are shown.
+problems-more = The first { $shown } of { $count } causes are shown.
 problems-column = Column
 problems-what = What is wrong
 problems-how-often = How often

@@ -336,7 +336,7 @@ def recommend(
         InputError: An id, the file or a filter has problems.
     """
     from nextbest.serving.arguments import as_count
-    from nextbest.serving.scoring import recommendation_table
+    from nextbest.serving.recommendation_files import recommendation_table
 
     most = as_count("top", top)
     ids, request = _read_customers(recommender, customers, filters)
@@ -399,7 +399,7 @@ def score(
     Args:
         recommender: What `load` returned.
         customers: As for `recommend`.
-        out: The file to write, .csv or .parquet, with the columns that `recommend` returns.
+        out: The file to write, .csv, .parquet or .xlsx, with the columns that `recommend` returns.
         top: How many products per customer at most.
         filters: Narrow the result.
         why: Add a column with the reasons in a sentence; slow, about a second for each customer.
@@ -417,7 +417,8 @@ def score(
     from nextbest.serving.arguments import as_count
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.insights.reasons import ReasonExplainer
-    from nextbest.serving.scoring import check_output, score, write_summary
+    from nextbest.serving.recommendation_files import check_output, write_summary
+    from nextbest.serving.scoring import score
 
     most = as_count("top", top)
     check_output(Path(out))

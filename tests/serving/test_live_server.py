@@ -84,6 +84,24 @@ def test_all_who_fail_at_once_are_answered_by_the_next_version(emulator: Emulato
         assert_answer_of(newest, models, found)
 
 
+def test_an_answer_in_parts_begins_anew_by_the_next_version(emulator: Emulator, models: Path) -> None:
+    with LiveRecommender(open_source(models, url_of(emulator, "grpc"), ClientConfig())) as live:
+        old = live.current
+
+        def question(current: Recommender) -> Iterator[tuple[Recommender, Recommendations]]:
+            yield current, current.recommend(REQUESTS, 2)
+            yield current, current.recommend(REQUESTS, 2)
+
+        parts = live.ask_in_parts(question)
+        assert next(parts)[0] is old
+        newest = push_another(models)
+        emulator.poll()
+        rest = list(parts)
+    assert len(rest) == 2 and all(current is not old for current, _ in rest)
+    for _, found in rest:
+        assert_answer_of(newest, models, found)
+
+
 def test_what_no_version_answers_is_told(models: Path) -> None:
     def question(current: Recommender) -> None:
         raise BackendError(f"version {current.folder.name} is asked once")

@@ -20,9 +20,10 @@ import pytest
 import nextbest.serving.scoring
 from nextbest.data.errors import InputError
 from nextbest.serving.insights.reasons import ReasonExplainer
+from nextbest.serving.recommendation_files import RECOMMENDATION_COLUMNS, recommendation_table
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_for_ids, requests_from_file, take
-from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, recommendation_table, score
+from nextbest.serving.scoring import score
 from tests.commands import Outcome, run_nextbest
 from tests.conftest import ROOT
 from tests.trained import Trained

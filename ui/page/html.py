@@ -24,7 +24,9 @@ __all__ = [
     "Column",
     "alert",
     "bar",
+    "count_problems",
     "csv_link",
+    "csv_text",
     "definitions",
     "details",
     "empty_state",
@@ -32,6 +34,8 @@ __all__ = [
     "join",
     "label",
     "problem_report",
+    "problem_rows",
+    "problem_table",
     "table",
 ]
 
@@ -138,9 +142,28 @@ _PROBLEM = ("row", "column", "what", "remedy")
 
 def problem_report(problems: Sequence[Problem]) -> Markup:
     """Return a table with a row per cause, and all problems as a file; the file's place on this machine is not told."""
+    title = alert("error", say("problems-count", count=count_problems(problems)))
+    link = csv_link("problems.csv", say("problems-file"), problem_rows(problems))
+    return Markup("{}{}{}").format(title, problem_table(problems), link)
+
+
+def problem_rows(problems: Sequence[Problem]) -> list[Sequence[Any]]:
+    """Return the rows of a file of problems, its header first."""
+    return [_PROBLEM, *((one.row, one.column, one.what, one.remedy) for one in problems)]
+
+
+def count_problems(problems: Sequence[Problem]) -> int:
+    """Return how many problems there are, those counted that are not named one by one."""
+    return sum(problem.more or 1 for problem in problems)
+
+
+def problem_table(problems: Sequence[Problem]) -> Markup:
+    """Return a table with a row per cause, the first 20 of them: how often, in which lines, and what to do."""
     causes: dict[tuple[str, str], list[Problem]] = {}
+    place = ("", "")
     for problem in problems:
-        causes.setdefault((problem.column or "", problem.remedy), []).append(problem)
+        place = place if problem.more else (problem.column or "", problem.remedy)
+        causes.setdefault(place, []).append(problem)
     columns = [
         Column(say("problems-column")),
         Column(say("problems-what")),
@@ -149,17 +172,18 @@ def problem_report(problems: Sequence[Problem]) -> Markup:
         Column(say("problems-remedy")),
     ]
     rows = [
-        (column or say("problems-of-file"), found[0].what, say("number", count=len(found)), _where(found), remedy)
+        (
+            column or say("problems-of-file"),
+            found[0].what,
+            say("number", count=count_problems(found)),
+            _where(found),
+            remedy,
+        )
         for (column, remedy), found in list(causes.items())[:_MOST_CAUSES]
     ]
-    more = say("problems-more", shown=_MOST_CAUSES, count=len(causes)) if len(causes) > _MOST_CAUSES else ""
-    title = alert("error", say("problems-count", count=len(problems)), more)
-    told = ([problem.row, problem.column, problem.what, problem.remedy] for problem in problems)
-    return Markup("{}{}{}").format(
-        title,
-        table(say("problems"), columns, rows),
-        csv_link("problems.csv", say("problems-file"), [_PROBLEM, *told]),
-    )
+    cut = len(causes) > _MOST_CAUSES
+    caption = say("problems-more", shown=_MOST_CAUSES, count=len(causes)) if cut else say("problems")
+    return Markup('<div class="problems">{}</div>').format(table(caption, columns, rows, hide_caption=not cut))
 
 
 def _where(problems: Sequence[Problem]) -> str:
@@ -179,8 +203,13 @@ def csv_link(file: str, text: str, rows: Iterable[Sequence[Any]]) -> Markup:
         text: Of the link.
         rows: The header, then the others.
     """
-    content = io.StringIO()
-    csv.writer(content, lineterminator="\n").writerows(rows)
-    encoded = base64.b64encode(content.getvalue().encode()).decode()
+    encoded = base64.b64encode(csv_text(rows).encode()).decode()
     href = f"data:text/csv;charset=utf-8;base64,{encoded}"
     return Markup('<a class="download" download="{}" href="{}">{}</a>').format(file, href, text)
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as CSV."""
+    content = io.StringIO()
+    csv.writer(content, lineterminator="\n").writerows(rows)
+    return content.getvalue()

@@ -6,20 +6,23 @@ A tab is computed when it is looked at, and not before. `SharedComponents.select
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
 from gradio.context import LocalContext
+from gradio.events import Dependency
 from markupsafe import Markup
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
-from nextbest.serving.language import choose_language, say, speak
+from nextbest.serving.language import ENGLISH, choose_language, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, read_filters
@@ -130,20 +133,23 @@ def listen(
     inputs: Sequence[Component],
     outputs: Sequence[Component | gr.Tabs],
     **settings: Any,
-) -> None:
+) -> Dependency:
     """Call a function when a component is used, and show the errors that a user can fix.
 
     The function does not become an endpoint of the service.
 
     Args:
         triggers: Events of components.
-        function: From the inputs' values to `Updates` of the outputs.
+        function: From the inputs' values to `Updates` of the outputs, or to some of them one after another.
         inputs: Components whose values it gets.
         outputs: Components that it may change.
         **settings: Of `gr.on`.
+
+    Returns:
+        The event, which another one may cancel.
     """
     settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
-    gr.on(triggers, show_errors(_in_readers_language(function)), inputs, outputs, **settings)
+    return gr.on(triggers, show_errors(_in_readers_language(function)), inputs, outputs, **settings)
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
@@ -151,14 +157,25 @@ def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
 
     @wraps(function)
     def checked(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
-        try:
+        with _errors_on_the_page():
             return function(*args, **kwargs)
-        except InputError as error:
-            raise gr.Error(error_text(error), print_exception=False) from None
-        except (BackendError, FailedError) as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
-    return checked
+    @wraps(function)
+    def checked_parts(*args: Args.args, **kwargs: Args.kwargs) -> Any:
+        with _errors_on_the_page():
+            yield from function(*args, **kwargs)  # type: ignore[misc]
+
+    return checked_parts if isgeneratorfunction(function) else checked
+
+
+@contextmanager
+def _errors_on_the_page() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(error_text(error), print_exception=False) from None
+    except (BackendError, FailedError) as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 def _in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
@@ -166,13 +183,28 @@ def _in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Ans
 
     @wraps(function)
     def speaking(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
-        request = LocalContext.request.get(None)
-        asked = "" if request is None else request.query_params.get("lang", "")
-        preferred = "" if request is None else request.headers.get("accept-language", "")
-        with speak(choose_language(asked, preferred)):
+        with speak(_readers_language()):
             return function(*args, **kwargs)
 
-    return speaking
+    @wraps(function)
+    def speaking_parts(*args: Args.args, **kwargs: Args.kwargs) -> Any:
+        language, nothing_more = _readers_language(), object()
+        with closing(function(*args, **kwargs)) as parts:  # type: ignore[type-var]
+            while True:
+                with speak(language):  # for each part, since gradio asks for each in a context of its own
+                    part = next(parts, nothing_more)  # type: ignore[call-overload]
+                if part is nothing_more:
+                    return
+                yield part
+
+    return speaking_parts if isgeneratorfunction(function) else speaking
+
+
+def _readers_language() -> str:
+    request = LocalContext.request.get(None)
+    if request is None:
+        return ENGLISH
+    return choose_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
 
 
 def error_text(error: InputError) -> str:

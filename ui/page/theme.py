@@ -13,7 +13,7 @@ def _beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-_SCRIPTS = "".join(f"<script>{_beside(name)}</script>" for name in ("radios.js", "address.js"))
+_SCRIPTS = "".join(f"<script>{_beside(name)}</script>" for name in ("radios.js", "uploads.js", "address.js"))
 HEAD = f"<style>{_beside('page.css')}</style>{_SCRIPTS}"
 """For the page's head."""
 
@@ -70,7 +70,7 @@ def make_theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_secondary_background_fill="white",
         button_secondary_background_fill_dark="*neutral_800",

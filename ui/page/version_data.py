@@ -7,7 +7,7 @@ functions below recommend products to a `SelectedCustomer` in the form that the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -199,6 +199,10 @@ class CurrentVersion:
     def ask(self, question: Callable[[VersionData], Answer]) -> Answer:
         """Answer a question with the current version's data; see `LiveRecommender.ask`."""
         return self._live.ask(lambda recommender: question(self._data_of(recommender)))
+
+    def ask_in_parts(self, question: Callable[[VersionData], Iterator[Answer]]) -> Iterator[Answer]:
+        """Do the same for an answer in parts; see `LiveRecommender.ask_in_parts`."""
+        return self._live.ask_in_parts(lambda recommender: question(self._data_of(recommender)))
 
     def _data_of(self, recommender: Recommender) -> VersionData:
         with self._lock:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from nextbest.data.errors import InputError, Problem
-from nextbest.ui.page.html import problem_report
+from nextbest.data.errors import InputError, Problem, more_like_these
+from nextbest.ui.page.html import count_problems, problem_report, problem_table
 from nextbest.ui.page.tab import error_text
 from tests.ui.page.test_html import read
 
@@ -21,6 +21,13 @@ def test_a_cause_is_told_once_with_its_count_and_first_lines() -> None:
         assert part in text
     assert problem_report(problems).count("<tr>") == 1 + 2
     assert "/tmp" not in text and "/tmp" not in error_text(InputError(problems))
+
+
+def test_those_not_named_one_by_one_are_counted() -> None:
+    problems = [bad(1), bad(2), *more_like_these("c.csv", "income", 402, 2), bad(3, "age", "old")]
+    rows = read(problem_table(problems)).text
+    assert count_problems(problems) == 403
+    assert [text for text in rows if text in ("402", "1")] == ["402", "1"]
 
 
 def test_at_most_twenty_causes_are_shown_and_all_can_be_saved() -> None:

@@ -1,196 +1,347 @@
 """The tab that scores a file of customers, as `nextbest score` does.
 
-`score_file` writes the answer, which the service uses too, and `preview` shows its first rows.
+What is uploaded is read at once and told back; nothing is scored before its button is used. `score_file` writes the
+answer, which the service uses too.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
+from shutil import rmtree
+from time import perf_counter
 from typing import Any
 
 import gradio as gr
-import pandas as pd
+import pyarrow as pa
 from gradio.components import Component
 from markupsafe import Markup
 
-from nextbest.data.errors import InputError
-from nextbest.serving.formatting import format_probability, format_similarity
-from nextbest.serving.input_report import InputLimits, InputReport, check_input, describe_input
+from nextbest.data.errors import FailedError, InputError, Problem
+from nextbest.data.files import write_text
+from nextbest.serving.backends import BackendError
+from nextbest.serving.recommendation_files import recommendation_schema
 from nextbest.serving.recommender import Filters
-from nextbest.serving.requests import requests_from_file
-from nextbest.serving.scoring import RECOMMENDATION_COLUMNS, score
+from nextbest.serving.scoring import score_in_chunks
+from nextbest.ui.page.batch_report import (
+    Batch,
+    Scoring,
+    first_customers,
+    first_recommendations,
+    left_out,
+    progress,
+    read_batch,
+    scored,
+    understood,
+)
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import describe_filters
-from nextbest.ui.page.html import Column, alert, empty_state, html, problem_report, table
-from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload
+from nextbest.ui.page.html import (
+    alert,
+    count_problems,
+    csv_text,
+    empty_state,
+    html,
+    problem_rows,
+    problem_table,
+)
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload, show_errors
 from nextbest.ui.page.version_data import VersionData
 
-__all__ = ["BATCHES", "FORMATS", "BatchTab", "preview", "score_file"]
+__all__ = ["BATCHES", "FORMATS", "BatchTab", "score_file"]
 
 BATCHES = "batch"
 """The name of the queue that the page's batches and the service's share."""
-FORMATS = {"CSV": ".csv", "Parquet": ".parquet"}
+FORMATS = {"CSV": ".csv", "Parquet": ".parquet", "Excel": ".xlsx"}
 """The formats of the answer -> the endings of its file."""
-_PROGRESS = gr.Progress()
+_TABLES = [".csv", ".gz", ".parquet"]
 _ABOUT = Markup(
     '<p class="muted">Scores every customer of a file, as <code>nextbest score</code> does. '
-    "The holdings of known customers come from the export; the number of products and the filters above hold.</p>"
+    "You see what was understood before anything is scored.</p>"
 )
 _NOTHING_YET = empty_state(
     "No file is scored yet", "Upload customers, a row each; the columns are those of the template."
 )
+_NO_FILE = alert("warning", "No file yet.", "Upload customers first.")
+_CANCELLED = alert("warning", "Cancelled.", "Nothing was written. The file is still there to be scored.")
+_WAITING = alert("info", "Reading the file.", "It waits while another file is being scored.")
+_SCORE = "Score the file"
 
 
 class BatchTab:
     """Scores a file of customers."""
 
     id = "batch"
-    depends_on_controls = False
+    depends_on_controls = True
 
     def __init__(self, config: PageConfig) -> None:
         with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
             html(_ABOUT)
-            with gr.Row():
-                with gr.Column(min_width=280):
+            with gr.Row(elem_id="batch-form"):
+                with gr.Column(scale=4, min_width=220):
                     self.file = make_upload(
-                        label=f"Customers, CSV or Parquet, up to {config.upload_megabytes} MB",
-                        file_types=[".csv", ".gz", ".parquet"],
-                        height=140,
+                        label=f"Customers, up to {config.upload_megabytes} MB",
+                        file_types=_TABLES,
+                        height=120,
                         elem_id="batch-file",
                     )
                     self.template = html("", elem_id="batch-template")
-                with gr.Column(min_width=280):
+                with gr.Column(scale=4, min_width=220):
+                    self.holdings = make_upload(
+                        label="What they hold (optional)", file_types=_TABLES, height=120, elem_id="batch-holdings"
+                    )
+                    self.hint = html("", elem_id="batch-hint")
+                with gr.Column(scale=5, min_width=220):
                     self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
-                    self.run = gr.Button("Score the file", variant="primary", elem_id="batch-run")
+                    self.asked = html("", elem_id="batch-asked")
+                    self.box = gr.Checkbox(
+                        label="Score all the same",
+                        info="Leave out rows that cannot be read; take unknown ids and words for new ones.",
+                        visible=False,
+                        elem_id="batch-all-the-same",
+                    )
+                    with gr.Row():
+                        self.run = gr.Button(_SCORE, variant="primary", scale=3, min_width=100, elem_id="batch-run")
+                        self.cancel = gr.Button("Cancel", visible=False, min_width=80, elem_id="batch-cancel")
             self.report = html(_NOTHING_YET, elem_id="batch-report")
-            self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
+            with gr.Row():
+                self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
+                self.problems = gr.DownloadButton(
+                    "All problems as a file (CSV)", visible=False, elem_id="batch-problems"
+                )
+            self.rows = html("", elem_id="batch-rows")
+        self.job = gr.State(0)
+        self._wanted: dict[str | None, int] = {}
+        """The open pages -> the number of the job that each waits for, from 1; negative where it was cancelled. What
+        nobody waits for stops."""
 
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`; a batch is scored when its button is used."""
-        return []
+        return [self.asked, self.hint]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`."""
-        return {}
+        filtered = describe_filters(data, selection.filters)
+        asked = f"At most {selection.top} products each. " + (
+            f"Filters: {filtered}." if filtered else "No filter is set."
+        )
+        columns = f"{data.recommender.manifest['customers']['id']}, product_id and, if known, since"
+        told = "Without a file: what the export knows. Columns: {}."
+        return {
+            self.asked: Markup('<p class="muted">{}</p>').format(asked),
+            self.hint: Markup('<p class="muted">{}</p>').format(told.format(columns)),
+        }
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`."""
 
-        def run(path: str | None, file_format: str, progress: gr.Progress = _PROGRESS, *inputs: Any) -> Updates:
-            if path is None:
-                return self._show(alert("warning", "No file yet.", "Upload customers first."))
+        def understand(request: gr.Request, customers: str | None, holdings: str | None, all_the_same: bool) -> Updates:
+            self._wanted.pop(request.session_hash, None)
+            if customers is None:
+                return self._show(_NOTHING_YET, label=_SCORE)
+            return shared.current.ask(lambda data: self._preview(data, *_paths(customers, holdings), all_the_same))
 
-            def advance(done: int, total: int) -> None:
-                progress((done, total), desc="Scoring", unit="customers")
+        def begin(request: gr.Request, job: int) -> Updates:
+            self._wanted[request.session_hash] = job + 1
+            return {self.job: job + 1, **self._show(_WAITING, running=True, box=gr.skip())}
 
-            def score_and_show(data: VersionData) -> Updates:
-                selection = shared.selection(data, *inputs)
-                file, ending = Path(path), FORMATS[file_format]
-                out, report, written = score_file(data, file, selection.top, ending, selection.filters, advance)
-                filtered = describe_filters(data, selection.filters)
-                told = f"{written:,} recommendations{f' ({filtered})' if filtered else ''}."
-                count = alert("good", f"{report.customers:,} customers scored:", told)
-                notes = Markup("").join(alert("info", "Please check:", f"{line}.") for line in report.lines())
-                first_rows = preview(data, out, shared.config.preview_rows)
-                return self._show(Markup("{}{}{}").format(count, notes, first_rows), str(out))
+        def cancel(request: gr.Request) -> Updates:
+            if request.session_hash in self._wanted:
+                self._wanted[request.session_hash] *= -1
+            return self._show(_CANCELLED, box=gr.skip())
+
+        def run(
+            request: gr.Request,
+            job: int,
+            customers: str | None,
+            holdings: str | None,
+            all_the_same: bool,
+            file_format: str,
+            *inputs: Any,
+        ) -> Iterator[Updates]:
+            page = request.session_hash
+
+            def parts(data: VersionData) -> Iterator[Updates]:
+                batch = read_batch(data, *_paths(str(customers), holdings), all_the_same)
+                selection, rows = shared.selection(data, *inputs), shared.config.preview_rows
+                with closing(self._score(data, batch, selection, FORMATS[file_format], rows)) as steps:
+                    yield from takewhile(lambda _: self._wanted.get(page) == job, steps)
 
             try:
-                return shared.current.ask(score_and_show)
+                if customers is None:
+                    yield self._show(_NO_FILE)
+                    return
+                yield from shared.current.ask_in_parts(parts)
+                if self._wanted.get(page) == -job:
+                    yield self._show(_CANCELLED, box=gr.skip())  # again, since the last progress may have come later
+                elif self._wanted.get(page) != job:
+                    yield {self.report: gr.skip()}  # gradio repeats the last part in the end, which nobody waits for
             except InputError as error:
-                return self._show(problem_report(error.problems))
+                yield self._show_problems(error.problems, box=gr.skip())
+            except (BackendError, FailedError) as error:
+                yield self._show(alert("error", "The file could not be scored.", str(error)))
+            finally:
+                if abs(self._wanted.get(page, 0)) == job:
+                    del self._wanted[page]
 
-        listen(
-            self.run.click,
-            run,
-            [self.file, self.format, *shared.inputs],
-            [self.report, self.download],
+        outputs = [self.report, self.rows, self.run, self.cancel, self.box, self.download, self.problems]
+        files = [self.file, self.holdings, self.box]
+        begun = listen(self.run.click, begin, [self.job], [self.job, *outputs], queue=False, show_progress="hidden")
+        begun.then(
+            show_errors(run),
+            [self.job, *files, self.format, *shared.inputs],
+            outputs,
+            api_visibility="private",
             concurrency_limit=shared.config.batch_concurrency,
             concurrency_id=BATCHES,
-            show_progress="full",
+            show_progress="hidden",
+            trigger_mode="multiple",
+        )
+        listen(self.cancel.click, cancel, [], outputs, queue=False, show_progress="hidden")
+        given = [self.file.change, self.holdings.change, self.box.input]
+        listen(given, understand, files, outputs, trigger_mode="always_last")
+
+    def _preview(self, data: VersionData, customers: Path, holdings: Path | None, all_the_same: bool) -> Updates:
+        """Show what was understood, or what is wrong, and offer to go on where that is possible."""
+        try:
+            batch = read_batch(data, customers, holdings, all_the_same)
+        except InputError as error:
+            can_go_on = not all_the_same and _is_readable(data, customers, holdings)
+            return self._show_problems(error.problems, gr.Checkbox(False, visible=can_go_on))
+        count = len(batch.ids)
+        return self._show(
+            understood(batch),
+            left_out(batch) + first_customers(data, batch),
+            label=f"Score {count:,} customers" if count != 1 else "Score 1 customer",
+            problems=batch.left_out,
+            box=gr.Checkbox(all_the_same, visible=all_the_same),
         )
 
-    def _show(self, report: Markup, file: str | None = None) -> Updates:
-        return {self.report: report, self.download: gr.DownloadButton(value=file, visible=file is not None)}
+    def _score(
+        self, data: VersionData, batch: Batch, selection: Selection, ending: str, preview_rows: int
+    ) -> Iterator[Updates]:
+        """Show how far it is, and in the end what came out."""
+        total = len(batch.ids)
+        yield self._show(progress(0, total, 0.0), running=True, box=gr.skip())
+        with closing(score_file(data, batch, selection.top, ending, selection.filters, preview_rows)) as results:
+            for result in results:
+                if result.file is None:
+                    yield {self.report: progress(result.customers, total, result.seconds)}
+                else:
+                    yield self._show(
+                        scored(batch, result, describe_filters(data, selection.filters)),
+                        left_out(batch) + first_recommendations(data, result.first),
+                        file=result.file,
+                        problems=batch.left_out,
+                        box=gr.skip(),
+                    )
+
+    def _show_problems(self, problems: Sequence[Problem], box: Any) -> Updates:
+        count, file = count_problems(problems), Path(problems[0].file).name
+        title = alert("error", f"{file} cannot be used: {count:,} problem{'s' if count != 1 else ''}.")
+        return self._show(title, problem_table(problems), label=_SCORE, problems=problems, box=box)
+
+    def _show(
+        self,
+        report: Markup,
+        rows: Markup | str = "",
+        *,
+        running: bool = False,
+        label: str | None = None,
+        file: Path | None = None,
+        problems: Sequence[Problem] = (),
+        box: Any = None,
+    ) -> Updates:
+        """Show a state of the tab.
+
+        Args:
+            report: What is told.
+            rows: A table below it.
+            running: Whether a file is being scored, which can be cancelled.
+            label: What the button says; None leaves it.
+            file: What can be downloaded.
+            problems: What can be downloaded too.
+            box: What happens to the box Score all the same; by default it goes.
+        """
+        return {
+            self.report: report,
+            self.rows: rows,
+            self.run: gr.update(interactive=not running, **({} if label is None else {"value": label})),
+            self.cancel: gr.Button(visible=running),
+            self.download: _offer(file),
+            self.problems: _offer(_problems_file(problems) if problems else None),
+            self.box: gr.Checkbox(False, visible=False) if box is None else box,
+        }
+
+
+def _paths(customers: str, holdings: str | None) -> tuple[Path, Path | None]:
+    return Path(customers), Path(holdings) if holdings else None
+
+
+def _offer(file: Path | None) -> gr.DownloadButton:
+    return gr.DownloadButton(value=None if file is None else str(file), visible=file is not None)
+
+
+def _is_readable(data: VersionData, customers: Path, holdings: Path | None) -> bool:
+    """Return whether something of the files can be scored all the same."""
+    try:
+        read_batch(data, customers, holdings, all_the_same=True)
+    except InputError:
+        return False
+    return True
 
 
 def score_file(
-    data: VersionData,
-    path: Path,
-    top: int,
-    ending: str,
-    filters: Filters,
-    advance: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Path, InputReport, int]:
-    """Score a file into a new one of the upload folder.
+    data: VersionData, batch: Batch, top: int, ending: str, filters: Filters, preview_rows: int = 0
+) -> Iterator[Scoring]:
+    """Score customers into a new file of the upload folder. Who closes the iterator stops the work, and leaves nothing.
 
     Args:
         data: The version that recommends.
-        path: The customers.
+        batch: The customers.
         top: How many products per customer at most.
-        ending: '.csv' or '.parquet'.
+        ending: '.csv', '.parquet' or '.xlsx'.
         filters: Narrow what is recommended.
-        advance: Called with the number of scored customers, and of all.
+        preview_rows: How many rows to keep for a preview.
 
-    Returns:
-        The file, what was strange about the customers, and how many recommendations were written.
+    Yields:
+        How far it is after each chunk, and in the end what came out, with the file.
 
     Raises:
-        InputError: With all problems of the file, or since too much in it is unknown.
+        InputError: The file's format cannot hold so many rows.
     """
-    ids, requests = requests_from_file(data.recommender, path)
-    report = describe_input(data.recommender, ids, requests)
-    check_input(report, InputLimits(), path)
-    done = 0
-
-    def count(customers: int) -> None:
-        nonlocal done
-        done += customers
-        advance(done, len(ids))
-
-    # Gradio serves files of its temporary folder, which is the page's own (see `ui.page.server`).
-    out = Path(tempfile.mkdtemp(dir=upload_folder())) / f"recommendations{ending}"
-    written = score(data.recommender, ids, requests, out, top, filters, count)
-    return out, report, written
-
-
-def upload_folder() -> str:
-    """Return the folder of uploads and answers, and make it where it is not there yet."""
-    folder = Path(gr.utils.get_upload_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
+    folder, begun = _new_folder(), perf_counter()
+    out = folder / f"recommendations{ending}"
+    done = Scoring(0, 0, recommendation_schema().empty_table(), 0.0)
+    try:
+        for chunk in score_in_chunks(data.recommender, batch.ids, batch.requests, out, top, filters):
+            found = chunk.recommendations
+            done = Scoring(
+                done.customers + chunk.customers,
+                done.recommendations + found.num_rows,
+                pa.concat_tables([done.first, found.slice(0, preview_rows - done.first.num_rows)]),
+                perf_counter() - begun,
+            )
+            yield done
+        yield replace(done, file=out)
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
 
 
-def preview(data: VersionData, path: Path, rows: int) -> Markup:
-    """Return the first rows of a scored file."""
-    if path.suffix == ".csv":
-        # Ids are strings, also where they look like numbers.
-        found = pd.read_csv(path, nrows=rows, dtype={"customer_id": str, "product_id": str}, keep_default_na=False)
-    else:
-        import pyarrow.parquet as pq
+def _problems_file(problems: Sequence[Problem]) -> Path:
+    file = _new_folder() / "problems.csv"
+    write_text(file, csv_text(problem_rows(problems)))
+    return file
 
-        first = next(pq.ParquetFile(path).iter_batches(rows), None)
-        found = pd.DataFrame(columns=RECOMMENDATION_COLUMNS) if first is None else first.to_pandas()
-    columns = [
-        Column("Customer"),
-        Column("Rank", "number"),
-        Column("Product"),
-        Column("Probability", "number"),
-        Column("Similarity", "number"),
-        Column("Before", "number"),
-    ]
-    scored: Any = found.itertuples(index=False)  # named tuples, whose names the type checker does not know
-    cells = [
-        (
-            str(row.customer_id),
-            str(row.rank),
-            str(data.product_names[data.product_rows[row.product_id]]),
-            format_probability(row.probability),
-            format_similarity(row.similarity),
-            str(row.retrieval_rank),
-        )
-        for row in scored
-    ]
-    return table(f"The first {len(cells)} recommendations of the file", columns, cells, hide_caption=False)
+
+def _new_folder() -> Path:
+    """Return a new folder in that of uploads and answers, whose files gradio serves (see `ui.page.server`)."""
+    uploads = Path(gr.utils.get_upload_folder())
+    uploads.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=uploads))

@@ -24,6 +24,7 @@ from nextbest.serving.language import ENGLISH, LANGUAGES, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import check_filters
 from nextbest.ui.answers import reasons_as_json, recommendations_as_json
+from nextbest.ui.page.batch_report import read_batch
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import Column, html, label, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, make_upload, show_errors
@@ -37,7 +38,7 @@ _ENDPOINTS = {
     "profile": "customer_id",
     "reasons": f"customer_id, product_id, language ({' or '.join(LANGUAGES)})",
     "explain": "customer_id, product_id, stage (ranking or retrieval), language",
-    "score": "customers (a file), top, format (CSV or Parquet)",
+    "score": "customers (a file), top, format (CSV, Parquet or Excel)",
 }
 """Name -> arguments; what it answers is in the message `endpoint-answer`."""
 _CODE = """\
@@ -147,7 +148,12 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     def score(customers: str, top: int, format: str) -> str:
         """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
         most = as_count("top", top, config.max_products)
-        return current.ask(lambda data: str(score_file(data, Path(customers), most, FORMATS[format], Filters())[0]))
+
+        def answer(data: VersionData) -> str:
+            *_, done = score_file(data, read_batch(data, Path(customers)), most, FORMATS[format], Filters())
+            return str(done.file)
+
+        return current.ask(answer)
 
     for function in (recommend, profile, reasons, explain):
         api(function, api_name=function.__name__)

@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_for_ids
+from tests.sheets import read_excel
 from tests.trained import Trained
 from tests.ui.tables import known_customers
 
@@ -93,9 +94,11 @@ def test_explain_adds_up(client: Client, stage: str) -> None:
         assert answer["score"] == pytest.approx(product["similarity"], abs=1e-4)
 
 
-@pytest.mark.parametrize(("file_format", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+@pytest.mark.parametrize(
+    ("file_format", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet), ("Excel", read_excel)]
+)
 def test_score(client: Client, people: Path, file_format: str, read: Any) -> None:
-    table = read(ask(client, handle_file(str(people)), 2, file_format, name="/score"))
+    table = read(Path(ask(client, handle_file(str(people)), 2, file_format, name="/score")))
     first = ask(client, "C000001", 2, None, None, None, name="/recommend")
     mine = table[table["customer_id"] == "C000001"]
     assert mine["product_id"].tolist() == [product["product_id"] for product in first["products"]]
