@@ -28,7 +28,7 @@ from nextbest.ui.page.html import alert, csv_link, empty_state, html, join
 from nextbest.ui.page.tab import Updates, make_upload
 from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
-__all__ = ["CustomerPanel", "finances", "portrait", "read_customers", "summary", "template_link", "timeline"]
+__all__ = ["CustomerPanel", "finances", "marks", "portrait", "read_customers", "summary", "template_link", "timeline"]
 
 _SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
 _COMBOBOX = """
@@ -53,10 +53,7 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
     request = data.request(customer)
     profile = data.profiles.profile(request)
     today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
-    marks = ["uploaded"] if customer.uploaded else []
-    if customer.edited:
-        marks.append(f"changed: {', '.join(map(format_name, customer.edited))}")
-    chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks)
+    chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks(customer))
     parts = [
         Markup("<h2>{}</h2>{}").format(customer.id, chips),
         Markup('<p class="summary">{}</p>').format(summary(profile, today)),
@@ -64,6 +61,12 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
         timeline(data, data.events_of(customer.id), today),
     ]
     return Markup('<section class="card portrait" aria-label="The chosen customer">{}</section>').format(join(parts))
+
+
+def marks(customer: SelectedCustomer) -> list[str]:
+    """Return what is not as the bank's data say: that the customer was uploaded, and what was changed on the page."""
+    changed = [f"changed: {', '.join(map(format_name, customer.edited))}"] if customer.edited else []
+    return ["uploaded", *changed] if customer.uploaded else changed
 
 
 def summary(profile: Profile, today: date) -> str:

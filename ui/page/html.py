@@ -19,6 +19,7 @@ from markupsafe import Markup
 from nextbest.data.errors import Problem
 
 __all__ = [
+    "CLICK",
     "Column",
     "alert",
     "bar",
@@ -31,6 +32,15 @@ __all__ = [
     "problem_report",
     "table",
 ]
+
+
+CLICK = """
+element.addEventListener('click', event => {
+  const clicked = event.target.closest('[data-%s]');
+  if (clicked) trigger('select', {value: clicked.dataset.%s});
+});
+"""
+"""Of a component of HTML: a click on what carries an attribute selects the attribute's value."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The tab of why: the reasons of the selected product in words and bars, and for specialists what the models see.
 
-`reason_bars` is its view. What takes the models' features apart is computed when somebody asks for it.
+`reason_bars` is its view, and `beside` compares two products. What takes the models' features apart is computed when
+somebody asks for it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,22 @@ from markupsafe import Markup
 from nextbest.data.errors import FailedError
 from nextbest.serving.formatting import format_change, format_probability, sentence_case
 from nextbest.serving.insights.explanation_data import Stage
-from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.insights.reasons import CustomerReasons, ProductReasons
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.feature_charts import add_margin, beeswarm, effect_bar, shap_waterfall, waterfall
 from nextbest.ui.page.html import Column, alert, empty_state, html, join, table
+from nextbest.ui.page.product_cards import chance, facts_beside, match
 from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates, listen
-from nextbest.ui.page.version_data import Recommendation, VersionData, recommend_products, selected_product
+from nextbest.ui.page.version_data import (
+    Recommendation,
+    VersionData,
+    excluded_products,
+    num_offered,
+    recommend_products,
+    selected_product,
+)
 
-__all__ = ["WhyTab", "reason_bars"]
+__all__ = ["WhyTab", "beside", "reason_bars"]
 
 _STAGES: Mapping[str, Stage] = {"Features of the probability": "ranking", "Features of the similarity": "retrieval"}
 _PICTURE = "The reasons as shap draws them"
@@ -38,7 +47,10 @@ class WhyTab:
     def __init__(self, config: PageConfig) -> None:
         self._config = config
         with gr.Tab("Why", id=self.id, elem_id="tab-why") as self.tab:
-            self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
+            with gr.Row():
+                self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
+                self.other = gr.Dropdown([], label="Compare with", elem_id="why-other", min_width=280)
+            self.compared = html("", elem_id="why-compared")
             self.view = html(NO_CUSTOMER, elem_id="why-view")
             self.more = gr.Radio([_PICTURE, *_STAGES], label="For specialists", elem_id="why-more")
             self.details = html("", elem_id="why-details")
@@ -46,11 +58,11 @@ class WhyTab:
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`."""
-        return [self.product, self.view, self.more, self.details]
+        return [self.product, self.other, self.compared, self.view, self.more, self.details]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; what is for specialists waits until it is asked for."""
-        return {self.more: None, self.details: "", **self._explain(data, selection)}
+        return {self.more: None, self.details: "", self.compared: "", **self._explain(data, selection)}
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`."""
@@ -71,6 +83,10 @@ class WhyTab:
         def show(product: str | None, more: str, *inputs: Any) -> Updates:
             return answer(lambda data, selection: self._details(data, selection, more), product, inputs)
 
+        def compare(product: str | None, other: str | None, *inputs: Any) -> Updates:
+            return answer(lambda data, selection: self._compare(data, selection, other), product, inputs)
+
+        listen(self.other.input, compare, [self.product, self.other, *shared.inputs], [self.compared])
         listen(
             self.product.input,
             select,
@@ -81,15 +97,18 @@ class WhyTab:
 
     def _explain(self, data: VersionData, selection: Selection) -> Updates:
         if not selection.customer:
-            return {self.product: gr.Dropdown([], value=None), self.view: NO_CUSTOMER}
+            nothing = gr.Dropdown([], value=None)
+            return {self.product: nothing, self.other: nothing, self.view: NO_CUSTOMER}
         request = data.request(selection.customer)
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         choices = [(f"{one.rank}. {one.name}", one.product_id) for one in recommendations]
-        choice = gr.Dropdown(choices, value=selected or None)
+        choice = {
+            self.product: gr.Dropdown(choices, value=selected or None),
+            self.other: gr.Dropdown([one for one in choices if one[1] != selected], value=None),
+        }
         if not selected:
-            view = empty_state("No product is left", "There is nothing to explain.")
-            return {self.product: choice, self.view: view}
+            return choice | {self.view: empty_state("No product is left", "There is nothing to explain.")}
         try:
             found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
         except FailedError as error:
@@ -99,7 +118,24 @@ class WhyTab:
             other = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
             comparison = found.compare(selected, other.product_id) if other else ""
             view = _reasons_view(found.products[place], recommendations[place], comparison)
-        return {self.product: choice, self.view: view}
+        return choice | {self.view: view}
+
+    def _compare(self, data: VersionData, selection: Selection, other: str | None) -> Updates:
+        """Return the selected product beside another one of the list."""
+        if not selection.customer or not other:
+            return {self.compared: ""}
+        request = data.request(selection.customer)
+        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        selected = selected_product(recommendations, selection.product_id)
+        pair = [one for one in recommendations if one.product_id in (selected, other)]
+        if len(pair) < 2:  # the list is another one than that the product was chosen from
+            return {self.compared: ""}
+        excluded = excluded_products(data, request, selection.filters)
+        try:
+            found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
+        except FailedError as error:
+            return {self.compared: alert("warning", "This version gives no reasons.", str(error))}
+        return {self.compared: beside(data, pair, found, num_offered(data, excluded))}
 
     def _details(self, data: VersionData, selection: Selection, more: str) -> Updates:
         """Return what specialists asked for."""
@@ -134,6 +170,31 @@ def _reasons_view(reasons: ProductReasons, product: Recommendation, comparison: 
     words = join(Markup('<p class="sentence">{}</p>').format(sentence) for sentence in reasons.sentences)
     below = Markup('<p class="sentence">{}</p>').format(comparison) if comparison else ""
     return Markup("{}{}{}").format(words, reason_bars(reasons, f"{product.rank}. {product.name}"), below)
+
+
+def beside(data: VersionData, products: Sequence[Recommendation], found: CustomerReasons, suitable: int) -> Markup:
+    """Return two products beside each other, and in a sentence why one comes before the other.
+
+    Args:
+        data: The version.
+        products: The two, in the order of the list.
+        found: The reasons of the list's products.
+        suitable: How many products may be shown to the customer.
+    """
+    days = int(data.recommender.manifest["horizon_days"])
+    reasons = {one.product_id: one for one in found.products}
+    why = [reasons[one.product_id] for one in products]
+    said = [join(Markup("<li>{}</li>").format(sentence) for sentence in one.sentences) for one in why]
+    rows = [
+        ("Chance", *(chance(one.probability, days, one.base) for one in why)),
+        ("Match", *(match(one.retrieval_rank, suitable) for one in products)),
+        *facts_beside(data, [one.row for one in products]),
+        ("Reasons", *(Markup('<ul class="reasons">{}</ul>').format(sentences) for sentences in said)),
+    ]
+    names = [f"{one.rank}. {one.name}" for one in products]
+    columns = [Column("What is compared"), *(Column(name) for name in names)]
+    sentence = Markup('<p class="sentence">{}</p>').format(found.compare(*(one.product_id for one in products)))
+    return Markup("{}{}").format(sentence, table(" beside ".join(names), columns, rows))
 
 
 def reason_bars(reasons: ProductReasons, product: str) -> Markup:
