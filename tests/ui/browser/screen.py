@@ -30,7 +30,7 @@ _READY = {
     "why": "#why-view .waterfall",
     "neighbourhood": "#map .main-svg >> nth=0",
     "whatif": "#compare",
-    "by-product": "#people > *",
+    "by-product": "#people :is(.empty-state, .sentence, .alert)",
     "models": "#model-report table >> nth=0",
     "batch": "#batch-run",
     "service": "#example code",

@@ -32,7 +32,7 @@ __all__ = ["ByProductTab", "audience_text", "people_table"]
 _NO_PRODUCT = empty_state("No product is chosen", "Choose a product to see whom it suits most.")
 _NO_CUSTOMERS = empty_state("No customers are known", "This version was exported without its customers.")
 _LOOKING = "Looking for whom it suits ..."
-_SHOWN = 10
+_SHOWN = 8
 """How many customers are listed."""
 _EXPLAINED = 3
 """How many of them get their reasons at once; the others' are asked for."""
@@ -180,18 +180,20 @@ def people_table(
     name = data.product_names[data.product_rows[product_id]]
     days = int(data.recommender.manifest["horizon_days"])
     highest = max(people[0].probability, 1e-9)
-    columns = [Column("Customer"), Column("Who it is"), Column("Chance"), Column("Why")]
-    open_it = Markup('<button type="button" class="pick" data-customer="{0}" title="Open on the desk">{0}</button>')
+    columns = [Column("Customer"), Column("Chance"), Column("Why")]
+    who = Markup(
+        '<button type="button" class="pick" data-customer="{0}" title="Open on the desk">{0}</button>'
+        '<small class="muted-line">{1}</small>'
+    )
     rows = [
         (
-            open_it.format(one.id),
-            _summary(data, one.row),
+            who.format(one.id, _summary(data, one.row)),
             bar(one.probability / highest, chance(one.probability, days)),
             why,
         )
         for one, why in zip(people, reasons, strict=True)
     ]
-    return Markup('<div class="people">{}</div>').format(table(f"Whom {name} suits most", columns, rows))
+    return Markup('<div class="compact">{}</div>').format(table(f"Whom {name} suits most", columns, rows))
 
 
 def _summary(data: VersionData, row: int) -> str:

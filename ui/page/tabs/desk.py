@@ -198,7 +198,7 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
     markup = (
         '<section class="sheet"><h1>Next best products for {}</h1><p>{}</p><ol>{}</ol>'
         "<h2>Rules and filters that were applied</h2><ul>{}</ul>"
-        "<footer>Model version {}. Data as of {}. Printed on <time></time>.</footer></section>"
+        '<p class="about">Model version {}. Data as of {}. Printed on <time></time>.</p></section>'
     )
     return Markup(markup).format(
         selection.customer.id,
@@ -231,4 +231,4 @@ def _kept_out(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]]]) 
     rules = {rule["reason"]: 0 for rule in data.recommender.manifest["policy"]["rules"]}
     for reason, count in (rules | counts).items():
         told = "no product" if not count else "1 product" if count == 1 else f"{count} products"
-        yield f"{sentence_case(reason)}: {told} not offered"
+        yield f"{sentence_case(reason)}: {told} left out"

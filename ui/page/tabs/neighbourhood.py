@@ -105,7 +105,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
     )
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": None}
     figure.update_layout(
-        height=460,
+        height=360,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -157,27 +157,28 @@ def neighbours_view(view: NeighbourhoodView) -> Markup:
         title = "No comparison with similar customers"
         few = empty_state(title, "Too few are known for figures that identify no one.")
         return Markup("{}{}").format(note, few)
-    privacy = "Shares are rounded, and products of few of them are left out, so that nobody's holdings are told."
-    held = f"What the {view.num_neighbours} most similar customers hold, and this one does not"
-    opened = f"What they opened in the last {OPENED_DAYS // 30} months, and this one does not hold"
+    privacy = (
+        "What this customer holds is left out. Shares are rounded, and products of few are not named, so that nobody's "
+        "holdings are told."
+    )
+    held = f"The {view.num_neighbours} most similar customers hold"
+    opened = f"They opened in the last {OPENED_DAYS // 30} months"
     parts = [
         _products_of_neighbours(held, "Held by about", view.held_by_neighbours, view.num_neighbours),
         _products_of_neighbours(opened, "Opened by about", view.opened_by_neighbours, view.num_neighbours),
     ]
-    return Markup('{}<div class="halves">{}</div><p class="muted">{}</p>').format(note, join(parts), privacy)
+    return Markup('{}<div class="halves compact">{}</div><p class="muted">{}</p>').format(note, join(parts), privacy)
 
 
 def _products_of_neighbours(title: str, share: str, products: Sequence[ProductOfNeighbours], num: int) -> Markup:
     columns = [
         Column("Product"),
-        Column(share, "number", f"of the {num} most similar customers, rounded"),
-        Column("Than usual", "number", "their share over the share of all customers"),
+        Column(share, "text", f"of the {num} most similar customers, rounded; beside the share of all customers"),
     ]
     rows = [
         (
             _named(found.name, found.category),
-            bar(found.share, format_number(found.share, SHARE)),
-            f"{found.lift:.1f} times",
+            bar(found.share, f"{format_number(found.share, SHARE)}, {found.lift:.1f} times the usual"),
         )
         for found in products
     ]
@@ -188,7 +189,7 @@ def _products_of_neighbours(title: str, share: str, products: Sequence[ProductOf
 
 
 def _named(name: str, category: str) -> Markup:
-    return Markup('{}<small class="muted-line">{}</small>').format(name, sentence_case(category))
+    return Markup('<div>{}<small class="muted-line">{}</small></div>').format(name, sentence_case(category))
 
 
 def map_table(view: NeighbourhoodView) -> Markup:

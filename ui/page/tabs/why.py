@@ -35,6 +35,7 @@ from nextbest.ui.page.version_data import (
 __all__ = ["WhyTab", "beside", "reason_bars"]
 
 _STAGES: Mapping[str, Stage] = {"Features of the probability": "ranking", "Features of the similarity": "retrieval"}
+_NO_OTHER = "No other product"
 _PICTURE = "The reasons as shap draws them"
 
 
@@ -50,7 +51,6 @@ class WhyTab:
             with gr.Row():
                 self.product = gr.Dropdown([], label="Product", elem_id="why-product", min_width=280)
                 self.other = gr.Dropdown([], label="Compare with", elem_id="why-other", min_width=280)
-            self.compared = html("", elem_id="why-compared")
             self.view = html(NO_CUSTOMER, elem_id="why-view")
             self.more = gr.Radio([_PICTURE, *_STAGES], label="For specialists", elem_id="why-more")
             self.details = html("", elem_id="why-details")
@@ -58,11 +58,11 @@ class WhyTab:
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`."""
-        return [self.product, self.other, self.compared, self.view, self.more, self.details]
+        return [self.product, self.other, self.view, self.more, self.details]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; what is for specialists waits until it is asked for."""
-        return {self.more: None, self.details: "", self.compared: "", **self._explain(data, selection)}
+        return {self.more: None, self.details: "", **self._explain(data, selection)}
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`."""
@@ -84,9 +84,14 @@ class WhyTab:
             return answer(lambda data, selection: self._details(data, selection, more), product, inputs)
 
         def compare(product: str | None, other: str | None, *inputs: Any) -> Updates:
-            return answer(lambda data, selection: self._compare(data, selection, other), product, inputs)
+            return answer(lambda data, selection: self._explain(data, selection, other or ""), product, inputs)
 
-        listen(self.other.input, compare, [self.product, self.other, *shared.inputs], [self.compared])
+        listen(
+            self.other.input,
+            compare,
+            [self.product, self.other, *shared.inputs],
+            [self.product, self.other, self.view],
+        )
         listen(
             self.product.input,
             select,
@@ -95,7 +100,8 @@ class WhyTab:
         )
         listen(self.more.input, show, [self.product, self.more, *shared.inputs], [self.details])
 
-    def _explain(self, data: VersionData, selection: Selection) -> Updates:
+    def _explain(self, data: VersionData, selection: Selection, other: str = "") -> Updates:
+        """Return the reasons of the selected product, or it beside another one of the list."""
         if not selection.customer:
             nothing = gr.Dropdown([], value=None)
             return {self.product: nothing, self.other: nothing, self.view: NO_CUSTOMER}
@@ -103,39 +109,26 @@ class WhyTab:
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         choices = [(f"{one.rank}. {one.name}", one.product_id) for one in recommendations]
+        others = [(_NO_OTHER, ""), *(choice for choice in choices if choice[1] != selected)]
+        other = other if other in [product for _, product in others] else ""
         choice = {
             self.product: gr.Dropdown(choices, value=selected or None),
-            self.other: gr.Dropdown([one for one in choices if one[1] != selected], value=None),
+            self.other: gr.Dropdown(others, value=other),
         }
         if not selected:
             return choice | {self.view: empty_state("No product is left", "There is nothing to explain.")}
         try:
             found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
         except FailedError as error:
-            view = alert("warning", "This version gives no reasons.", str(error))
-        else:
-            place = [one.product_id for one in recommendations].index(selected)
-            other = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
-            comparison = found.compare(selected, other.product_id) if other else ""
-            view = _reasons_view(found.products[place], recommendations[place], comparison)
-        return choice | {self.view: view}
-
-    def _compare(self, data: VersionData, selection: Selection, other: str | None) -> Updates:
-        """Return the selected product beside another one of the list."""
-        if not selection.customer or not other:
-            return {self.compared: ""}
-        request = data.request(selection.customer)
-        recommendations = recommend_products(data, request, selection.top, selection.filters)
-        selected = selected_product(recommendations, selection.product_id)
-        pair = [one for one in recommendations if one.product_id in (selected, other)]
-        if len(pair) < 2:  # the list is another one than that the product was chosen from
-            return {self.compared: ""}
-        excluded = excluded_products(data, request, selection.filters)
-        try:
-            found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
-        except FailedError as error:
-            return {self.compared: alert("warning", "This version gives no reasons.", str(error))}
-        return {self.compared: beside(data, pair, found, num_offered(data, excluded))}
+            return choice | {self.view: alert("warning", "This version gives no reasons.", str(error))}
+        if other:
+            pair = [one for one in recommendations if one.product_id in (selected, other)]
+            suitable = num_offered(data, excluded_products(data, request, selection.filters))
+            return choice | {self.view: beside(data, pair, found, suitable)}
+        place = [one.product_id for one in recommendations].index(selected)
+        near = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
+        comparison = found.compare(selected, near.product_id) if near else ""
+        return choice | {self.view: _reasons_view(found.products[place], recommendations[place], comparison)}
 
     def _details(self, data: VersionData, selection: Selection, more: str) -> Updates:
         """Return what specialists asked for."""
@@ -185,16 +178,19 @@ def beside(data: VersionData, products: Sequence[Recommendation], found: Custome
     reasons = {one.product_id: one for one in found.products}
     why = [reasons[one.product_id] for one in products]
     said = [join(Markup("<li>{}</li>").format(sentence) for sentence in one.sentences) for one in why]
+    facts = facts_beside(data, [one.row for one in products])
     rows = [
         ("Chance", *(chance(one.probability, days, one.base) for one in why)),
         ("Match", *(match(one.retrieval_rank, suitable) for one in products)),
-        *facts_beside(data, [one.row for one in products]),
+        *(fact for fact in facts if fact[1] != fact[2]),
         ("Reasons", *(Markup('<ul class="reasons">{}</ul>').format(sentences) for sentences in said)),
     ]
     names = [f"{one.rank}. {one.name}" for one in products]
     columns = [Column("What is compared"), *(Column(name) for name in names)]
     sentence = Markup('<p class="sentence">{}</p>').format(found.compare(*(one.product_id for one in products)))
-    return Markup("{}{}").format(sentence, table(" beside ".join(names), columns, rows))
+    same = ", ".join(f"{title} {value}" for title, value, other in facts if value == other)
+    alike = Markup('<p class="muted">The same for both: {}</p>').format(same) if same else ""
+    return Markup("{}{}{}").format(sentence, table(" beside ".join(names), columns, rows), alike)
 
 
 def reason_bars(reasons: ProductReasons, product: str) -> Markup:
