@@ -156,10 +156,9 @@ class _Page:
     def _select_customer(self, event: gr.EventData, visible_tab: str, *inputs: Any) -> Updates:
         return self._show_customer(SelectedCustomer(str(event.value)), visible_tab, *inputs)
 
-    def _open_customer(self, event: gr.EventData, _: str, *inputs: Any) -> Updates:
+    def _open_customer(self, event: gr.EventData, _: str, *inputs: Any) -> dict[Any, Any]:
         """Show a customer of another tab's list on the desk."""
-        on_the_desk = self._select_customer(event, self.desk.id, *inputs)
-        return {self.shared.tabs: gr.Tabs(selected=self.desk.id), **on_the_desk}
+        return {**self._select_customer(event, self.desk.id, *inputs), self.shared.tabs: gr.Tabs(selected=self.desk.id)}
 
     def _read_upload(self, path: str | None, visible_tab: str, *inputs: Any) -> Updates:
         """Read a file of customers, and show the first of them."""

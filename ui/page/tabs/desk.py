@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
@@ -74,8 +75,8 @@ class DeskTab:
         """See `Tab`; the reasons follow, since they take longer than all the rest."""
         if not selection.customer:
             samples = gr.HTML(sample_customers(data.finder.samples), visible=True)
-            nothing = dict.fromkeys([self.recommendations, self.excluded, self.sheet], "")
-            return {self.print: gr.Button(visible=False), self.samples: samples, **nothing}
+            nothing: Updates = dict.fromkeys([self.recommendations, self.excluded, self.sheet], "")
+            return nothing | {self.print: gr.Button(visible=False), self.samples: samples}
         answer = _Answer.of(data, selection)
         return {
             self.print: gr.Button(visible=True),
@@ -191,8 +192,9 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
         reasons: Of each product, if there are any.
     """
     today = EPOCH + timedelta(days=int(answer.request["as_of_day"][0]))
-    suitable, found = num_offered(data, answer.excluded), reasons or [None] * len(answer.recommendations)
-    products = join(_printed(data, one, why, suitable) for one, why in zip(answer.recommendations, found, strict=True))
+    suitable = num_offered(data, answer.excluded)
+    pairs = zip_longest(answer.recommendations, reasons)  # as many reasons as products, or none
+    products = join(_printed(data, one, why, suitable) for one, why in pairs)
     filters = describe_filters(data, selection.filters)
     applied = [*_kept_out(data, answer.excluded), f"Filters: {filters}" if filters else "Filters: none"]
     markup = (

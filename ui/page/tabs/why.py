@@ -190,7 +190,8 @@ def beside(data: VersionData, products: Sequence[Recommendation], found: Custome
     sentence = Markup('<p class="sentence">{}</p>').format(found.compare(*(one.product_id for one in products)))
     same = ", ".join(f"{title} {value}" for title, value, other in facts if value == other)
     alike = Markup('<p class="muted">The same for both: {}</p>').format(same) if same else ""
-    return Markup("{}{}{}").format(sentence, table(" beside ".join(names), columns, rows), alike)
+    compared = table(" beside ".join(names), columns, rows)
+    return Markup('{}<div class="beside">{}</div>{}').format(sentence, compared, alike)
 
 
 def reason_bars(reasons: ProductReasons, product: str) -> Markup:
