@@ -79,6 +79,10 @@ class NeighbourhoodConfig(SettingsModel):
     """How many of the nearest customers count."""
     min_neighbours: int = Field(20, ge=2)
     """With fewer customers than this nothing is said of them: it would be about identifiable people."""
+    min_holders: int = Field(5, ge=1)
+    """A product that fewer of the nearest customers hold is not told of, nor whether the last so many hold one too.
+    Shares are rounded to so many customers, so that of two views that differ by one customer most tell nothing of them.
+    """
     num_products_shown: int = Field(5, ge=1)
     """How many of the products that they hold are shown."""
     sample: int = Field(20_000, ge=1)

@@ -22,12 +22,19 @@ from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
 from nextbest.serving.recommender import Filters, Recommender
 
-__all__ = ["check_filters", "read_holdings", "requests_for_ids", "requests_from_file", "take"]
+__all__ = ["check_filters", "draw_rows", "read_holdings", "requests_for_ids", "requests_from_file", "take"]
 
 
 def take(request: Features, rows: Array | slice) -> Features:
     """Return some rows of a request."""
     return {name: values[rows] for name, values in request.items()}
+
+
+def draw_rows(population: int, most: int, seed: int) -> Array:
+    """Return the rows of all of a population, or of `most` of it drawn without replacement; ascending, int64."""
+    if population <= most:
+        return np.arange(population)
+    return np.sort(np.random.default_rng(seed).choice(population, most, replace=False))
 
 
 def check_filters(recommender: Recommender, filters: Filters) -> None:

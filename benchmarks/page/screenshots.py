@@ -75,6 +75,12 @@ def _score(page: Page, content: Content) -> None:
     page.locator("#batch-download").wait_for()
 
 
+def _choose_product(page: Page, content: Content) -> None:
+    page.locator("#by-product-choice input").click()
+    page.get_by_role("option").first.click()
+    page.locator("#people .reasons li").first.wait_for()
+
+
 def _as_it_is(page: Page, content: Content) -> None:
     """Look at the tab as it is."""
 
@@ -96,6 +102,7 @@ TABS: Mapping[str, Tab] = {
     "why": Tab("why", "Why", "#why-view .waterfall"),
     "neighbourhood": Tab("neighbourhood", "Neighbourhood", "#map .main-svg"),
     "what-if": Tab("whatif", "What if", "#compare", _compare),
+    "by-product": Tab("by-product", "By product", "#people :is(.empty-state, .sentence)", _choose_product),
     "models": Tab("models", "Models", "#model-report table"),
     "batch": Tab("batch", "Batch", "#batch-run", _score),
     "service": Tab("service", "As a service", "#example code"),

@@ -1,42 +1,49 @@
-"""What is near a customer: the products on a map of the embeddings, and what the most similar customers hold.
+"""What is near a customer: the products on a map of the embeddings; what the most similar customers hold and opened.
 
 `Neighbourhood` is made once per version, and its `view` looks at one customer. The embeddings lie on the unit sphere,
 where the squared distance of two is 2 - 2 * cosine, so that the principal components (PCA) of the products' embeddings
 keep as much of their cosine distances as two straight axes can. The map does not depend on the customer: the same
 product is at the same place for all of them. t-SNE and UMAP have no place for a new customer and move with their seed.
+
+What one customer holds is a secret. What is told of the nearest ones is a share of at least `min_neighbours` of them,
+rounded to `min_holders`; their places on the map are rounded, and in no order of who they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from nextbest.data.dataset import Array
+from nextbest.data.dataset import ACQUIRE, Array
+from nextbest.serving.artifacts.assets import EVENTS, CustomerEvents
 from nextbest.serving.config import NeighbourhoodConfig
 from nextbest.serving.recommender import Recommender, product_categories, product_names
-from nextbest.serving.requests import take
+from nextbest.serving.requests import draw_rows, take
 
-__all__ = ["Neighbourhood", "NeighbourhoodView", "ProductHeldByNeighbours"]
+__all__ = ["OPENED_DAYS", "Neighbourhood", "NeighbourhoodView", "ProductOfNeighbours"]
 
 _NUM_AXES = 2
+OPENED_DAYS = 365
+"""What was opened in so many days before the cutoff was opened lately."""
+_DIGITS = 2
+"""Of the nearest customers' places on the map, which is about 2 wide."""
 
 
 @dataclass(frozen=True)
-class ProductHeldByNeighbours:
-    """A product that the nearest customers hold and this one does not."""
+class ProductOfNeighbours:
+    """A product that the nearest customers hold, or opened lately, and this one does not hold."""
 
     product_id: str
     name: str
     category: str
     """'' for unknown."""
     share: float
-    """Share of the nearest customers who hold it, from 0 to 1."""
+    """Share of the nearest customers, from 0 to 1, rounded; see `NeighbourhoodConfig.min_holders`."""
     lift: float
     """That share over the share of all customers."""
 
@@ -66,8 +73,12 @@ class NeighbourhoodView:
     correlation, 1 for the same order and 0 for none."""
     num_neighbours: int
     """How many of the nearest customers `held_by_neighbours` is about; 0 where there are too few, or no snapshot."""
-    held_by_neighbours: tuple[ProductHeldByNeighbours, ...]
+    neighbours_xy: Array
+    """Their places, rounded, in the order of the places, float32, [num_neighbours, 2]."""
+    held_by_neighbours: tuple[ProductOfNeighbours, ...]
     """What they hold most, the largest share first."""
+    opened_by_neighbours: tuple[ProductOfNeighbours, ...]
+    """What they opened most in the last `OPENED_DAYS`, the largest share first."""
 
 
 class Neighbourhood:
@@ -113,7 +124,8 @@ class Neighbourhood:
         rows = np.union1d(self._map_rows, top)
         ranks = np.zeros(len(self._ids), np.int32)
         ranks[top] = np.arange(1, len(top) + 1)
-        num_neighbours, held = self._held_by_neighbours(sampled, customer, request, customer_id)
+        nearest = self._nearest(sampled, customer, customer_id)
+        held = self._recommender.products.positions(request.get("held_products", np.zeros((1, 0), object))[0])
         (customer_xy,) = product_map.places(embeddings)
         xy, similarity = product_map.places(product_embeddings[rows]), product_embeddings[rows] @ customer
         return NeighbourhoodView(
@@ -126,33 +138,35 @@ class Neighbourhood:
             customer_xy=(float(customer_xy[0]), float(customer_xy[1])),
             variance_shown=product_map.variance_shown,
             agreement=_rank_correlation(-np.linalg.norm(xy - customer_xy, axis=1), similarity),
-            num_neighbours=num_neighbours,
-            held_by_neighbours=held,
+            num_neighbours=len(nearest),
+            neighbours_xy=_anonymous(product_map.places(sampled.embeddings[nearest])),
+            held_by_neighbours=tuple(self._commonest(sampled.holdings, nearest, held)),
+            opened_by_neighbours=tuple(self._commonest(sampled.opened, nearest, held)),
         )
 
-    def _held_by_neighbours(
-        self, sampled: _SampledCustomers, customer: Array, request: Mapping[str, Array], customer_id: str | None
-    ) -> tuple[int, tuple[ProductHeldByNeighbours, ...]]:
-        """Return the number of neighbours, and what they hold most that the customer does not."""
+    def _nearest(self, sampled: _SampledCustomers, customer: Array, customer_id: str | None) -> Array:
+        """Return the rows of the nearest customers, the nearest first; none where there are too few."""
         similarity = sampled.embeddings @ customer
         is_other = sampled.ids != customer_id if customer_id is not None else np.ones(len(sampled.ids), bool)
         others = np.flatnonzero(is_other)
         if len(others) < self._config.min_neighbours:
-            return 0, ()
+            return others[:0]
         order = np.argsort(-similarity[others], kind="stable")
-        nearest = others[order[: self._config.neighbours]]
-        shares = _shares_of_holders(sampled.holdings[nearest])
-        not_held = shares.copy()
-        if "held_products" in request:
-            held = self._recommender.products.positions(request["held_products"][0])
-            not_held[held[held >= 0]] = 0
-        best = np.argsort(-not_held, kind="stable")[: self._config.num_products_shown]
-        products = (self._held_product(row, shares[row], sampled.shares[row]) for row in best if not_held[row] > 0)
-        return len(nearest), tuple(products)
+        return others[order[: self._config.neighbours]]
 
-    def _held_product(self, row: Any, share: float, overall: float) -> ProductHeldByNeighbours:
-        product_id, name, category = (str(texts[row]) for texts in (self._ids, self._names, self._categories))
-        return ProductHeldByNeighbours(product_id, name, category, float(share), float(share / overall))
+    def _commonest(self, has: sp.csr_matrix, nearest: Array, held: Array) -> Iterator[ProductOfNeighbours]:
+        """Yield what most of the nearest customers have, the largest share first, without what is held."""
+        least, num = self._config.min_holders, len(nearest)
+        counts = _holders(has[nearest])
+        counts[held[held >= 0]] = 0
+        told = np.where(counts < least, 0, least * np.rint(counts / least))
+        shares = np.minimum(told, max(num - least, 0)) / max(num, 1)
+        overall = _holders(has) / max(has.shape[0], 1)
+        for row in np.argsort(-shares, kind="stable")[: self._config.num_products_shown]:
+            if shares[row] > 0:
+                product_id, name, category = (str(texts[row]) for texts in (self._ids, self._names, self._categories))
+                share = float(shares[row])
+                yield ProductOfNeighbours(product_id, name, category, share, share / float(overall[row]))
 
     @cached_property
     def _product_embeddings(self) -> Array:
@@ -166,25 +180,21 @@ class Neighbourhood:
     @cached_property
     def _map_rows(self) -> Array:
         """Rows of the products that are on every customer's map."""
-        return self._draw(len(self._ids), self._config.max_products)
+        return draw_rows(len(self._ids), self._config.max_products, self._config.seed)
 
     @cached_property
     def _sampled_customers(self) -> _SampledCustomers:
         customers = self._recommender.customers()
-        rows = self._draw(len(customers.ids), self._config.sample)
+        rows = draw_rows(len(customers.ids), self._config.sample, self._config.seed)
         requests = take(customers.columns, rows)
         if not len(rows):
             embeddings = np.zeros((0, self._product_embeddings.shape[1]), np.float32)
         else:
             embeddings = self._embed("embed_customer", requests)
-        holdings = self._holdings(requests["held_products"])
-        return _SampledCustomers(customers.ids[rows], embeddings, holdings, _shares_of_holders(holdings))
-
-    def _draw(self, population: int, most: int) -> Array:
-        """Return all rows, or `most` of them drawn without replacement; ascending."""
-        if population <= most:
-            return np.arange(population)
-        return np.sort(np.random.default_rng(self._config.seed).choice(population, most, replace=False))
+        held = self._recommender.products.positions(requests["held_products"])
+        customer, place = np.nonzero(held >= 0)
+        holdings = self._pairs(customer, held[customer, place], len(rows))
+        return _SampledCustomers(customers.ids[rows], embeddings, holdings, self._opened(rows))
 
     def _embed(self, signature: str, requests: Mapping[str, Array]) -> Array:
         length, batch = len(next(iter(requests.values()))), self._config.batch
@@ -195,14 +205,24 @@ class Neighbourhood:
             ]
         )
 
-    def _holdings(self, held: Array) -> sp.csr_matrix:
-        """Return who holds what, from ids with '' as padding, [num_customers, any]."""
-        positions = self._recommender.products.positions(held)
-        customer, place = np.nonzero(positions >= 0)
-        pairs = (np.ones(len(customer), np.float32), (customer, positions[customer, place]))
-        holdings = sp.csr_matrix(pairs, shape=(len(held), len(self._ids)))
-        holdings.data[:] = 1  # a product that is listed twice is held once
-        return holdings
+    def _opened(self, rows: Array) -> sp.csr_matrix:
+        """Return who of some customers opened what lately; of an export that does not know, nobody anything."""
+        file = self._recommender.asset(EVENTS)
+        if file is None or not len(rows):
+            return self._pairs(rows[:0], rows[:0], len(rows))
+        events = CustomerEvents.load(file)
+        begins = int(self._recommender.manifest["as_of_day"]) - OPENED_DAYS
+        whose = np.repeat(np.arange(len(events.first) - 1), np.diff(events.first))
+        customer = np.searchsorted(rows, whose)
+        drawn = rows[np.minimum(customer, len(rows) - 1)] == whose
+        kept = drawn & (events.kind == ACQUIRE) & (events.day > begins)
+        return self._pairs(customer[kept], events.product[kept], len(rows))
+
+    def _pairs(self, customers: Array, products: Array, num: int) -> sp.csr_matrix:
+        """Return pairs as a matrix, [num, num_products]; a pair that is listed twice counts once."""
+        matrix = sp.csr_matrix((np.ones(len(customers), np.float32), (customers, products)), (num, len(self._ids)))
+        matrix.data[:] = 1
+        return matrix
 
 
 class _Map:
@@ -234,13 +254,19 @@ class _SampledCustomers:
     """float32, [num_sampled, dim]."""
     holdings: sp.csr_matrix
     """1 where held, float32, [num_sampled, num_products]."""
-    shares: Array
-    """Share of them who hold each product, float64, [num_products]."""
+    opened: sp.csr_matrix
+    """1 where opened lately, float32, [num_sampled, num_products]."""
 
 
-def _shares_of_holders(holdings: sp.csr_matrix) -> Array:
-    """Return the share of rows in which each column is 1, float64, [num_columns]."""
-    return np.asarray(holdings.sum(axis=0, dtype=np.float64)).ravel() / max(holdings.shape[0], 1)
+def _holders(pairs: sp.csr_matrix) -> Array:
+    """Return in how many rows each column is 1, float64, [num_columns]."""
+    return np.asarray(pairs.sum(axis=0, dtype=np.float64)).ravel()
+
+
+def _anonymous(places: Array) -> Array:
+    """Return places rounded, and in an order that says nothing of how near they are."""
+    rounded = np.round(places, _DIGITS)
+    return rounded[np.lexsort(rounded.T)]
 
 
 def _rank_correlation(first: Array, second: Array) -> float:

@@ -23,7 +23,7 @@ from nextbest.serving.insights.reason_sentences import ReasonWriter
 from nextbest.serving.insights.shapley import SIGNATURE, CoalitionModel, exact_shap_values, holds, import_shap
 from nextbest.serving.language import current_language
 from nextbest.serving.recommender import Recommender, product_names
-from nextbest.serving.requests import check_products, take
+from nextbest.serving.requests import check_products, draw_rows, take
 
 __all__ = [
     "SIGNATURE",
@@ -291,8 +291,8 @@ def _choose_background(recommender: Recommender, size: int) -> tuple[Features, f
     read = {name for group in reason_groups(recommender) for name in group.inputs} | {"as_of_day"}
     customers = recommender.customers()
     if len(customers.ids):
-        random, count = np.random.default_rng(_SEED), min(_POOL, len(customers.ids))
-        pool = take(customers.columns, np.sort(random.choice(len(customers.ids), count, replace=False)))
+        rows = draw_rows(len(customers.ids), _POOL, _SEED)
+        count, pool = len(rows), take(customers.columns, rows)
     else:
         count, pool = 1, {}
     known = recommender.complete({name: values for name, values in pool.items() if name in read}, count)

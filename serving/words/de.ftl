@@ -77,6 +77,7 @@ label-upload = Profil hochladen
 label-upload-file = CSV oder Parquet, bis
 label-upload-row = Kunde der Datei
 label-tab-desk = Beratung
+label-print = Drucken
 
 ## Suche
 
@@ -466,10 +467,12 @@ refused-caption = Abgelehnte Produkte, das neueste zuerst
 
 label-tab-why = Warum
 label-why-product = Produkt
+label-why-other = Vergleichen mit
 label-why-more = Für Fachleute
 label-why-picture = Die Gründe, wie shap sie zeichnet
 label-why-ranking = Merkmale der Wahrscheinlichkeit
 label-why-retrieval = Merkmale der Passung
+why-no-other = Kein anderes Produkt
 nothing-to-explain = Es gibt nichts zu erklären.
 not-explainable = Diese Version kann nicht erklärt werden.
 matters-over-all = Was bei allen Kunden zählt
@@ -590,4 +593,18 @@ endpoint-answer = { $name ->
     [reasons] höchstens drei Sätze; Ausgangswert, Wahrscheinlichkeit und der Beitrag jeder Gruppe in Prozentpunkten
     [explain] Beiträge der Merkmale der Modelle, Ausgangswert, Wert und ein Satz
    *[score] eine Datei mit einer Zeile je Empfehlung
+}
+
+## Die gedruckte Seite
+
+sheet-title = Die nächsten passenden Produkte für { $customer }
+sheet-applied = Angewandte Regeln und Filter
+sheet-filters = Filter: { $filters }
+sheet-none = keine
+sheet-about = Modellversion { $version }. Stand der Daten: { $day }.
+sheet-printed = Gedruckt am
+sheet-left-out = { $count ->
+    [0] { $reason }: kein Produkt ausgelassen
+    [one] { $reason }: 1 Produkt ausgelassen
+   *[other] { $reason }: { $count } Produkte ausgelassen
 }

@@ -53,6 +53,7 @@ label-upload = Upload a profile
 label-upload-file = CSV or Parquet, up to
 label-upload-row = Customer of the file
 label-tab-desk = Desk
+label-print = Print
 
 ## Search
 
@@ -434,10 +435,12 @@ refused-caption = Products refused, the newest first
 
 label-tab-why = Why
 label-why-product = Product
+label-why-other = Compare with
 label-why-more = For specialists
 label-why-picture = The reasons as shap draws them
 label-why-ranking = Features of the probability
 label-why-retrieval = Features of the match
+why-no-other = No other product
 nothing-to-explain = There is nothing to explain.
 not-explainable = This version cannot be explained.
 matters-over-all = What matters over all customers
@@ -558,4 +561,18 @@ endpoint-answer = { $name ->
     [reasons] at most three sentences; base, probability and what each group adds, in percentage points
     [explain] what the models' features add, base, score and a sentence
    *[score] a file with a row per recommendation
+}
+
+## The printed page
+
+sheet-title = Next best products for { $customer }
+sheet-applied = Rules and filters that were applied
+sheet-filters = Filters: { $filters }
+sheet-none = none
+sheet-about = Model version { $version }. Data as of { $day }.
+sheet-printed = Printed on
+sheet-left-out = { $count ->
+    [0] { $reason }: no product left out
+    [one] { $reason }: 1 product left out
+   *[other] { $reason }: { $count } products left out
 }

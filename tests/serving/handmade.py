@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.dataset import Array, Features
-from nextbest.serving.artifacts.assets import ASSETS, CUSTOMERS, EXPORT_FORMAT, MANIFEST, PRODUCTS, Table
+from nextbest.serving.artifacts.assets import (
+    ASSETS,
+    CUSTOMERS,
+    EVENTS,
+    EXPORT_FORMAT,
+    MANIFEST,
+    PRODUCTS,
+    CustomerEvents,
+    Table,
+)
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.recommender import Recommender
 
@@ -43,8 +52,10 @@ class World:
     """Product -> its embedding; the products are its keys. A customer's are its numbers, normalised."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
-    def load(self, folder: Path, ids: Sequence[str] = (), **customers: Array) -> Recommender:
-        """Write the assets, with the customers if there are any, and load them."""
+    def load(
+        self, folder: Path, ids: Sequence[str] = (), events: CustomerEvents | None = None, **customers: Array
+    ) -> Recommender:
+        """Write the assets, with the customers and what they did if there are any, and load them."""
         assets = folder / ASSETS
         assets.mkdir(parents=True)
         manifest = {
@@ -60,6 +71,8 @@ class World:
         if ids:
             blank = Recommender(folder, backend).complete({}, len(ids))
             Table(strings(*ids), blank | customers).save(assets / CUSTOMERS)
+        if events is not None:
+            events.save(assets / EVENTS)
         return Recommender(folder, backend)
 
 

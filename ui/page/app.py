@@ -24,6 +24,7 @@ from nextbest.ui.page.customer import CustomerPanel, portrait, template_link
 from nextbest.ui.page.html import alert, html, join, problem_report
 from nextbest.ui.page.tab import SharedComponents, Tab, Updates, error_text, listen
 from nextbest.ui.page.tabs.batch import BatchTab
+from nextbest.ui.page.tabs.by_product import ByProductTab
 from nextbest.ui.page.tabs.desk import DeskTab
 from nextbest.ui.page.tabs.models import ModelsTab
 from nextbest.ui.page.tabs.neighbourhood import NeighbourhoodTab
@@ -96,6 +97,8 @@ class _Page:
         yield WhyTab(self.config)
         yield NeighbourhoodTab()
         yield self.current.ask(WhatIfTab)
+        self.by_product = ByProductTab()
+        yield self.by_product
         yield ModelsTab()
         batch = BatchTab(self.config)
         self.templates.append(batch.template)
@@ -115,6 +118,7 @@ class _Page:
         changes = [control.input for control in controls]
         listen(changes, self._apply_controls, inputs, tab_outputs, trigger_mode="always_last")
         listen([panel.search.select, self.desk.samples.select], self._select_customer, inputs, customer_outputs)
+        listen(self.by_product.people.select, self._open_customer, inputs, [shared.tabs, *customer_outputs])
         upload_outputs = [*panel.outputs, self.problems, *customer_outputs]
         listen(panel.file.change, self._read_upload, [panel.file, *inputs], upload_outputs)
         listen(panel.row.input, self._select_row, [panel.row, panel.uploaded, *inputs], customer_outputs)
@@ -162,6 +166,10 @@ class _Page:
 
     def _select_customer(self, event: gr.EventData, visible_tab: str, *inputs: Any) -> Updates:
         return self._show_customer(SelectedCustomer(str(event.value)), visible_tab, *inputs)
+
+    def _open_customer(self, event: gr.EventData, _: str, *inputs: Any) -> dict[Any, Any]:
+        """Show a customer of another tab's list on the desk."""
+        return {**self._select_customer(event, self.desk.id, *inputs), self.shared.tabs: gr.Tabs(selected=self.desk.id)}
 
     def _read_upload(self, path: str | None, visible_tab: str, *inputs: Any) -> Updates:
         """Read a file of customers, and show the first of them."""

@@ -30,7 +30,7 @@ from nextbest.ui.page.html import alert, csv_link, empty_state, html, join, labe
 from nextbest.ui.page.tab import Updates, make_upload
 from nextbest.ui.page.version_data import SelectedCustomer, VersionData
 
-__all__ = ["CustomerPanel", "finances", "portrait", "read_customers", "summary", "template_link", "timeline"]
+__all__ = ["CustomerPanel", "finances", "marks", "portrait", "read_customers", "summary", "template_link", "timeline"]
 
 _SEARCH = Path(__file__).with_name("search.js").read_text(encoding="utf-8")
 _COMBOBOX = """
@@ -51,10 +51,7 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
     request = data.request(customer)
     profile = data.profiles.profile(request)
     today = EPOCH + timedelta(days=int(request["as_of_day"][0]))
-    marks = [say("portrait-uploaded")] if customer.uploaded else []
-    if customer.edited:
-        marks.append(say("portrait-changed", names=", ".join(map(format_name, customer.edited))))
-    chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks)
+    chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks(customer))
     parts = [
         Markup("<h2>{}</h2>{}").format(customer.id, chips),
         Markup('<p class="summary">{}</p>').format(summary(profile, today)),
@@ -63,6 +60,13 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
     ]
     markup = '<section class="card portrait" aria-label="{}">{}</section>'
     return Markup(markup).format(say("portrait"), join(parts))
+
+
+def marks(customer: SelectedCustomer) -> list[str]:
+    """Return what is not as the bank's data say: that the customer was uploaded, and what was changed on the page."""
+    names = ", ".join(map(format_name, customer.edited))
+    changed = [say("portrait-changed", names=names)] if customer.edited else []
+    return [say("portrait-uploaded"), *changed] if customer.uploaded else changed
 
 
 def summary(profile: Profile, today: date) -> str:

@@ -21,6 +21,7 @@ from nextbest.data.errors import Problem
 from nextbest.serving.language import say
 
 __all__ = [
+    "CLICK",
     "Column",
     "alert",
     "bar",
@@ -38,6 +39,15 @@ __all__ = [
     "problem_table",
     "table",
 ]
+
+
+CLICK = """
+element.addEventListener('click', event => {
+  const clicked = event.target.closest('[data-%s]');
+  if (clicked) trigger('select', {value: clicked.dataset.%s});
+});
+"""
+"""Of a component of HTML: a click on what carries an attribute selects the attribute's value."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from nextbest.serving.language import say
 from nextbest.ui.page.html import bar, definitions, details, empty_state, join
 from nextbest.ui.page.version_data import Recommendation, VersionData
 
-__all__ = ["chance", "excluded_list", "match", "product_cards", "product_facts"]
+__all__ = ["chance", "excluded_list", "facts_beside", "match", "product_cards", "product_facts"]
 
 _DAYS_PER_MONTH = 30.4
 _RARELY = 1 / 1000
@@ -161,6 +161,28 @@ def product_facts(data: VersionData, row: int) -> Iterator[str]:
     for name, _ in _columns(data, "boolean"):
         if data.recommender.products.columns[name][row] == 1:
             yield format_name(name)
+
+
+def facts_beside(data: VersionData, rows: Sequence[int]) -> list[tuple[str, ...]]:
+    """Return what is known of some products: a title, then each one's value, MISSING where it has no such thing.
+
+    As in `product_facts` a number that is 0 or missing for all products of a category says nothing of it.
+    """
+    told: dict[str, list[str]] = {}
+    for place, row in enumerate(rows):
+        for title, value in _told_facts(data, row):
+            told.setdefault(title, [MISSING] * len(rows))[place] = value
+    return [(title, *values) for title, values in told.items() if {*values} != {MISSING}]
+
+
+def _told_facts(data: VersionData, row: int) -> Iterator[tuple[str, str]]:
+    described = data.recommender.manifest["products"]["columns"]
+    same_kind = data.product_categories == data.product_categories[row]
+    for name, values in data.recommender.products.columns.items():
+        role = described[name]["role"] if name in described else "id"
+        says_nothing = role == "number" and not np.nan_to_num(values[same_kind]).any()
+        if role not in ("text", "id") and not says_nothing:
+            yield sentence_case(product_words(data, name, row)), _value(data, name, row)
 
 
 def _columns(data: VersionData, role: str) -> list[tuple[str, dict[str, Any]]]:

@@ -30,7 +30,6 @@ from nextbest.ui.page.html import empty_state
 from nextbest.ui.page.version_data import CurrentVersion, SelectedCustomer, VersionData
 
 __all__ = [
-    "NO_CUSTOMER",
     "Selection",
     "SharedComponents",
     "Tab",
@@ -47,9 +46,6 @@ def no_customer() -> Markup:
     """Return what a tab about a customer shows without one."""
     return empty_state(say("no-customer"), say("no-customer-do"))
 
-
-NO_CUSTOMER = no_customer()
-"""The same in English, for tabs that do not speak other languages yet."""
 
 Updates = dict[Component, Any]
 """Component -> what it shows from now on."""

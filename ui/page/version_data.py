@@ -17,6 +17,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import EVENTS, CustomerEvents, Event, Table
+from nextbest.serving.insights.audience import Audiences
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanation_data import STAGES, Stage
 from nextbest.serving.insights.explanations import Explainer, Importance, importance
@@ -36,6 +37,7 @@ __all__ = [
     "SelectedCustomer",
     "VersionData",
     "excluded_products",
+    "num_offered",
     "recommend_products",
     "selected_product",
 ]
@@ -84,6 +86,15 @@ class VersionData:
             FailedError: The version was exported without what reasons need.
         """
         return ReasonExplainer(self.recommender, self.profiles)
+
+    @cached_property
+    def audiences(self) -> Audiences:
+        """Finds whom products suit, and keeps the answers.
+
+        Raises:
+            FailedError: The version was exported without what this needs.
+        """
+        return Audiences(self.recommender)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -258,3 +269,8 @@ def excluded_products(data: VersionData, request: Features, filters: Filters) ->
     (reasons,) = data.recommender.exclusions(request, filters)
     pairs = [(str(reason), np.flatnonzero(reasons == reason).tolist()) for reason in set(reasons) - {""}]
     return sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0]))
+
+
+def num_offered(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]]]) -> int:
+    """Return how many products may be shown to a customer; see `excluded_products`."""
+    return len(data.product_rows) - sum(len(rows) for _, rows in excluded)

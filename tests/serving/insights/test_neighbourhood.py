@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nextbest.data.dataset import ACQUIRE, SIGNAL
+from nextbest.serving.artifacts.assets import CustomerEvents
 from nextbest.serving.config import NeighbourhoodConfig
-from nextbest.serving.insights.neighbourhood import Neighbourhood, NeighbourhoodView
+from nextbest.serving.insights.neighbourhood import OPENED_DAYS, Neighbourhood, ProductOfNeighbours
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 from tests.serving.handmade import World, described, numbers, strings
@@ -21,7 +24,7 @@ CROSS = World(
     {"name": described("id"), "category": described("category")},
     {"e": (0, 1, 0), "n": (0.5, 0, 1), "s": (-0.5, 0, 1), "w": (0, -1, 0)},
 )
-FEW = NeighbourhoodConfig(neighbours=2, min_neighbours=2)
+FEW = NeighbourhoodConfig(neighbours=2, min_neighbours=2, min_holders=1)
 
 
 def located(x: float, y: float, z: float, **held: Any) -> dict[str, Any]:
@@ -42,8 +45,8 @@ def town(tmp_path: Path) -> Recommender:
     )
 
 
-def held_by_neighbours(found: NeighbourhoodView) -> list[tuple[str, float, float]]:
-    return [(product.product_id, product.share, product.lift) for product in found.held_by_neighbours]
+def told(products: Sequence[ProductOfNeighbours]) -> list[tuple[str, float, float]]:
+    return [(product.product_id, product.share, product.lift) for product in products]
 
 
 def test_similarity_is_the_cosine(town: Recommender) -> None:
@@ -86,28 +89,95 @@ def test_agreement_is_1_where_the_map_leaves_nothing_out(tmp_path: Path) -> None
 
 def test_the_nearest_customers_holdings_have_their_lift(town: Recommender) -> None:
     found = Neighbourhood(town, FEW).view(located(0, 1, 0), [])
-    # 1 and 2 look east: n is held by both and by half of all, e by one of them and by a quarter of all.
+    # 1 and 2 look east. e is held by one of them and by a quarter of all, s by one and by half of all. n is held by
+    # both, and that the last one holds it too is not told: half, as of all.
     assert found.num_neighbours == 2
-    assert held_by_neighbours(found) == [("n", 1, 2), ("e", 0.5, 2), ("s", 0.5, 1)]
+    assert told(found.held_by_neighbours) == [("e", 0.5, 2), ("n", 0.5, 1), ("s", 0.5, 1)]
 
 
 def test_what_the_customer_holds_is_left_out(town: Recommender) -> None:
     held = np.array([["n", "unknown", ""]], object)
     found = Neighbourhood(town, FEW).view(located(0, 1, 0, held_products=held), [])
-    assert held_by_neighbours(found) == [("e", 0.5, 2), ("s", 0.5, 1)]
+    assert told(found.held_by_neighbours) == [("e", 0.5, 2), ("s", 0.5, 1)]
 
 
 def test_no_customer_is_their_own_neighbour(town: Recommender) -> None:
     found = Neighbourhood(town, FEW).view(located(0, 1, 0), [], customer_id="1")
     # The second nearest is now one who looks west, (0.1, -1), for 2.
-    assert held_by_neighbours(found)[:2] == [("s", 1, 2), ("n", 0.5, 1)]
+    assert [product for product, _, _ in told(found.held_by_neighbours)] == ["n", "s", "w"]
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Recommender:
+    """Return 30 customers who look east: 4 hold e, 8 n, 29 s; 12 opened w lately, 9 of them twice, 6 n long ago."""
+    num = 30
+    held = np.full((num, 3), "", object)
+    held[:4, 0], held[:8, 1], held[:29, 2] = "e", "n", "s"
+    position = {product: place for place, product in enumerate(CROSS.embeddings)}
+    events = [(c, "w", 19_900) for c in range(12)] + [(c, "w", 19_950) for c in range(9)]
+    events += [(c, "n", 20_000 - OPENED_DAYS) for c in range(6)]
+    events.sort()
+    customer, product, day = zip(*((c, position[p], d) for c, p, d in events), strict=True)
+    first = np.searchsorted(customer, np.arange(num + 1))
+    kinds = np.full(len(events), ACQUIRE, np.int8)
+    kinds[-1] = SIGNAL  # the 12th customer's only look at w opened nothing
+    known = CustomerEvents(first, np.array(product, np.int32), np.array(day, np.int32), kinds)
+    zeros = numbers(*[0] * num)
+    ids = [f"{place:02}" for place in range(num)]
+    return CROSS.load(tmp_path, ids, known, x=zeros, y=zeros + 1, z=zeros, held_products=held)
+
+
+def test_of_small_numbers_nothing_is_told_and_the_others_are_rounded(street: Recommender) -> None:
+    found = Neighbourhood(street).view(located(0, 1, 0), [])
+    assert found.num_neighbours == 30
+    # 4 who hold e are fewer than 5; 8 who hold n are told as 10 of 30; of the 29 who hold s as many are told that the
+    # last 5 remain unknown: 25 of 30.
+    assert told(found.held_by_neighbours) == [
+        ("s", pytest.approx(25 / 30), pytest.approx(25 / 29)),
+        ("n", pytest.approx(10 / 30), pytest.approx(10 / 8)),
+    ]
+
+
+@pytest.mark.parametrize("left_out", ["00", "29"])
+def test_what_nearly_all_hold_does_not_tell_who_does_not(street: Recommender, left_out: str) -> None:
+    """Of the other 29 there are 28 who hold s without the first customer, who holds it, and 29 without the last."""
+    found = Neighbourhood(street).view(located(0, 1, 0), [], customer_id=left_out)
+    assert told(found.held_by_neighbours)[0][:2] == ("s", pytest.approx(24 / 29))
+
+
+def test_what_the_nearest_customers_opened_lately(street: Recommender) -> None:
+    found = Neighbourhood(street).view(located(0, 1, 0), [])
+    # 11 opened w within a year, told as 10 of 30; twice counts once. What was opened a year ago is not lately.
+    assert told(found.opened_by_neighbours) == [("w", pytest.approx(10 / 30), pytest.approx(10 / 11))]
+    held = np.array([["w"]], object)
+    assert not Neighbourhood(street).view(located(0, 1, 0, held_products=held), []).opened_by_neighbours
+
+
+def test_opened_products_are_of_the_drawn_customers(street: Recommender) -> None:
+    config = NeighbourhoodConfig(sample=25, min_holders=1)
+    neighbourhood = Neighbourhood(street, config)
+    (only,) = neighbourhood.view(located(0, 1, 0), []).opened_by_neighbours
+    drawn = [int(customer) for customer in neighbourhood._sampled_customers.ids]
+    opened = sum(customer < 11 for customer in drawn)
+    assert len(drawn) == 25 and 0 < opened < 11
+    assert (only.share, only.lift) == (pytest.approx(opened / 25), pytest.approx(1))
+
+
+def test_the_nearest_customers_are_dots_in_no_telling_order(town: Recommender) -> None:
+    neighbourhood = Neighbourhood(town, NeighbourhoodConfig(neighbours=3, min_neighbours=2))
+    found = neighbourhood.view(located(0, 1, 0), [])
+    # 1 is (0, 1, 0) and 2 is (0.1, 1, 0) normalised, in the order of y, which is that of the nearest backwards.
+    assert found.neighbours_xy.shape == (3, 2)
+    assert found.neighbours_xy == pytest.approx(np.round(found.neighbours_xy, 2), abs=1e-6)
+    order = found.neighbours_xy[:, 1].tolist()
+    assert order == sorted(order)
 
 
 @pytest.mark.parametrize("least", [4, 5])
 def test_nothing_is_said_of_few_customers(town: Recommender, least: int) -> None:
-    config = NeighbourhoodConfig(neighbours=2, min_neighbours=least)
+    config = NeighbourhoodConfig(neighbours=2, min_neighbours=least, min_holders=1)
     found = Neighbourhood(town, config).view(located(0, 1, 0), [], customer_id="1")
-    assert (found.num_neighbours, found.held_by_neighbours) == (0, ())
+    assert (found.num_neighbours, found.held_by_neighbours, found.neighbours_xy.tolist()) == (0, (), [])
 
 
 def test_without_a_snapshot_there_is_a_map_and_no_neighbour(tmp_path: Path) -> None:
@@ -154,4 +224,6 @@ def test_a_customer_of_the_bank_has_neighbours(recommender: Recommender) -> None
     assert not {product.product_id for product in view.held_by_neighbours} & set(request["held_products"][0])
     shares = [product.share for product in view.held_by_neighbours]
     assert view.num_neighbours == 50 and shares == sorted(shares, reverse=True)
+    for product in (*view.held_by_neighbours, *view.opened_by_neighbours):
+        assert 0.1 <= product.share <= 0.9 and (10 * product.share) == pytest.approx(round(10 * product.share))
     assert 0 < view.variance_shown <= 1

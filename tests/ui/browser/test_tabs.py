@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -69,15 +70,18 @@ def test_neighbourhood(screen: Screen, recommender: Recommender) -> None:
     similarity = f"{found.similarity[0, 0]:.2f}"
     screen.look("neighbourhood")
     points = screen.at("#map .scatterlayer .point")
-    expect(points).to_have_count(len(recommender.products.ids) + 1)
+    expect(points).to_have_count(len(recommender.products.ids) + 1 + 50)  # the most similar customers, without a name
     expect(screen.at("#map .scatterlayer .textpoint")).to_have_count(5)
     categories = set(recommender.products.columns["category"])
     expect(screen.page.get_by_role("list", name="Colours of the map").get_by_role("listitem")).to_have_count(
-        len(categories) + 1
+        len(categories) + 2
     )
     screen.at("#map .scatterlayer .textpoint").filter(has_text="1").hover(force=True)
     expect(screen.at("#map .hoverlayer")).to_contain_text(f"{first}similarity {similarity}")
     expect(screen.at("#neighbours table tbody tr").first).to_be_visible()
+    screen.at("#neighbours summary").press("Enter")  # by the keyboard and as a table
+    expect(screen.at("#neighbours details table")).to_contain_text(first)
+    assert not re.search(r"C0\d{5}", screen.at("#tab-neighbourhood").inner_html())
     assert not screen.page.get_by_role("link", name="plotly").count()  # nothing leads to another server
 
 

@@ -1,10 +1,15 @@
-"""The adviser's desk: the products for the customer as cards, and what is not offered; or customers to begin with."""
+"""The adviser's desk: the products for the customer as cards, and what is not offered; or customers to begin with.
+
+`sheet` is the same on a page of paper: it is there whenever the desk is, and seen when it is printed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
@@ -14,20 +19,29 @@ from markupsafe import Markup
 
 from nextbest.data.dataset import Features
 from nextbest.data.errors import FailedError, MissingPackageError
+from nextbest.data.windows import EPOCH
+from nextbest.serving.formatting import format_date, sentence_case
 from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.serving.language import say
+from nextbest.ui.page.controls import describe_filters
+from nextbest.ui.page.customer import marks, summary
 from nextbest.ui.page.finder import SampleCustomer
-from nextbest.ui.page.html import html, join, label
-from nextbest.ui.page.product_cards import excluded_list, product_cards
+from nextbest.ui.page.html import CLICK, html, join, label
+from nextbest.ui.page.product_cards import chance, excluded_list, match, product_cards, product_facts
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
-from nextbest.ui.page.version_data import Recommendation, VersionData, excluded_products, recommend_products
+from nextbest.ui.page.version_data import (
+    Recommendation,
+    VersionData,
+    excluded_products,
+    num_offered,
+    recommend_products,
+)
 
-__all__ = ["DeskTab", "sample_customers"]
+__all__ = ["DeskTab", "sample_customers", "sheet"]
 
-_CLICK = """
-element.addEventListener('click', event => {
-  const clicked = event.target.closest('[data-%s]');
-  if (clicked) trigger('select', {value: clicked.dataset.%s});
+_DAY_OF_PRINT = """
+addEventListener('beforeprint', () => {
+  for (const day of element.querySelectorAll('time')) day.textContent = new Date().toISOString().slice(0, 10);
 });
 """
 
@@ -40,23 +54,28 @@ class DeskTab:
 
     def __init__(self) -> None:
         with gr.Tab(label("label-tab-desk"), id=self.id, elem_id="tab-desk") as self.tab:
-            self.samples = html("", elem_id="samples", js_on_load=_CLICK % ("customer", "customer"))
-            self.recommendations = html("", elem_id="recommendations", js_on_load=_CLICK % ("product", "product"))
+            self.print = gr.Button(label("label-print"), visible=False, size="sm", elem_id="print")
+            self.samples = html("", elem_id="samples", js_on_load=CLICK % ("customer", "customer"))
+            self.recommendations = html("", elem_id="recommendations", js_on_load=CLICK % ("product", "product"))
             self.excluded = html("", elem_id="excluded")
+            self.sheet = html("", elem_id="sheet", js_on_load=_DAY_OF_PRINT)
 
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`."""
-        return [self.samples, self.recommendations, self.excluded]
+        return [self.print, self.samples, self.recommendations, self.excluded, self.sheet]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; the reasons follow, since they take longer than all the rest."""
         if not selection.customer:
             samples = gr.HTML(sample_customers(data.finder.samples), visible=True)
-            return {self.samples: samples, self.recommendations: "", self.excluded: ""}
+            nothing: Updates = dict.fromkeys([self.recommendations, self.excluded, self.sheet], "")
+            return nothing | {self.print: gr.Button(visible=False), self.samples: samples}
         answer = _Answer.of(data, selection)
         return {
+            self.print: gr.Button(visible=True),
             self.samples: gr.HTML(visible=False),
+            self.sheet: sheet(data, selection, answer),
             self.recommendations: answer.cards(data, selection),
             self.excluded: excluded_list(data, answer.excluded, answer.request),
         }
@@ -74,7 +93,12 @@ class DeskTab:
                 is_done = _about(selection) in shown and say("reasons-follow") not in shown
                 if not selection.customer or is_done:
                     return gr.skip()
-                return {self.recommendations: _Answer.of(data, selection).cards_with_reasons(data, selection)}
+                answer = _Answer.of(data, selection)
+                reasons, note = answer.reasons(data)
+                return {
+                    self.recommendations: answer.cards(data, selection, reasons, note),
+                    self.sheet: sheet(data, selection, answer, reasons),
+                }
 
             return shared.current.ask(answer)
 
@@ -82,10 +106,11 @@ class DeskTab:
             self.recommendations.change,
             give_reasons,
             [self.recommendations, *shared.inputs],
-            [self.recommendations],
+            [self.recommendations, self.sheet],
             show_progress="hidden",
             trigger_mode="always_last",
         )
+        self.print.click(None, js="() => window.print()", api_visibility="private")
         # Choosing a tab is an event of that tab, which computes what it shows.
         listen(self.recommendations.select, explain, [], [shared.product_id, shared.tabs], show_progress="hidden")
 
@@ -121,20 +146,19 @@ class _Answer:
         note: str = "",
     ) -> Markup:
         """Return the cards; see `product_cards`."""
-        suitable = len(data.product_rows) - sum(len(rows) for _, rows in self.excluded)
         address = {"about": _about(selection), "of-customer": selection.customer.id, "top": str(selection.top)}
+        suitable = num_offered(data, self.excluded)
         return product_cards(data, self.recommendations, suitable, address, reasons, note)
 
-    def cards_with_reasons(self, data: VersionData, selection: Selection) -> Markup:
-        """Return the cards with their reasons, or with why there are none."""
+    def reasons(self, data: VersionData) -> tuple[Sequence[ProductReasons], str]:
+        """Return the reasons of the products, and without them why there are none."""
         products = np.array([one.product_id for one in self.recommendations], object)
         try:
-            reasons = data.reasons.reasons(self.request, products)
+            return data.reasons.reasons(self.request, products), ""
         except FailedError:
-            return self.cards(data, selection, note=say("reasons-not-exported"))
+            return (), say("reasons-not-exported")
         except MissingPackageError as error:
-            return self.cards(data, selection, note=say("reasons-need-package", package=str(error)))
-        return self.cards(data, selection, reasons)
+            return (), say("reasons-need-package", package=str(error))
 
 
 def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:
@@ -147,3 +171,56 @@ def sample_customers(samples: Sequence[SampleCustomer]) -> Markup:
     )
     markup = '<div class="begin"><h2>{}</h2><p class="muted">{}</p><ul class="samples">{}</ul></div>'
     return Markup(markup).format(say("begin"), say("begin-do"), buttons)
+
+
+def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Sequence[ProductReasons] = ()) -> Markup:
+    """Return what is printed: who the customer is, the products with their reasons, the rules and the filters.
+
+    Args:
+        data: The version.
+        selection: What is selected.
+        answer: What the models answer for it.
+        reasons: Of each product, if there are any.
+    """
+    today = EPOCH + timedelta(days=int(answer.request["as_of_day"][0]))
+    suitable = num_offered(data, answer.excluded)
+    pairs = zip_longest(answer.recommendations, reasons)  # as many reasons as products, or none
+    products = join(_printed(data, one, why, suitable) for one, why in pairs)
+    filters = describe_filters(data, selection.filters)
+    applied = [*_kept_out(data, answer.excluded), say("sheet-filters", filters=filters or say("sheet-none"))]
+    markup = (
+        '<section class="sheet"><h1>{}</h1><p>{}</p><ol>{}</ol>'
+        '<h2>{}</h2><ul>{}</ul><p class="about">{} {} <time></time></p></section>'
+    )
+    return Markup(markup).format(
+        say("sheet-title", customer=selection.customer.id),
+        ", ".join([summary(data.profiles.profile(answer.request), today), *marks(selection.customer)]),
+        products or say("no-product-left"),
+        say("sheet-applied"),
+        join(Markup("<li>{}</li>").format(one) for one in applied),
+        say("sheet-about", version=data.recommender.folder.name, day=format_date(today)),
+        say("sheet-printed"),
+    )
+
+
+def _printed(data: VersionData, product: Recommendation, why: ProductReasons | None, suitable: int) -> Markup:
+    facts = [sentence_case(data.product_categories[product.row]), *product_facts(data, product.row)]
+    days, average = int(data.recommender.manifest["horizon_days"]), None if why is None else why.base
+    sentences = () if why is None else why.sentences
+    markup = "<li><h2>{}. {}</h2><p>{}</p><p><strong>{}</strong> · {}</p><ul>{}</ul></li>"
+    return Markup(markup).format(
+        product.rank,
+        product.name,
+        " · ".join(part for part in facts if part),
+        sentence_case(chance(product.probability, days, average)),
+        match(product.retrieval_rank, suitable),
+        join(Markup("<li>{}</li>").format(sentence) for sentence in sentences),
+    )
+
+
+def _kept_out(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]]]) -> Iterator[str]:
+    """Yield what a holding, each rule and the filters kept out; of a rule also that it kept out nothing."""
+    counts = {reason: len(rows) for reason, rows in excluded}
+    rules = {rule["reason"]: 0 for rule in data.recommender.manifest["policy"]["rules"]}
+    for reason, count in (rules | counts).items():
+        yield say("sheet-left-out", reason=sentence_case(reason), count=count)

@@ -1,6 +1,6 @@
-"""The tab of the neighbourhood: a map of customer and products, and what the most similar customers hold.
+"""The tab of the neighbourhood: a map of products and customers, and what the most similar customers hold and opened.
 
-`map_figure`, `legend` and `neighbours_view` are its views.
+`map_figure`, `legend`, `map_table` and `neighbours_view` are its views. Other customers are dots without a name.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.dataset import Array
-from nextbest.serving.formatting import MISSING, SHARE, format_number, format_similarity, sentence_case
-from nextbest.serving.insights.neighbourhood import NeighbourhoodView
-from nextbest.ui.page.html import Column, bar, empty_state, html, join, table
-from nextbest.ui.page.tab import NO_CUSTOMER, Selection, SharedComponents, Updates
+from nextbest.serving.formatting import SHARE, format_number, format_similarity, sentence_case
+from nextbest.serving.insights.neighbourhood import OPENED_DAYS, NeighbourhoodView, ProductOfNeighbours
+from nextbest.ui.page.html import Column, bar, details, empty_state, html, join, table
+from nextbest.ui.page.tab import Selection, SharedComponents, Updates, no_customer
 from nextbest.ui.page.version_data import VersionData, recommend_products
 
-__all__ = ["NeighbourhoodTab", "legend", "map_figure", "neighbours_view"]
+__all__ = ["NeighbourhoodTab", "legend", "map_figure", "map_table", "neighbours_view"]
 
 _COLOURS = (
     "#4477aa", "#cc6677", "#228833", "#aa8800", "#8866cc", "#00889c", "#cc5500", "#888888",
@@ -28,7 +28,9 @@ _COLOURS = (
     "#3d7a5c", "#b5651d", "#6a5acd", "#b03060",
 )  # fmt: skip
 """Colours that can be distinguished from each other, and from a white and a black background."""
-_UNKNOWN = "Unknown"
+_UNKNOWN, _SIMILAR = "Unknown", "#7a8699"
+_LISTED = 20
+"""How many products the map's table has: the recommended ones, then the nearest others."""
 
 
 class NeighbourhoodTab:
@@ -42,7 +44,7 @@ class NeighbourhoodTab:
             self.map = gr.Plot(
                 label="Products and customer by similarity", show_label=False, visible=False, elem_id="map"
             )
-            self.neighbours = html(NO_CUSTOMER, elem_id="neighbours")
+            self.neighbours = html("", elem_id="neighbours")
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -52,14 +54,14 @@ class NeighbourhoodTab:
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`."""
         if not selection.customer:
-            return {self.map: gr.Plot(visible=False), self.neighbours: NO_CUSTOMER}
+            return {self.map: gr.Plot(visible=False), self.neighbours: no_customer()}
         request = data.request(selection.customer)
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         products = [recommendation.product_id for recommendation in recommendations]
         view = data.neighbourhood.view(request, products, selection.customer.id)
         return {
             self.map: gr.Plot(map_figure(view), visible=True),
-            self.neighbours: join([legend(view), neighbours_view(view)]),
+            self.neighbours: join([legend(view), neighbours_view(view), map_table(view)]),
         }
 
     def connect(self, shared: SharedComponents) -> None:
@@ -67,8 +69,21 @@ class NeighbourhoodTab:
 
 
 def map_figure(view: NeighbourhoodView) -> go.Figure:
-    """Return the map: a point for each product, coloured by category; the top ones are larger and numbered."""
+    """Return the map: a point for each product, coloured by category; the top ones are larger and numbered.
+
+    The most similar customers are small rings, which say nothing on hovering.
+    """
     figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=view.neighbours_xy[:, 0].tolist(),
+            y=view.neighbours_xy[:, 1].tolist(),
+            mode="markers",
+            name="Similar customers",
+            marker={"symbol": "circle-open", "size": 7, "color": _SIMILAR},
+            hoverinfo="skip",
+        )
+    )
     for category, colour in _colours(view).items():
         rows = np.flatnonzero((view.categories == category) & (view.rank == 0))
         top = np.flatnonzero((view.categories == category) & (view.rank > 0))
@@ -90,7 +105,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
     )
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": None}
     figure.update_layout(
-        height=460,
+        height=360,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -124,7 +139,9 @@ def legend(view: NeighbourhoodView) -> Markup:
     named = ((colour, sentence_case(category) or _UNKNOWN) for category, colour in _colours(view).items())
     items = [item.format(colour, name) for colour, name in named]
     star = Markup('<li><span class="star" aria-hidden="true">★</span>This customer</li>')
-    return Markup('<ul class="legend" aria-label="Colours of the map">{}</ul>').format(join([star, *items]))
+    dots = Markup('<li><span class="ring" aria-hidden="true"></span>The {} most similar customers</li>')
+    similar = [dots.format(view.num_neighbours)] if view.num_neighbours else []
+    return Markup('<ul class="legend" aria-label="Colours of the map">{}</ul>').format(join([star, *similar, *items]))
 
 
 def _colours(view: NeighbourhoodView) -> dict[str, str]:
@@ -133,27 +150,61 @@ def _colours(view: NeighbourhoodView) -> dict[str, str]:
 
 
 def neighbours_view(view: NeighbourhoodView) -> Markup:
-    """Return what the nearest customers hold most, and how much the map leaves out."""
+    """Return what the nearest customers hold and opened most, and how much the map leaves out."""
     text = f"The map is a projection: it shows {view.variance_shown:.0%} of how products differ; the match counts all."
     note = Markup('<p class="muted">{}</p>').format(text)
-    if not view.held_by_neighbours:
+    if not view.num_neighbours:
         title = "No comparison with similar customers"
         few = empty_state(title, "Too few are known for figures that identify no one.")
         return Markup("{}{}").format(note, few)
+    privacy = (
+        "What this customer holds is left out. Shares are rounded, and products of few are not named, so that nobody's "
+        "holdings are told."
+    )
+    held = f"The {view.num_neighbours} most similar customers hold"
+    opened = f"They opened in the last {OPENED_DAYS // 30} months"
+    parts = [
+        _products_of_neighbours(held, "Held by about", view.held_by_neighbours, view.num_neighbours),
+        _products_of_neighbours(opened, "Opened by about", view.opened_by_neighbours, view.num_neighbours),
+    ]
+    return Markup('{}<div class="halves compact">{}</div><p class="muted">{}</p>').format(note, join(parts), privacy)
+
+
+def _products_of_neighbours(title: str, share: str, products: Sequence[ProductOfNeighbours], num: int) -> Markup:
     columns = [
         Column("Product"),
-        Column("Category"),
-        Column("Held by", "number", f"of the {view.num_neighbours} most similar customers"),
-        Column("Than usual", "number", "their share over the share of all customers"),
+        Column(share, "text", f"of the {num} most similar customers, rounded; beside the share of all customers"),
     ]
     rows = [
         (
-            found.name,
-            sentence_case(found.category) or MISSING,
-            bar(found.share, format_number(found.share, SHARE)),
-            f"{format_number(found.lift)} times",
+            _named(found.name, found.category),
+            bar(found.share, f"{format_number(found.share, SHARE)}, {found.lift:.1f} times the usual"),
         )
-        for found in view.held_by_neighbours
+        for found in products
     ]
-    title = f"What the {view.num_neighbours} most similar customers hold, and this one does not"
-    return Markup("{}<h3>{}</h3>{}").format(note, title, table(title, columns, rows))
+    shown = (
+        table(title, columns, rows) if rows else empty_state("Nothing in common", "No product is of enough of them.")
+    )
+    return Markup("<div><h3>{}</h3>{}</div>").format(title, shown)
+
+
+def _named(name: str, category: str) -> Markup:
+    return Markup('<div>{}<small class="muted-line">{}</small></div>').format(name, sentence_case(category))
+
+
+def map_table(view: NeighbourhoodView) -> Markup:
+    """Return the nearest products as a table, to be unfolded: the map for who cannot see it or point at it."""
+    nearest = np.argsort(-view.similarity, kind="stable")
+    top = nearest[view.rank[nearest] > 0]
+    rows = [*top[np.argsort(view.rank[top])], *nearest[view.rank[nearest] == 0]][:_LISTED]
+    columns = [Column("Product"), Column("Recommended as", "number"), Column("Similarity", "number")]
+    cells = [
+        (
+            _named(view.names[row], view.categories[row]),
+            f"number {view.rank[row]}" if view.rank[row] else "",
+            format_similarity(float(view.similarity[row])),
+        )
+        for row in rows
+    ]
+    title = f"The map as a table: the {len(rows)} nearest products"
+    return details(title, table(title, columns, cells))

@@ -1,6 +1,7 @@
 """The tab of why: the reasons of the selected product in words and bars, and for specialists what the models see.
 
-`reason_bars` is its view. What takes the models' features apart is computed when somebody asks for it.
+`reason_bars` is its view, and `beside` compares two products. What takes the models' features apart is computed when
+somebody asks for it.
 """
 
 from __future__ import annotations
@@ -16,15 +17,23 @@ from markupsafe import Markup
 from nextbest.data.errors import FailedError
 from nextbest.serving.formatting import format_change, format_probability, sentence_case
 from nextbest.serving.insights.explanation_data import Stage
-from nextbest.serving.insights.reasons import ProductReasons
+from nextbest.serving.insights.reasons import CustomerReasons, ProductReasons
 from nextbest.serving.language import say
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.feature_charts import add_margin, beeswarm, effect_bar, shap_waterfall, waterfall
 from nextbest.ui.page.html import Column, alert, empty_state, html, join, label, table
+from nextbest.ui.page.product_cards import chance, facts_beside, match
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, no_customer
-from nextbest.ui.page.version_data import Recommendation, VersionData, recommend_products, selected_product
+from nextbest.ui.page.version_data import (
+    Recommendation,
+    VersionData,
+    excluded_products,
+    num_offered,
+    recommend_products,
+    selected_product,
+)
 
-__all__ = ["WhyTab", "reason_bars"]
+__all__ = ["WhyTab", "beside", "reason_bars"]
 
 _STAGES: Mapping[str, Stage] = {"label-why-ranking": "ranking", "label-why-retrieval": "retrieval"}
 _PICTURE = "label-why-picture"
@@ -39,7 +48,9 @@ class WhyTab:
     def __init__(self, config: PageConfig) -> None:
         self._config = config
         with gr.Tab(label("label-tab-why"), id=self.id, elem_id="tab-why") as self.tab:
-            self.product = gr.Dropdown([], label=label("label-why-product"), elem_id="why-product", min_width=280)
+            with gr.Row():
+                self.product = gr.Dropdown([], label=label("label-why-product"), elem_id="why-product", min_width=280)
+                self.other = gr.Dropdown([], label=label("label-why-other"), elem_id="why-other", min_width=280)
             self.view = html("", elem_id="why-view")
             more = [(str(label(key)), key) for key in (_PICTURE, *_STAGES)]
             self.more = gr.Radio(more, label=label("label-why-more"), elem_id="why-more")
@@ -48,7 +59,7 @@ class WhyTab:
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`."""
-        return [self.product, self.view, self.more, self.details]
+        return [self.product, self.other, self.view, self.more, self.details]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`; what is for specialists waits until it is asked for."""
@@ -73,6 +84,15 @@ class WhyTab:
         def show(product: str | None, more: str, *inputs: Any) -> Updates:
             return answer(lambda data, selection: self._details(data, selection, more), product, inputs)
 
+        def compare(product: str | None, other: str | None, *inputs: Any) -> Updates:
+            return answer(lambda data, selection: self._explain(data, selection, other or ""), product, inputs)
+
+        listen(
+            self.other.input,
+            compare,
+            [self.product, self.other, *shared.inputs],
+            [self.product, self.other, self.view],
+        )
         listen(
             self.product.input,
             select,
@@ -81,27 +101,35 @@ class WhyTab:
         )
         listen(self.more.input, show, [self.product, self.more, *shared.inputs], [self.details])
 
-    def _explain(self, data: VersionData, selection: Selection) -> Updates:
+    def _explain(self, data: VersionData, selection: Selection, other: str = "") -> Updates:
+        """Return the reasons of the selected product, or it beside another one of the list."""
         if not selection.customer:
-            return {self.product: gr.Dropdown([], value=None), self.view: no_customer()}
+            nothing = gr.Dropdown([], value=None)
+            return {self.product: nothing, self.other: nothing, self.view: no_customer()}
         request = data.request(selection.customer)
         recommendations = recommend_products(data, request, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         choices = [(f"{one.rank}. {one.name}", one.product_id) for one in recommendations]
-        choice = gr.Dropdown(choices, value=selected or None)
+        others = [(say("why-no-other"), ""), *(choice for choice in choices if choice[1] != selected)]
+        other = other if other in [product for _, product in others] else ""
+        choice = {
+            self.product: gr.Dropdown(choices, value=selected or None),
+            self.other: gr.Dropdown(others, value=other),
+        }
         if not selected:
-            view = empty_state(say("no-product-left"), say("nothing-to-explain"))
-            return {self.product: choice, self.view: view}
+            return choice | {self.view: empty_state(say("no-product-left"), say("nothing-to-explain"))}
         try:
             found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
         except FailedError as error:
-            view = alert("warning", say("reasons-unavailable"), str(error))
-        else:
-            place = [one.product_id for one in recommendations].index(selected)
-            other = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
-            comparison = found.compare(selected, other.product_id) if other else ""
-            view = _reasons_view(found.products[place], recommendations[place], comparison)
-        return {self.product: choice, self.view: view}
+            return choice | {self.view: alert("warning", say("reasons-unavailable"), str(error))}
+        if other:
+            pair = [one for one in recommendations if one.product_id in (selected, other)]
+            suitable = num_offered(data, excluded_products(data, request, selection.filters))
+            return choice | {self.view: beside(data, pair, found, suitable)}
+        place = [one.product_id for one in recommendations].index(selected)
+        near = recommendations[place + 1 if place == 0 else place - 1] if len(recommendations) > 1 else None
+        comparison = found.compare(selected, near.product_id) if near else ""
+        return choice | {self.view: _reasons_view(found.products[place], recommendations[place], comparison)}
 
     def _details(self, data: VersionData, selection: Selection, more: str) -> Updates:
         """Return what specialists asked for."""
@@ -136,6 +164,35 @@ def _reasons_view(reasons: ProductReasons, product: Recommendation, comparison: 
     words = join(Markup('<p class="sentence">{}</p>').format(sentence) for sentence in reasons.sentences)
     below = Markup('<p class="sentence">{}</p>').format(comparison) if comparison else ""
     return Markup("{}{}{}").format(words, reason_bars(reasons, f"{product.rank}. {product.name}"), below)
+
+
+def beside(data: VersionData, products: Sequence[Recommendation], found: CustomerReasons, suitable: int) -> Markup:
+    """Return two products beside each other, and in a sentence why one comes before the other.
+
+    Args:
+        data: The version.
+        products: The two, in the order of the list.
+        found: The reasons of the list's products.
+        suitable: How many products may be shown to the customer.
+    """
+    days = int(data.recommender.manifest["horizon_days"])
+    reasons = {one.product_id: one for one in found.products}
+    why = [reasons[one.product_id] for one in products]
+    said = [join(Markup("<li>{}</li>").format(sentence) for sentence in one.sentences) for one in why]
+    facts = facts_beside(data, [one.row for one in products])
+    rows = [
+        ("Chance", *(chance(one.probability, days, one.base) for one in why)),
+        ("Match", *(match(one.retrieval_rank, suitable) for one in products)),
+        *(fact for fact in facts if fact[1] != fact[2]),
+        ("Reasons", *(Markup('<ul class="reasons">{}</ul>').format(sentences) for sentences in said)),
+    ]
+    names = [f"{one.rank}. {one.name}" for one in products]
+    columns = [Column("What is compared"), *(Column(name) for name in names)]
+    sentence = Markup('<p class="sentence">{}</p>').format(found.compare(*(one.product_id for one in products)))
+    same = ", ".join(f"{title} {value}" for title, value, other in facts if value == other)
+    alike = Markup('<p class="muted">The same for both: {}</p>').format(same) if same else ""
+    compared = table(" beside ".join(names), columns, rows)
+    return Markup('{}<div class="beside">{}</div>{}').format(sentence, compared, alike)
 
 
 def reason_bars(reasons: ProductReasons, product: str) -> Markup:
