@@ -116,7 +116,7 @@ def import_name(file: Path) -> str:
 class TestFiles:
     def test_there_are_few(self) -> None:
         # Many small files hide where a thing is done: before adding one, look whether another of its package has room.
-        # 152 since a batch has files of three formats (recommendation_files) and is told before it is scored (batch_report).
+        # 152: a batch is written in three formats (recommendation_files), and looked at before it is (batch_report).
         assert 110 <= len(product_files()) <= 152
 
     def test_none_is_long(self) -> None:
