@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def score_in_chunks(
     top: int,
     filters: Filters | None = None,
     explainer: ReasonExplainer | None = None,
-) -> Iterator[ScoredChunk]:
+) -> Generator[ScoredChunk]:
     """Recommend to many customers, and write a row per recommendation; the file is there when the last chunk was taken.
 
     Who closes the iterator before stops the work, and nothing is left of it.

@@ -193,7 +193,7 @@ class TestNotebook:
         (one,) = nextbest.explain(recommender, "C000017", ["P0003"])
         assert one.product_id == "P0003" and one.sentences
 
-    @pytest.mark.parametrize("out", ["scores.xlsx", "nowhere/scores.csv"])
+    @pytest.mark.parametrize("out", ["scores.ods", "nowhere/scores.csv"])
     def test_what_cannot_be_written(self, out: str, recommender: nextbest.Recommender, tmp_path: Path) -> None:
         with pytest.raises(nextbest.InputError):
             nextbest.score(recommender, ["C000017"], tmp_path / out)

@@ -70,8 +70,8 @@ def _compare(page: Page, content: Content) -> None:
 def _score(page: Page, content: Content) -> None:
     page.locator("#batch-file input[type=file]").set_input_files(content.file)
     page.locator("#batch-file").get_by_text(content.file.name).first.wait_for()
+    page.locator("#batch-rows table").wait_for()
     page.locator("#batch-run").click()
-    page.locator("#batch-report table").wait_for()
     page.locator("#batch-download").wait_for()
 
 

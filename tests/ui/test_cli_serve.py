@@ -399,7 +399,7 @@ class TestScore:
     @pytest.mark.parametrize(
         ("out", "says"),
         [
-            ("scored.xlsx", "'.xlsx'"),
+            ("scored.ods", "'.ods'"),
             ("scored", "''"),
             ("nowhere/scored.csv", "no such folder"),
             ("folder.csv", "is a folder"),

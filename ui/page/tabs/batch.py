@@ -7,7 +7,7 @@ answer, which the service uses too.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
@@ -224,7 +224,7 @@ class BatchTab:
 
     def _score(
         self, data: VersionData, batch: Batch, selection: Selection, ending: str, preview_rows: int
-    ) -> Iterator[Updates]:
+    ) -> Generator[Updates]:
         """Show how far it is, and in the end what came out."""
         total = len(batch.ids)
         yield self._show(progress(0, total, 0.0), running=True, box=gr.skip())
@@ -271,7 +271,7 @@ class BatchTab:
         return {
             self.report: report,
             self.rows: rows,
-            self.run: gr.update(interactive=not running, **({} if label is None else {"value": label})),
+            self.run: gr.Button(interactive=not running) if label is None else gr.Button(label, interactive=True),
             self.cancel: gr.Button(visible=running),
             self.download: _offer(file),
             self.problems: _offer(_problems_file(problems) if problems else None),
@@ -298,7 +298,7 @@ def _is_readable(data: VersionData, customers: Path, holdings: Path | None) -> b
 
 def score_file(
     data: VersionData, batch: Batch, top: int, ending: str, filters: Filters, preview_rows: int = 0
-) -> Iterator[Scoring]:
+) -> Generator[Scoring]:
     """Score customers into a new file of the upload folder. Who closes the iterator stops the work, and leaves nothing.
 
     Args:
