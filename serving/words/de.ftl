@@ -63,6 +63,8 @@ page-heading = Die nächsten passenden Produkte · Version { $version } · Stand
 languages = Sprache
 no-customer = Kein Kunde ausgewählt
 no-customer-do = Suchen Sie einen Kunden nach seiner Nummer, oder laden Sie ein Profil hoch.
+no-such-customer = es gibt keinen Kunden { $customer }
+no-such-customer-do = suchen Sie unter den { $count } Kunden nach einem Teil der Nummer, oder laden Sie ein Profil hoch
 no-product-left = Kein Produkt bleibt übrig
 reasons-unavailable = Diese Version nennt keine Gründe.
 

@@ -39,6 +39,8 @@ page-heading = Next best products · version { $version } · as of { $day }
 languages = Language
 no-customer = No customer is chosen
 no-customer-do = Search a customer by id, or upload a profile.
+no-such-customer = there is no customer { $customer }
+no-such-customer-do = type a part of an id to search the { $count } customers, or upload a profile
 no-product-left = No product is left
 reasons-unavailable = This version gives no reasons.
 

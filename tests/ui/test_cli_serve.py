@@ -20,6 +20,7 @@ import pytest
 import nextbest.serving.scoring
 from nextbest.data.errors import InputError
 from nextbest.serving.insights.reasons import ReasonExplainer
+from nextbest.serving.language import speak
 from nextbest.serving.recommendation_files import RECOMMENDATION_COLUMNS, recommendation_table
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import requests_for_ids, requests_from_file, take
@@ -454,6 +455,22 @@ class TestWhy:
             request = requests_for_ids(recommender, np.array([customer], object))
             (alone,) = explainer.reasons(request, np.array([product], object))
             assert sentence == alone.sentence
+
+    def test_in_german(self, trained: Trained, recommender: Recommender, tmp_path: Path) -> None:
+        few, out = tmp_path / "few.csv", tmp_path / "scored.csv"
+        few.write_text("customer_id\nC000017\n")
+        arguments = ("score", "--models", trained.models, "--customers", few, "--out", out, "--top", "2", "--why")
+        (answer,) = json.loads(
+            recommend(trained.models, "C000017", "--json", "--why", "--top", "2", "--language", "de").out
+        )
+        request = requests_for_ids(recommender, np.array(["C000017"], object))
+        ids = np.array([product["product_id"] for product in answer["products"]], object)
+        with speak("de"):
+            expected = [one.sentence for one in ReasonExplainer(recommender).reasons(request, ids)]
+        assert [product["why"]["sentence"] for product in answer["products"]] == expected
+        assert all("Durchschnitt" in sentence for sentence in expected)
+        refused = run_nextbest(*arguments, "--language", "xx")
+        assert refused.code == 2 and "there are no words in 'xx'; give de or en" in refused.err
 
     def test_chunks_do_not_matter_nor_customers_without_recommendations(
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

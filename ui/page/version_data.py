@@ -25,7 +25,7 @@ from nextbest.serving.insights.neighbourhood import Neighbourhood
 from nextbest.serving.insights.profiles import Profiles
 from nextbest.serving.insights.reasons import ReasonExplainer
 from nextbest.serving.insights.version_report import Report, read_report
-from nextbest.serving.language import current_language
+from nextbest.serving.language import current_language, say
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
 from nextbest.serving.requests import take
@@ -184,9 +184,9 @@ class VersionData:
         """
         (row,) = self.customers.positions(np.array([customer.id], object))
         if row < 0 and not customer.uploaded:
-            count = f"{len(self.customers.ids):,}"
-            remedy = f"type a part of an id to search the {count} customers, or upload a profile"
-            raise InputError([Problem("customers", None, None, f"there is no customer {customer.id!r}", remedy)])
+            what = say("no-such-customer", customer=repr(customer.id))
+            remedy = say("no-such-customer-do", count=len(self.customers.ids))
+            raise InputError([Problem("customers", None, None, what, remedy)])
         known = take(self.customers.columns, slice(row, row + 1)) if row >= 0 else self.recommender.complete({}, 1)
         given = {**customer.uploaded, **customer.edited}
         columns = {name: np.array([value], known[name].dtype) for name, value in given.items() if name in known}

@@ -167,7 +167,7 @@ def test_from_a_product_to_its_waterfall(
     adds_up(screen, "#why-details table >> nth=0", "A typical score", "This score", 0.01)
     expect(charts.nth(1).locator("tbody tr")).to_have_count(15)
     before = cells(charts.nth(1))
-    screen.page.get_by_role("radio", name="Features of the similarity").check()
+    screen.page.get_by_role("radio", name="Features of the match").check()
     expect(charts.first).not_to_contain_text("This score:")  # which a probability follows
     shown = adds_up(screen, "#why-details table >> nth=0", "A typical score", "This score", 0.01)
     assert float(shown) == pytest.approx(float(found.similarity[0, 2]), abs=0.01)

@@ -82,6 +82,10 @@ def test_reasons_add_up(client: Client) -> None:
     total = 100 * answer["base"] + sum(group["points"] for group in answer["groups"])
     assert total == pytest.approx(100 * product["probability"], abs=1e-2)
     assert 1 <= len(answer["sentences"]) <= 3
+    german = ask(client, "C000017", product["product_id"], "de", name="/reasons")
+    assert german["probability"] == answer["probability"] and "Durchschnitt" in german["sentence"]
+    with pytest.raises(AppError, match="there are no words in 'xx'; give de or en"):
+        ask(client, "C000017", product["product_id"], "xx", name="/reasons")
 
 
 @pytest.mark.parametrize("stage", ["ranking", "retrieval"])
