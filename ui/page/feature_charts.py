@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from nextbest.data.dataset import Array
 from nextbest.data.errors import explain_missing_packages
-from nextbest.serving.formatting import format_change, format_number, format_probability, sentence_case
+from nextbest.serving.formatting import format_change, format_decimals, format_number, format_probability, sentence_case
 from nextbest.serving.insights.explanations import Explanation, FeatureImportance, Importance
 from nextbest.serving.insights.reasons import ProductReasons
 from nextbest.serving.insights.shapley import import_shap
@@ -178,6 +178,11 @@ def shap_waterfall(reasons: ProductReasons) -> Markup:
             figure.savefig(drawn, format="png", dpi=110, bbox_inches="tight")
         finally:
             plt.close(figure)
-    largest = ", ".join(f"{group.name} {format_change(group.points, 1)}" for group in reasons.largest_first[:3])
+    largest = ", ".join(f"{group.name} {_signed(group.points)}" for group in reasons.largest_first[:3])
     picture = '<img class="picture" src="data:image/png;base64,{}" alt="{}">'
     return Markup(picture).format(base64.b64encode(drawn.getvalue()).decode(), say("picture-alt", largest=largest))
+
+
+def _signed(points: float) -> str:
+    """Return percentage points with a plain sign, as it is read aloud."""
+    return f"{'+' if points >= 0 else ''}{format_decimals(points, 1)}"
