@@ -691,12 +691,21 @@ batch-held = { $count } { $source ->
    *[export] nach dem Stand des Exports
 }
 batch-check = Bitte prüfen:
-batch-check-ids = { $unknown } von { $count } Kunden sind dem Export unbekannt{ $known ->
+batch-check-ids = { $unknown } von { $count } Kunden { $unknown ->
+    [one] ist
+   *[other] sind
+} dem Export unbekannt{ $known ->
     [no] {""}
    *[other] , dessen Nummern wie { $known } aussehen
-} (zum Beispiel { $example }); nach seinem Stand haben sie keine Produkte.
+} (zum Beispiel { $example }); nach seinem Stand { $unknown ->
+    [one] hat er
+   *[other] haben sie
+} keine Produkte.
 batch-check-products = { $unknown } von { $count } vorhandenen Produkten kennt der Export nicht (zum Beispiel { $example }).
-batch-check-formulas = { $count } Nummern beginnen mit { $signs } (zum Beispiel { $example }): In einer CSV-Datei hält ein Tabellenprogramm sie für Formeln, in einer Excel-Datei für Text.
+batch-check-formulas = { $count ->
+    [one] { $count } Nummer beginnt
+   *[other] { $count } Nummern beginnen
+} mit { $signs } (zum Beispiel { $example }): Ein Tabellenprogramm liest so etwas in einer CSV-Datei als Formel, in einer Excel-Datei als Text.
 batch-left-out = { $count ->
     [one] { $count } Zeile ist nicht lesbar und wird ausgelassen.
    *[other] { $count } Zeilen sind nicht lesbar und werden ausgelassen.
@@ -706,9 +715,18 @@ batch-first-customers = { $count ->
    *[other] Die ersten Kunden, wie sie gelesen wurden
 }
 batch-remarks = Anmerkungen
-remark-unseen = { $count } Werte, die den Modellen unbekannt sind (zum Beispiel { $example }; bekannt sind { $known })
-remark-out-of-range = { $count } Werte außerhalb von { $low } bis { $high } (zum Beispiel { $example })
-remark-missing = { $count } fehlen
+remark-unseen = { $count ->
+    [one] { $count } Wert, der den Modellen unbekannt ist
+   *[other] { $count } Werte, die den Modellen unbekannt sind
+} (zum Beispiel { $example }; bekannt sind { $known })
+remark-out-of-range = { $count ->
+    [one] { $count } Wert
+   *[other] { $count } Werte
+} außerhalb von { $low } bis { $high } (zum Beispiel { $example })
+remark-missing = { $count ->
+    [one] { $count } fehlt
+   *[other] { $count } fehlen
+}
 
 ## Was herauskam
 

@@ -664,7 +664,13 @@ batch-check-ids = { $unknown } of { $count } customers are unknown to the export
    *[other] , which has ids like { $known }
 } (for example { $example }); as far as it knows they hold nothing.
 batch-check-products = { $unknown } of { $count } holdings are of products that the export does not know (for example { $example }).
-batch-check-formulas = { $count } ids begin with { $signs } (for example { $example }): a spreadsheet takes them for formulas where it opens a CSV file, and for text in an Excel file.
+batch-check-formulas = { $count ->
+    [one] { $count } id begins
+   *[other] { $count } ids begin
+} with { $signs } (for example { $example }): a spreadsheet takes { $count ->
+    [one] it for a formula
+   *[other] them for formulas
+} where it opens a CSV file, and for text in an Excel file.
 batch-left-out = { $count ->
     [one] { $count } row cannot be read and is left out.
    *[other] { $count } rows cannot be read and are left out.
@@ -674,8 +680,14 @@ batch-first-customers = { $count ->
    *[other] The first customers as they were read
 }
 batch-remarks = Remarks
-remark-unseen = { $count } values that the models never saw (for example { $example }; they know { $known })
-remark-out-of-range = { $count } values outside of { $low } to { $high } (for example { $example })
+remark-unseen = { $count ->
+    [one] { $count } value
+   *[other] { $count } values
+} that the models never saw (for example { $example }; they know { $known })
+remark-out-of-range = { $count ->
+    [one] { $count } value
+   *[other] { $count } values
+} outside of { $low } to { $high } (for example { $example })
 remark-missing = { $count } missing
 
 ## What came out

@@ -119,10 +119,10 @@ class BatchTab:
             self.report = html("", elem_id="batch-report")
             with gr.Row():
                 self.download = gr.DownloadButton(
-                    label("label-batch-download"), visible=False, elem_id="batch-download"
+                    str(label("label-batch-download")), visible=False, elem_id="batch-download"
                 )
                 self.problems = gr.DownloadButton(
-                    label("label-batch-problems"), visible=False, elem_id="batch-problems"
+                    str(label("label-batch-problems")), visible=False, elem_id="batch-problems"
                 )
             self.rows = html("", elem_id="batch-rows")
         self.job = gr.State(0)
