@@ -22,6 +22,7 @@ from nextbest.data.tables.read import read_file
 from nextbest.serving.recommender import Recommender
 
 __all__ = [
+    "FORMULA_SIGNS",
     "ColumnReport",
     "HoldingsReport",
     "InputLimits",
@@ -32,7 +33,7 @@ __all__ = [
     "recognise_columns",
 ]
 
-_FORMULA = ("=", "+", "-", "@")
+FORMULA_SIGNS = ("=", "+", "-", "@")
 """What a cell begins with that spreadsheets take for a formula."""
 
 
@@ -142,8 +143,9 @@ class InputReport:
                 f"export does not know (for example {quote_value(self.holdings.unknown_product)})"
             )
         if self.formulas:
+            signs, example = " ".join(FORMULA_SIGNS), quote_value(self.formula)
             yield (
-                f"{self.formulas:,} ids begin with {' '.join(_FORMULA)} (for example {quote_value(self.formula)}): a "
+                f"{self.formulas:,} ids begin with {signs} (for example {example}): a "
                 "spreadsheet takes them for formulas where it opens a CSV file, and for text in an Excel file"
             )
 
@@ -158,7 +160,7 @@ def describe_input(recommender: Recommender, ids: Array, requests: Features) -> 
     """
     snapshot = recommender.customers()
     unknown = ids[snapshot.positions(ids) < 0]
-    formulas = [str(one) for one in ids if one.startswith(_FORMULA)]
+    formulas = [str(one) for one in ids if one.startswith(FORMULA_SIGNS)]
     roles = {name: column["role"] for name, column in recommender.manifest["customers"]["columns"].items()}
     columns = []
     for name in recommender.customer_columns:

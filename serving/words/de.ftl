@@ -147,7 +147,7 @@ upload-unknown = { $count } davon bisher unbekannt: ohne Produkte.
 upload-known = Ihre Produkte sind bekannt.
 upload-template = Vorlage herunterladen (CSV)
 upload-too-many = sie hat { $count } Kunden, und die Seite zeigt höchstens { $most } einzeln
-upload-too-many-do = bewerten Sie sie im Reiter Batch, oder laden Sie einen Teil hoch
+upload-too-many-do = bewerten Sie sie im Reiter Kundendatei, oder laden Sie einen Teil hoch
 upload-unusable = Diese Datei kann nicht verwendet werden.
 upload-see-beside = Die Probleme stehen daneben.
 problems = Probleme der Datei
@@ -505,7 +505,37 @@ beeswarm-about = Ein Punkt ist ein Kunde mit einem Produkt; das äußerste 1 % l
 beeswarm-little = wenig davon
 beeswarm-much = viel
 beeswarm-caption = Was insgesamt zählt
+compare-products = Was verglichen wird
+compare-caption = { $first } neben { $second }
+compare-same = Für beide gleich: { $facts }
+column-match = Passung
+column-reasons = Gründe
 picture-alt = Wasserfall in Prozentpunkten: { $largest }
+
+### Umfeld
+
+label-tab-neighbourhood = Umfeld
+label-map = Produkte und Kunde nach Ähnlichkeit
+map-similar-customers = Ähnliche Kunden
+map-similar = Die { $count } ähnlichsten Kunden
+map-similarity = Ähnlichkeit
+map-colours = Farben der Karte
+map-about = Die Karte ist eine Projektion: Sie zeigt { $share } der Unterschiede zwischen Produkten; für die Passung zählen alle.
+map-table = Die Karte als Tabelle: die { $count } nächsten Produkte
+map-recommended-as = Empfohlen als
+map-recommended = Nummer { $place }
+column-similarity = Ähnlichkeit
+neighbours-too-few = Kein Vergleich mit ähnlichen Kunden
+neighbours-too-few-more = Es sind zu wenige bekannt für Zahlen, die niemanden erkennen lassen.
+neighbours-privacy = Was dieser Kunde hat, ist ausgelassen. Anteile sind gerundet, und Produkte weniger Kunden werden nicht genannt, damit niemandes Bestand verraten wird.
+neighbours-hold = Was die { $count } ähnlichsten Kunden haben
+neighbours-opened = Was sie in den letzten { $months } Monaten eröffnet haben
+neighbours-held-by = Vorhanden bei etwa
+neighbours-opened-by = Eröffnet von etwa
+neighbours-share = { $share }, das { $times }-Fache des Üblichen
+neighbours-share-note = der { $count } ähnlichsten Kunden, gerundet; daneben der Vergleich mit allen Kunden
+neighbours-nothing = Nichts gemeinsam
+neighbours-nothing-more = Kein Produkt haben genug von ihnen.
 
 ### Was wäre, wenn
 
@@ -546,6 +576,31 @@ column-probability = Wahrscheinlichkeit
 column-change = Änderung
 all-excluded = Die Regeln oder die Filter schließen alle aus.
 
+### Nach Produkt
+
+label-tab-by-product = Nach Produkt
+label-by-product = Produkt
+label-by-product-reasons = Gründe für alle nennen
+no-product = Kein Produkt ausgewählt
+no-product-do = Wählen Sie ein Produkt, um zu sehen, zu wem es am besten passt.
+no-customers = Keine Kunden bekannt
+no-customers-more = Diese Version wurde ohne ihre Kunden exportiert.
+audience-looking = Passende Kunden werden gesucht ...
+audience-unavailable = Diese Version kann das nicht sagen.
+audience-filtered = Ihre Filter schließen dieses Produkt aus: { $reason }.
+audience-filtered-do = Ändern Sie sie oben.
+audience = { $among ->
+    [all] Von allen { $customers } Kunden
+   *[drawn] Von { $looked_at } zufällig gezogenen der { $customers } Kunden
+} darf { $may_have } „{ $product }“ angeboten werden; { $hold } haben es schon, und { $kept_out } sind durch die Regeln ausgeschlossen. Die wahrscheinlichsten stehen oben.
+audience-nobody = Niemandem darf es angeboten werden
+audience-nobody-more = Wer es nicht schon hat, ist durch die Regeln ausgeschlossen.
+audience-open = In der Beratung öffnen
+audience-caption = Zu wem „{ $product }“ am besten passt
+column-customer = Kunde
+column-chance = Chance
+column-why = Warum
+
 ### Modelle
 
 label-tab-models = Modelle
@@ -579,6 +634,120 @@ column-customers = Kunden
 metric-by = { $metric } nach { $column }
 comparisons = { $count } Vergleiche
 served = im Einsatz
+
+### Kundendatei
+
+label-tab-batch = Kundendatei
+label-batch-file = Kunden, bis
+label-batch-holdings = Ihre Produkte (freiwillig)
+label-batch-format = Format
+label-batch-all-the-same = Trotzdem bewerten
+label-batch-all-the-same-more = Nicht lesbare Zeilen auslassen; unbekannte Nummern und Wörter als neu annehmen.
+label-batch-run = Datei bewerten
+label-batch-cancel = Abbrechen
+label-batch-download = Herunterladen
+label-batch-problems = Alle Probleme als Datei (CSV)
+batch-about = Bewertet jeden Kunden einer Datei, wie { $command } es tut. Was verstanden wurde, sehen Sie, bevor etwas bewertet wird.
+batch-nothing-yet = Noch keine Datei bewertet
+batch-nothing-yet-do = Laden Sie Kunden hoch, einen je Zeile; die Spalten sind die der Vorlage.
+batch-no-file = Noch keine Datei.
+batch-no-file-do = Laden Sie zuerst Kunden hoch.
+batch-cancelled = Abgebrochen.
+batch-cancelled-more = Nichts wurde geschrieben. Die Datei ist noch da und kann bewertet werden.
+batch-waiting = Die Datei wird gelesen.
+batch-waiting-more = Sie wartet, solange eine andere bewertet wird.
+batch-failed = Die Datei konnte nicht bewertet werden.
+batch-unusable = { $file } kann nicht verwendet werden: { $count ->
+    [one] { $count } Problem
+   *[other] { $count } Probleme
+}.
+batch-asked = Höchstens { $top } Produkte je Kunde.
+batch-filters = Filter: { $filters }.
+batch-no-filter = Kein Filter ist gesetzt.
+batch-no-filter-was = Kein Filter war gesetzt.
+batch-no-holdings = Ohne Datei: was der Export weiß. Spalten: „{ $id }“, „{ $product }“ und, falls bekannt, „{ $since }“.
+batch-score = { $count ->
+    [one] { $count } Kunden bewerten
+   *[other] { $count } Kunden bewerten
+}
+
+## Was verstanden wurde
+
+batch-understood = Was verstanden wurde
+batch-can-be-scored = { $count ->
+    [one] { $count } Kunde kann bewertet werden.
+   *[other] { $count } Kunden können bewertet werden.
+} Noch ist nichts bewertet.
+batch-unknown-ids = Dem Export unbekannt
+batch-recognised = Erkannte Spalten
+batch-absent = Fehlende Spalten
+batch-unknown-columns = Unbekannte Spalten
+batch-unseen = Bisher unbekannte Werte
+batch-for-example = { $count }, zum Beispiel { $example }
+batch-products-held = Vorhandene Produkte
+batch-held = { $count } { $source ->
+    [file] aus der Datei der Produkte
+    [lists] aus den Listen der Datei
+   *[export] nach dem Stand des Exports
+}
+batch-check = Bitte prüfen:
+batch-check-ids = { $unknown } von { $count } Kunden { $unknown ->
+    [one] ist
+   *[other] sind
+} dem Export unbekannt{ $known ->
+    [no] {""}
+   *[other] , dessen Nummern wie { $known } aussehen
+} (zum Beispiel { $example }); nach seinem Stand { $unknown ->
+    [one] hat er
+   *[other] haben sie
+} keine Produkte.
+batch-check-products = { $unknown } von { $count } vorhandenen Produkten kennt der Export nicht (zum Beispiel { $example }).
+batch-check-formulas = { $count ->
+    [one] { $count } Nummer beginnt
+   *[other] { $count } Nummern beginnen
+} mit { $signs } (zum Beispiel { $example }): Ein Tabellenprogramm liest so etwas in einer CSV-Datei als Formel, in einer Excel-Datei als Text.
+batch-left-out = { $count ->
+    [one] { $count } Zeile ist nicht lesbar und wird ausgelassen.
+   *[other] { $count } Zeilen sind nicht lesbar und werden ausgelassen.
+}
+batch-first-customers = { $count ->
+    [one] Der Kunde, wie er gelesen wurde
+   *[other] Die ersten Kunden, wie sie gelesen wurden
+}
+batch-remarks = Anmerkungen
+remark-unseen = { $count ->
+    [one] { $count } Wert, der den Modellen unbekannt ist
+   *[other] { $count } Werte, die den Modellen unbekannt sind
+} (zum Beispiel { $example }; bekannt sind { $known })
+remark-out-of-range = { $count ->
+    [one] { $count } Wert
+   *[other] { $count } Werte
+} außerhalb von { $low } bis { $high } (zum Beispiel { $example })
+remark-missing = { $count ->
+    [one] { $count } fehlt
+   *[other] { $count } fehlen
+}
+
+## Was herauskam
+
+batch-customers-scored = Bewertete Kunden
+batch-progress = { $done } von { $total } Kunden sind bewertet.
+batch-left = { $rate } Kunden pro Sekunde. Noch etwa { $duration }.
+duration = { $unit ->
+    [second] 1 Sekunde
+    [seconds] { $count } Sekunden
+   *[minutes] { $count } Minuten
+}
+batch-scored = { $count ->
+    [one] { $count } Kunde bewertet:
+   *[other] { $count } Kunden bewertet:
+}
+batch-recommendations = { $count ->
+    [one] { $count } Empfehlung
+   *[other] { $count } Empfehlungen
+} in { $duration }.
+batch-first-recommendations = Die ersten { $count } Empfehlungen der Datei
+column-rank = Platz
 
 ### Als Dienst
 

@@ -473,7 +473,37 @@ beeswarm-about = A point is a customer and a product; the outermost 1% are at th
 beeswarm-little = little of the feature
 beeswarm-much = much
 beeswarm-caption = What matters over all
+compare-products = What is compared
+compare-caption = { $first } beside { $second }
+compare-same = The same for both: { $facts }
+column-match = Match
+column-reasons = Reasons
 picture-alt = Waterfall in percentage points: { $largest }
+
+### Neighbourhood
+
+label-tab-neighbourhood = Neighbourhood
+label-map = Products and customer by similarity
+map-similar-customers = Similar customers
+map-similar = The { $count } most similar customers
+map-similarity = similarity
+map-colours = Colours of the map
+map-about = The map is a projection: it shows { $share } of how products differ; the match counts all.
+map-table = The map as a table: the { $count } nearest products
+map-recommended-as = Recommended as
+map-recommended = number { $place }
+column-similarity = Similarity
+neighbours-too-few = No comparison with similar customers
+neighbours-too-few-more = Too few are known for figures that identify no one.
+neighbours-privacy = What this customer holds is left out. Shares are rounded, and products of few are not named, so that nobody's holdings are told.
+neighbours-hold = The { $count } most similar customers hold
+neighbours-opened = They opened in the last { $months } months
+neighbours-held-by = Held by about
+neighbours-opened-by = Opened by about
+neighbours-share = { $share }, { $times } times the usual
+neighbours-share-note = of the { $count } most similar customers, rounded; beside the share of all customers
+neighbours-nothing = Nothing in common
+neighbours-nothing-more = No product is of enough of them.
 
 ### What if
 
@@ -514,6 +544,31 @@ column-probability = Probability
 column-change = Change
 all-excluded = The policy or the filters exclude all.
 
+### By product
+
+label-tab-by-product = By product
+label-by-product = Product
+label-by-product-reasons = Give the reasons of all
+no-product = No product is chosen
+no-product-do = Choose a product to see whom it suits most.
+no-customers = No customers are known
+no-customers-more = This version was exported without its customers.
+audience-looking = Looking for whom it suits ...
+audience-unavailable = This version cannot tell.
+audience-filtered = Your filters keep this product out: it is { $reason }.
+audience-filtered-do = Change them above.
+audience = { $among ->
+    [all] Among all { $customers } customers
+   *[drawn] Among { $looked_at } customers drawn at random of { $customers }
+}, { $may_have } may be offered { $product }; { $hold } hold it already, and the rules keep { $kept_out } from it. The likeliest come first.
+audience-nobody = Nobody may be offered it
+audience-nobody-more = Who does not hold it is kept from it by the rules.
+audience-open = Open on the desk
+audience-caption = Whom { $product } suits most
+column-customer = Customer
+column-chance = Chance
+column-why = Why
+
 ### Models
 
 label-tab-models = Models
@@ -547,6 +602,114 @@ column-customers = Customers
 metric-by = { $metric } by { $column }
 comparisons = { $count } comparisons
 served = served
+
+### Batch
+
+label-tab-batch = Batch
+label-batch-file = Customers, up to
+label-batch-holdings = What they hold (optional)
+label-batch-format = Format
+label-batch-all-the-same = Score all the same
+label-batch-all-the-same-more = Leave out rows that cannot be read; take unknown ids and words for new ones.
+label-batch-run = Score the file
+label-batch-cancel = Cancel
+label-batch-download = Download
+label-batch-problems = All problems as a file (CSV)
+batch-about = Scores every customer of a file, as { $command } does. You see what was understood before anything is scored.
+batch-nothing-yet = No file is scored yet
+batch-nothing-yet-do = Upload customers, a row each; the columns are those of the template.
+batch-no-file = No file yet.
+batch-no-file-do = Upload customers first.
+batch-cancelled = Cancelled.
+batch-cancelled-more = Nothing was written. The file is still there to be scored.
+batch-waiting = Reading the file.
+batch-waiting-more = It waits while another file is being scored.
+batch-failed = The file could not be scored.
+batch-unusable = { $file } cannot be used: { $count ->
+    [one] { $count } problem
+   *[other] { $count } problems
+}.
+batch-asked = At most { $top } products each.
+batch-filters = Filters: { $filters }.
+batch-no-filter = No filter is set.
+batch-no-filter-was = No filter was set.
+batch-no-holdings = Without a file: what the export knows. Columns: { $id }, { $product } and, if known, { $since }.
+batch-score = { $count ->
+    [one] Score { $count } customer
+   *[other] Score { $count } customers
+}
+
+## What was understood
+
+batch-understood = What was understood
+batch-can-be-scored = { $count ->
+    [one] { $count } customer can be scored.
+   *[other] { $count } customers can be scored.
+} Nothing is scored yet.
+batch-unknown-ids = Unknown to the export
+batch-recognised = Columns recognised
+batch-absent = Columns missing
+batch-unknown-columns = Columns not known
+batch-unseen = Values never seen before
+batch-for-example = { $count }, for example { $example }
+batch-products-held = Products held
+batch-held = { $count } { $source ->
+    [file] from the file of holdings
+    [lists] from the file's lists
+   *[export] as the export knows them
+}
+batch-check = Please check:
+batch-check-ids = { $unknown } of { $count } customers are unknown to the export{ $known ->
+    [no] {""}
+   *[other] , which has ids like { $known }
+} (for example { $example }); as far as it knows they hold nothing.
+batch-check-products = { $unknown } of { $count } holdings are of products that the export does not know (for example { $example }).
+batch-check-formulas = { $count ->
+    [one] { $count } id begins
+   *[other] { $count } ids begin
+} with { $signs } (for example { $example }): a spreadsheet takes { $count ->
+    [one] it for a formula
+   *[other] them for formulas
+} where it opens a CSV file, and for text in an Excel file.
+batch-left-out = { $count ->
+    [one] { $count } row cannot be read and is left out.
+   *[other] { $count } rows cannot be read and are left out.
+}
+batch-first-customers = { $count ->
+    [one] The customer as it was read
+   *[other] The first customers as they were read
+}
+batch-remarks = Remarks
+remark-unseen = { $count ->
+    [one] { $count } value
+   *[other] { $count } values
+} that the models never saw (for example { $example }; they know { $known })
+remark-out-of-range = { $count ->
+    [one] { $count } value
+   *[other] { $count } values
+} outside of { $low } to { $high } (for example { $example })
+remark-missing = { $count } missing
+
+## What came out
+
+batch-customers-scored = Customers scored
+batch-progress = { $done } of { $total } customers are scored.
+batch-left = { $rate } customers per second. About { $duration } left.
+duration = { $unit ->
+    [second] a second
+    [seconds] { $count } seconds
+   *[minutes] { $count } minutes
+}
+batch-scored = { $count ->
+    [one] { $count } customer scored:
+   *[other] { $count } customers scored:
+}
+batch-recommendations = { $count ->
+    [one] { $count } recommendation
+   *[other] { $count } recommendations
+} in { $duration }.
+batch-first-recommendations = The first { $count } recommendations of the file
+column-rank = Rank
 
 ### As a service
 

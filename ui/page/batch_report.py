@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from markupsafe import Markup
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
-from nextbest.serving.formatting import format_probability, format_value, sentence_case
+from nextbest.serving.formatting import format_decimals, format_probability, format_value, sentence_case
 from nextbest.serving.input_report import (
+    FORMULA_SIGNS,
+    ColumnReport,
     InputLimits,
     InputReport,
     RecognisedColumns,
@@ -23,6 +25,7 @@ from nextbest.serving.input_report import (
     describe_input,
     recognise_columns,
 )
+from nextbest.serving.language import say
 from nextbest.serving.requests import requests_from_file
 from nextbest.ui.page.html import Column, alert, count_problems, definitions, join, problem_table, table
 from nextbest.ui.page.version_data import VersionData
@@ -43,7 +46,6 @@ _NAMED_ROWS = 10_000
 """So many rows with the same problem are named in the file of problems; the others are counted."""
 _SHOWN_CUSTOMERS = 3
 _SHOWN_NAMES = 12
-_SCORE_ALL_THE_SAME = "or tick Score all the same"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Batch:
     columns: RecognisedColumns
     report: InputReport
     holdings: str
-    """Where it is known from what they hold."""
+    """Where it is known from what they hold: 'file' (of holdings), 'lists' (of the customers' file) or 'export'."""
     left_out: Sequence[Problem]
     """Rows that cannot be read."""
 
@@ -79,12 +81,11 @@ def read_batch(data: VersionData, customers: Path, holdings: Path | None = None,
         raise InputError(left_out or ())
     report = describe_input(recommender, ids, requests)
     limits = InputLimits(1, 1) if all_the_same else InputLimits()
-    check_input(report, limits, customers, _SCORE_ALL_THE_SAME, _SCORE_ALL_THE_SAME)
+    remedy = f"or tick {say('label-batch-all-the-same')}"  # problems are told in English, as on the terminal
+    check_input(report, limits, customers, remedy, remedy)
     columns = recognise_columns(recommender, customers)
-    if holdings is not None:
-        source = "from the file of holdings"
-    else:
-        source = "from the file's lists" if "held_products" in columns.recognised else "as the export knows them"
+    in_file = "lists" if "held_products" in columns.recognised else "export"
+    source = in_file if holdings is None else "file"
     return Batch(ids, requests, columns, report, source, left_out or ())
 
 
@@ -93,31 +94,63 @@ def understood(batch: Batch) -> Markup:
     columns, report = batch.columns, batch.report
     unseen = sum(column.unseen for column in report.columns)
     facts = [
-        ("Customers", f"{report.customers:,}"),
-        ("Unknown to the export", _with_example(report.unknown_ids, report.unknown_id)),
-        ("Columns recognised", f"{len(columns.recognised):,}"),
-        ("Columns missing", _names(columns.absent)),
-        ("Columns not known", _names(columns.unknown)),
-        ("Values never seen before", f"{unseen:,}" if unseen else "none"),
-        ("Products held", f"{report.holdings.holdings:,} {batch.holdings}"),
+        (say("column-customers"), say("number", count=report.customers)),
+        (say("batch-unknown-ids"), _with_example(report.unknown_ids, report.unknown_id)),
+        (say("batch-recognised"), say("number", count=len(columns.recognised))),
+        (say("batch-absent"), _names(columns.absent)),
+        (say("batch-unknown-columns"), _names(columns.unknown)),
+        (say("batch-unseen"), say("number", count=unseen) if unseen else say("none")),
+        (say("batch-products-held"), say("batch-held", count=report.holdings.holdings, source=batch.holdings)),
     ]
-    title = f"{report.customers:,} customers can be scored. Nothing is scored yet."
-    box = Markup('<section class="card" aria-label="What was understood">{}</section>').format(definitions(facts))
-    return alert("good", title) + box + notes(batch)
+    title = say("batch-can-be-scored", count=report.customers)
+    box = Markup('<section class="card" aria-label="{}">{}</section>')
+    return alert("good", title) + box.format(say("batch-understood"), definitions(facts)) + notes(batch)
 
 
 def _with_example(count: int, example: str | None) -> str:
-    return f"{count:,}, for example {quote_value(example)}" if count else "none"
+    return say("batch-for-example", count=count, example=quote_value(example)) if count else say("none")
 
 
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN_NAMES])
-    return f"{shown} and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else shown or "none"
+    more = len(names) - _SHOWN_NAMES
+    return say("list-and-more", names=shown, count=more) if more > 0 else shown or say("none")
 
 
 def notes(batch: Batch) -> Markup:
     """Return what is strange about customers, but for the columns' values; '' for nothing."""
-    return join(alert("warning", "Please check:", f"{line}.") for line in batch.report.about_customers())
+    return join(alert("warning", say("batch-check"), line) for line in _about_customers(batch.report))
+
+
+def _about_customers(report: InputReport) -> Iterator[str]:
+    """Yield what `InputReport.about_customers` does, in the reader's language."""
+    holdings = report.holdings
+    if report.unknown_ids:
+        yield say(
+            "batch-check-ids",
+            unknown=report.unknown_ids,
+            count=report.customers,
+            known="no" if report.known_id is None else quote_value(report.known_id),
+            example=quote_value(report.unknown_id),
+        )
+    if holdings.unknown_products:
+        example = quote_value(holdings.unknown_product)
+        yield say("batch-check-products", unknown=holdings.unknown_products, count=holdings.holdings, example=example)
+    if report.formulas:
+        signs = " ".join(FORMULA_SIGNS)
+        yield say("batch-check-formulas", count=report.formulas, signs=signs, example=quote_value(report.formula))
+
+
+def _remarks(column: ColumnReport) -> Iterator[str]:
+    """Yield what `ColumnReport.remarks` does, in the reader's language."""
+    known = column.known or ""
+    if column.unseen:
+        yield say("remark-unseen", count=column.unseen, example=quote_value(column.example), known=known)
+    if column.out_of_range:
+        low, _, high = known.partition(" to ")
+        yield say("remark-out-of-range", count=column.out_of_range, low=low, high=high, example=str(column.example))
+    if column.missing:
+        yield say("remark-missing", count=column.missing)
 
 
 def left_out(batch: Batch) -> Markup:
@@ -125,18 +158,15 @@ def left_out(batch: Batch) -> Markup:
     if not batch.left_out:
         return Markup("")
     count = count_problems(batch.left_out)
-    title = (
-        f"{count:,} rows cannot be read and are left out." if count != 1 else "1 row cannot be read and is left out."
-    )
-    return alert("warning", title) + problem_table(batch.left_out)
+    return alert("warning", say("batch-left-out", count=count)) + problem_table(batch.left_out)
 
 
 def first_customers(data: VersionData, batch: Batch) -> Markup:
     """Return the first customers as they were read, a row per column, with what is strange about it."""
     described = data.recommender.manifest["customers"]["columns"]
-    remarks = {column.column: "; ".join(column.remarks()) for column in batch.report.columns}
+    remarks = {column.column: "; ".join(_remarks(column)) for column in batch.report.columns}
     shown = [str(customer) for customer in batch.ids[:_SHOWN_CUSTOMERS]]
-    columns = [Column("Column"), *(Column(customer) for customer in shown), Column("Remarks")]
+    columns = [Column(say("problems-column")), *(Column(customer) for customer in shown), Column(say("batch-remarks"))]
     # What is strange comes first.
     names = sorted(data.recommender.customer_columns, key=lambda name: not remarks.get(name))
     rows = [
@@ -147,8 +177,7 @@ def first_customers(data: VersionData, batch: Batch) -> Markup:
         )
         for name in names
     ]
-    title = "The first customers as they were read" if len(shown) > 1 else "The customer as it was read"
-    found = table(title, columns, rows, hide_caption=False)
+    found = table(say("batch-first-customers", count=len(shown)), columns, rows, hide_caption=False)
     return Markup('<div class="first-customers">{}</div>').format(found)
 
 
@@ -161,25 +190,26 @@ def progress(done: int, total: int, seconds: float) -> Markup:
         seconds: Since the first one was begun.
     """
     share = done / max(total, 1)
-    told = f"{done:,} of {total:,} customers are scored."
+    told = say("batch-progress", done=done, total=total)
     if done and seconds > 0:
         rate = done / seconds
-        told += f" {_rate(rate)} About {_duration((total - done) / rate)} left."
+        told += " " + say("batch-left", rate=_rate(rate), duration=_duration((total - done) / rate))
     markup = (
-        '<div class="card"><p>{}</p><div class="progress" role="progressbar" aria-label="Customers scored" '
+        '<div class="card"><p>{}</p><div class="progress" role="progressbar" aria-label="{}" '
         'aria-valuemin="0" aria-valuemax="{}" aria-valuenow="{}"><i style="width:{}%"></i></div></div>'
     )
-    return Markup(markup).format(told, total, done, f"{100 * share:.1f}")
+    return Markup(markup).format(told, say("batch-customers-scored"), total, done, f"{100 * share:.1f}")
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:,.0f} customers per second." if rate >= 10 else f"{rate:.1f} customers per second."
+    return say("number", count=round(rate)) if rate >= 10 else format_decimals(rate, 1)
 
 
 def _duration(seconds: float) -> str:
     if seconds < 1.5:
-        return "a second"
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:,.0f} minutes"
+        return say("duration", unit="second", count=1)
+    unit, count = ("seconds", seconds) if seconds < 90 else ("minutes", seconds / 60)
+    return say("duration", unit=unit, count=round(count))
 
 
 @dataclass(frozen=True)
@@ -205,18 +235,18 @@ def scored(batch: Batch, result: Scoring, filtered: str) -> Markup:
         result: What came out.
         filtered: The filters in words; '' for none.
     """
-    told = f"{result.recommendations:,} recommendations in {_duration(result.seconds)}."
-    by = f"Filters: {filtered}." if filtered else "No filter was set."
-    return alert("good", f"{result.customers:,} customers scored:", f"{told} {by}") + notes(batch)
+    told = say("batch-recommendations", count=result.recommendations, duration=_duration(result.seconds))
+    by = say("batch-filters", filters=filtered) if filtered else say("batch-no-filter-was")
+    return alert("good", say("batch-scored", count=result.customers), f"{told} {by}") + notes(batch)
 
 
 def first_recommendations(data: VersionData, found: pa.Table) -> Markup:
     """Return the first rows of what was written."""
     columns = [
-        Column("Customer"),
-        Column("Rank", "number"),
-        Column("Product"),
-        Column("Probability", "number"),
+        Column(say("column-customer")),
+        Column(say("column-rank"), "number"),
+        Column(say("column-product")),
+        Column(say("column-probability"), "number"),
     ]
     cells = [
         (
@@ -227,4 +257,4 @@ def first_recommendations(data: VersionData, found: pa.Table) -> Markup:
         )
         for row in found.to_pylist()
     ]
-    return table(f"The first {len(cells)} recommendations of the file", columns, cells, hide_caption=False)
+    return table(say("batch-first-recommendations", count=len(cells)), columns, cells, hide_caption=False)

@@ -27,7 +27,7 @@ from nextbest.serving.language import say
 from nextbest.ui.page.html import bar, definitions, details, empty_state, join
 from nextbest.ui.page.version_data import Recommendation, VersionData
 
-__all__ = ["chance", "excluded_list", "facts_beside", "match", "product_cards", "product_facts"]
+__all__ = ["chance", "excluded_list", "excluded_reason", "facts_beside", "match", "product_cards", "product_facts"]
 
 _DAYS_PER_MONTH = 30.4
 _RARELY = 1 / 1000
@@ -229,7 +229,10 @@ def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]
         return Markup('<p class="muted">{}</p>').format(say("excluded-none"))
     groups = join(
         Markup("<li>{}</li>").format(
-            details(f"{_reason_title(reason)} ({len(rows)})", _excluded_products(data, reason, rows, request))
+            details(
+                f"{sentence_case(excluded_reason(reason))} ({len(rows)})",
+                _excluded_products(data, reason, rows, request),
+            )
         )
         for reason, rows in excluded
     )
@@ -242,10 +245,10 @@ def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]
     return Markup('<div class="excluded">{}</div>').format(details(summary, Markup("<ul>{}</ul>").format(groups)))
 
 
-def _reason_title(reason: str) -> str:
+def excluded_reason(reason: str) -> str:
     """Return why a product is not offered; what a rule says is in the bank's own words."""
     ours = {text: name for name, text in FILTER_REASONS.items()} | {HELD_REASON: "held"}
-    return sentence_case(say("excluded-reason", reason=ours[reason]) if reason in ours else reason)
+    return say("excluded-reason", reason=ours[reason]) if reason in ours else reason
 
 
 def _excluded_products(data: VersionData, reason: str, rows: Sequence[int], request: Features) -> Markup:

@@ -35,6 +35,7 @@ __all__ = [
     "Tab",
     "Updates",
     "error_text",
+    "in_readers_language",
     "listen",
     "make_upload",
     "no_customer",
@@ -145,7 +146,7 @@ def listen(
         The event, which another one may cancel.
     """
     settings = {"api_visibility": "private", "show_progress": "minimal"} | settings
-    return gr.on(triggers, show_errors(_in_readers_language(function)), inputs, outputs, **settings)
+    return gr.on(triggers, show_errors(in_readers_language(function)), inputs, outputs, **settings)
 
 
 def show_errors(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
@@ -174,7 +175,7 @@ def _errors_on_the_page() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def _in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
+def in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
     """Speak what the address of the page asks for (?lang=de), else what the browser prefers."""
 
     @wraps(function)

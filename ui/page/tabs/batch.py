@@ -24,6 +24,7 @@ from markupsafe import Markup
 from nextbest.data.errors import FailedError, InputError, Problem
 from nextbest.data.files import write_text
 from nextbest.serving.backends import BackendError
+from nextbest.serving.language import say
 from nextbest.serving.recommendation_files import recommendation_schema
 from nextbest.serving.recommender import Filters
 from nextbest.serving.scoring import score_in_chunks
@@ -46,10 +47,19 @@ from nextbest.ui.page.html import (
     csv_text,
     empty_state,
     html,
+    label,
     problem_rows,
     problem_table,
 )
-from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen, make_upload, show_errors
+from nextbest.ui.page.tab import (
+    Selection,
+    SharedComponents,
+    Updates,
+    in_readers_language,
+    listen,
+    make_upload,
+    show_errors,
+)
 from nextbest.ui.page.version_data import VersionData
 
 __all__ = ["BATCHES", "FORMATS", "BatchTab", "score_file"]
@@ -59,17 +69,7 @@ BATCHES = "batch"
 FORMATS = {"CSV": ".csv", "Parquet": ".parquet", "Excel": ".xlsx"}
 """The formats of the answer -> the endings of its file."""
 _TABLES = [".csv", ".gz", ".parquet"]
-_ABOUT = Markup(
-    '<p class="muted">Scores every customer of a file, as <code>nextbest score</code> does. '
-    "You see what was understood before anything is scored.</p>"
-)
-_NOTHING_YET = empty_state(
-    "No file is scored yet", "Upload customers, a row each; the columns are those of the template."
-)
-_NO_FILE = alert("warning", "No file yet.", "Upload customers first.")
-_CANCELLED = alert("warning", "Cancelled.", "Nothing was written. The file is still there to be scored.")
-_WAITING = alert("info", "Reading the file.", "It waits while another file is being scored.")
-_SCORE = "Score the file"
+_SCORE = "label-batch-run"
 
 
 class BatchTab:
@@ -79,12 +79,12 @@ class BatchTab:
     depends_on_controls = True
 
     def __init__(self, config: PageConfig) -> None:
-        with gr.Tab("Batch", id=self.id, elem_id="tab-batch") as self.tab:
-            html(_ABOUT)
+        with gr.Tab(label("label-tab-batch"), id=self.id, elem_id="tab-batch") as self.tab:
+            self.about = html("")
             with gr.Row(elem_id="batch-form"):
                 with gr.Column(scale=4, min_width=220):
                     self.file = make_upload(
-                        label=f"Customers, up to {config.upload_megabytes} MB",
+                        label=label("label-batch-file") + f" {config.upload_megabytes} MB",
                         file_types=_TABLES,
                         height=120,
                         elem_id="batch-file",
@@ -92,26 +92,37 @@ class BatchTab:
                     self.template = html("", elem_id="batch-template")
                 with gr.Column(scale=4, min_width=220):
                     self.holdings = make_upload(
-                        label="What they hold (optional)", file_types=_TABLES, height=120, elem_id="batch-holdings"
+                        label=label("label-batch-holdings"),
+                        file_types=_TABLES,
+                        height=120,
+                        elem_id="batch-holdings",
                     )
                     self.hint = html("", elem_id="batch-hint")
                 with gr.Column(scale=5, min_width=220):
-                    self.format = gr.Radio(list(FORMATS), value="CSV", label="Format", elem_id="batch-format")
+                    self.format = gr.Radio(
+                        list(FORMATS), value="CSV", label=label("label-batch-format"), elem_id="batch-format"
+                    )
                     self.asked = html("", elem_id="batch-asked")
                     self.box = gr.Checkbox(
-                        label="Score all the same",
-                        info="Leave out rows that cannot be read; take unknown ids and words for new ones.",
+                        label=label("label-batch-all-the-same"),
+                        info=label("label-batch-all-the-same-more"),
                         visible=False,
                         elem_id="batch-all-the-same",
                     )
                     with gr.Row():
-                        self.run = gr.Button(_SCORE, variant="primary", scale=3, min_width=100, elem_id="batch-run")
-                        self.cancel = gr.Button("Cancel", visible=False, min_width=80, elem_id="batch-cancel")
-            self.report = html(_NOTHING_YET, elem_id="batch-report")
+                        self.run = gr.Button(
+                            label(_SCORE), variant="primary", scale=3, min_width=100, elem_id="batch-run"
+                        )
+                        self.cancel = gr.Button(
+                            label("label-batch-cancel"), visible=False, min_width=80, elem_id="batch-cancel"
+                        )
+            self.report = html("", elem_id="batch-report")
             with gr.Row():
-                self.download = gr.DownloadButton("Download", visible=False, elem_id="batch-download")
+                self.download = gr.DownloadButton(
+                    str(label("label-batch-download")), visible=False, elem_id="batch-download"
+                )
                 self.problems = gr.DownloadButton(
-                    "All problems as a file (CSV)", visible=False, elem_id="batch-problems"
+                    str(label("label-batch-problems")), visible=False, elem_id="batch-problems"
                 )
             self.rows = html("", elem_id="batch-rows")
         self.job = gr.State(0)
@@ -122,38 +133,41 @@ class BatchTab:
     @property
     def outputs(self) -> Sequence[Component]:
         """See `Tab`; a batch is scored when its button is used."""
-        return [self.asked, self.hint]
+        return [self.about, self.asked, self.hint]
 
     def content(self, data: VersionData, selection: Selection) -> Updates:
         """See `Tab`."""
         filtered = describe_filters(data, selection.filters)
-        asked = f"At most {selection.top} products each. " + (
-            f"Filters: {filtered}." if filtered else "No filter is set."
-        )
-        columns = f"{data.recommender.manifest['customers']['id']}, product_id and, if known, since"
-        told = "Without a file: what the export knows. Columns: {}."
+        by = say("batch-filters", filters=filtered) if filtered else say("batch-no-filter")
+        customer = data.recommender.manifest["customers"]["id"]
+        hint = say("batch-no-holdings", id=customer, product="product_id", since="since")
+        text = Markup('<p class="muted">{}</p>')
         return {
-            self.asked: Markup('<p class="muted">{}</p>').format(asked),
-            self.hint: Markup('<p class="muted">{}</p>').format(told.format(columns)),
+            self.about: text.format(Markup(say("batch-about", command="<code>nextbest score</code>"))),
+            self.asked: text.format(f"{say('batch-asked', top=selection.top)} {by}"),
+            self.hint: text.format(hint),
         }
 
     def connect(self, shared: SharedComponents) -> None:
         """See `Tab`."""
 
+        def greet(report: str) -> Updates:
+            return {self.report: gr.skip() if report else _nothing_yet()}
+
         def understand(request: gr.Request, customers: str | None, holdings: str | None, all_the_same: bool) -> Updates:
             self._wanted.pop(request.session_hash, None)
             if customers is None:
-                return self._show(_NOTHING_YET, label=_SCORE)
+                return self._show(_nothing_yet(), button=say(_SCORE))
             return shared.current.ask(lambda data: self._preview(data, *_paths(customers, holdings), all_the_same))
 
         def begin(request: gr.Request, job: int) -> Updates:
             self._wanted[request.session_hash] = job + 1
-            return {self.job: job + 1, **self._show(_WAITING, running=True, box=gr.skip())}
+            return {self.job: job + 1, **self._show(_waiting(), running=True, box=gr.skip())}
 
         def cancel(request: gr.Request) -> Updates:
             if request.session_hash in self._wanted:
                 self._wanted[request.session_hash] *= -1
-            return self._show(_CANCELLED, box=gr.skip())
+            return self._show(_cancelled(), box=gr.skip())
 
         def run(
             request: gr.Request,
@@ -174,17 +188,17 @@ class BatchTab:
 
             try:
                 if customers is None:
-                    yield self._show(_NO_FILE)
+                    yield self._show(alert("warning", say("batch-no-file"), say("batch-no-file-do")))
                     return
                 yield from shared.current.ask_in_parts(parts)
                 if self._wanted.get(page) == -job:
-                    yield self._show(_CANCELLED, box=gr.skip())  # again, since the last progress may have come later
+                    yield self._show(_cancelled(), box=gr.skip())  # again, since the last progress may have come later
                 elif self._wanted.get(page) != job:
                     yield {self.report: gr.skip()}  # gradio repeats the last part in the end, which nobody waits for
             except InputError as error:
                 yield self._show_problems(error.problems, box=gr.skip())
             except (BackendError, FailedError) as error:
-                yield self._show(alert("error", "The file could not be scored.", str(error)))
+                yield self._show(alert("error", say("batch-failed"), str(error)))
             finally:
                 if abs(self._wanted.get(page, 0)) == job:
                     del self._wanted[page]
@@ -193,7 +207,7 @@ class BatchTab:
         files = [self.file, self.holdings, self.box]
         begun = listen(self.run.click, begin, [self.job], [self.job, *outputs], queue=False, show_progress="hidden")
         begun.then(
-            show_errors(run),
+            show_errors(in_readers_language(run)),
             [self.job, *files, self.format, *shared.inputs],
             outputs,
             api_visibility="private",
@@ -202,6 +216,7 @@ class BatchTab:
             show_progress="hidden",
             trigger_mode="multiple",
         )
+        listen(self.tab.select, greet, [self.report], [self.report], show_progress="hidden")
         listen(self.cancel.click, cancel, [], outputs, queue=False, show_progress="hidden")
         given = [self.file.change, self.holdings.change, self.box.input]
         listen(given, understand, files, outputs, trigger_mode="always_last")
@@ -213,11 +228,10 @@ class BatchTab:
         except InputError as error:
             can_go_on = not all_the_same and _is_readable(data, customers, holdings)
             return self._show_problems(error.problems, gr.Checkbox(False, visible=can_go_on))
-        count = len(batch.ids)
         return self._show(
             understood(batch),
             left_out(batch) + first_customers(data, batch),
-            label=f"Score {count:,} customers" if count != 1 else "Score 1 customer",
+            button=say("batch-score", count=len(batch.ids)),
             problems=batch.left_out,
             box=gr.Checkbox(all_the_same, visible=all_the_same),
         )
@@ -243,8 +257,8 @@ class BatchTab:
 
     def _show_problems(self, problems: Sequence[Problem], box: Any) -> Updates:
         count, file = count_problems(problems), Path(problems[0].file).name
-        title = alert("error", f"{file} cannot be used: {count:,} problem{'s' if count != 1 else ''}.")
-        return self._show(title, problem_table(problems), label=_SCORE, problems=problems, box=box)
+        title = alert("error", say("batch-unusable", file=file, count=count))
+        return self._show(title, problem_table(problems), button=say(_SCORE), problems=problems, box=box)
 
     def _show(
         self,
@@ -252,7 +266,7 @@ class BatchTab:
         rows: Markup | str = "",
         *,
         running: bool = False,
-        label: str | None = None,
+        button: str | None = None,
         file: Path | None = None,
         problems: Sequence[Problem] = (),
         box: Any = None,
@@ -263,7 +277,7 @@ class BatchTab:
             report: What is told.
             rows: A table below it.
             running: Whether a file is being scored, which can be cancelled.
-            label: What the button says; None leaves it.
+            button: What the button says; None leaves it.
             file: What can be downloaded.
             problems: What can be downloaded too.
             box: What happens to the box Score all the same; by default it goes.
@@ -271,12 +285,24 @@ class BatchTab:
         return {
             self.report: report,
             self.rows: rows,
-            self.run: gr.Button(interactive=not running) if label is None else gr.Button(label, interactive=True),
+            self.run: gr.Button(interactive=not running) if button is None else gr.Button(button, interactive=True),
             self.cancel: gr.Button(visible=running),
             self.download: _offer(file),
             self.problems: _offer(_problems_file(problems) if problems else None),
             self.box: gr.Checkbox(False, visible=False) if box is None else box,
         }
+
+
+def _nothing_yet() -> Markup:
+    return empty_state(say("batch-nothing-yet"), say("batch-nothing-yet-do"))
+
+
+def _waiting() -> Markup:
+    return alert("info", say("batch-waiting"), say("batch-waiting-more"))
+
+
+def _cancelled() -> Markup:
+    return alert("warning", say("batch-cancelled"), say("batch-cancelled-more"))
 
 
 def _paths(customers: str, holdings: str | None) -> tuple[Path, Path | None]:

@@ -23,16 +23,13 @@ from nextbest.serving.language import say
 from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import take
 from nextbest.ui.page.customer import summary
-from nextbest.ui.page.html import CLICK, Column, alert, bar, empty_state, html, join, table
-from nextbest.ui.page.product_cards import chance
+from nextbest.ui.page.html import CLICK, Column, alert, bar, empty_state, html, join, label, table
+from nextbest.ui.page.product_cards import chance, excluded_reason
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import VersionData
 
 __all__ = ["ByProductTab", "audience_text", "people_table"]
 
-_NO_PRODUCT = empty_state("No product is chosen", "Choose a product to see whom it suits most.")
-_NO_CUSTOMERS = empty_state("No customers are known", "This version was exported without its customers.")
-_LOOKING = "Looking for whom it suits ..."
 _SHOWN = 8
 """How many customers are listed."""
 _EXPLAINED = 3
@@ -46,10 +43,10 @@ class ByProductTab:
     depends_on_controls = True
 
     def __init__(self) -> None:
-        with gr.Tab("By product", id=self.id, elem_id="tab-by-product") as self.tab:
-            self.product = gr.Dropdown([], label="Product", elem_id="by-product-choice")
-            self.people = html(_NO_PRODUCT, elem_id="people", js_on_load=CLICK % ("customer", "customer"))
-            self.more = gr.Button("Give the reasons of all", visible=False, size="sm", elem_id="people-reasons")
+        with gr.Tab(label("label-tab-by-product"), id=self.id, elem_id="tab-by-product") as self.tab:
+            self.product = gr.Dropdown([], label=label("label-by-product"), elem_id="by-product-choice")
+            self.people = html("", elem_id="people", js_on_load=CLICK % ("customer", "customer"))
+            self.more = gr.Button(label("label-by-product-reasons"), visible=False, size="sm", elem_id="people-reasons")
 
     @property
     def outputs(self) -> Sequence[Component]:
@@ -63,7 +60,8 @@ class ByProductTab:
         chosen = selection.product_id if selection.product_id in data.product_rows else None
         updates: Updates = {self.product: gr.Dropdown(choices, value=chosen)}
         if chosen is None or not len(data.customers.ids):
-            nothing = _NO_PRODUCT if chosen is None else _NO_CUSTOMERS
+            no_customers = empty_state(say("no-customers"), say("no-customers-more"))
+            nothing = empty_state(say("no-product"), say("no-product-do")) if chosen is None else no_customers
             return updates | {self.people: nothing, self.more: gr.Button(visible=False)}
         return updates | self._answer(data, selection, find=False)
 
@@ -79,10 +77,10 @@ class ByProductTab:
         def follow(shown: str, *inputs: Any) -> Updates | Any:
             def answer(data: VersionData) -> Updates | Any:
                 selection = shared.selection(data, *inputs)
-                is_of_this = _about(selection) in shown
-                if not (_LOOKING in shown or say("reasons-follow") in shown) or not is_of_this:
+                is_of_this, is_looking = _about(selection) in shown, say("audience-looking") in shown
+                if not (is_looking or say("reasons-follow") in shown) or not is_of_this:
                     return gr.skip()  # what is shown is all, or another answer is on its way
-                return self._answer(data, selection, num_explained=0 if _LOOKING in shown else _EXPLAINED)
+                return self._answer(data, selection, num_explained=0 if is_looking else _EXPLAINED)
 
             return shared.current.ask(answer)
 
@@ -115,14 +113,14 @@ class ByProductTab:
         try:
             audience = (data.audiences.of if find else data.audiences.known)(selection.product_id)
         except FailedError as error:
-            return {self.people: alert("warning", "This version cannot tell.", str(error)), self.more: hidden}
+            return {self.people: alert("warning", say("audience-unavailable"), str(error)), self.more: hidden}
         if audience is None:
             looking = Markup('<p class="muted" role="status" data-about="{}">{}</p>').format(
-                _about(selection), _LOOKING
+                _about(selection), say("audience-looking")
             )
             return {self.people: looking, self.more: hidden}
         if reason := _kept_out_by_filter(data, audience, selection.filters):
-            told = alert("info", f"Your filters keep this product out: it is {reason}.", "Change them above.")
+            told = alert("info", say("audience-filtered", reason=reason), say("audience-filtered-do"))
             return {self.people: told, self.more: hidden}
         listed = audience.likeliest[:_SHOWN]
         reasons = _reasons(data, audience.product_id, listed[:num_explained])
@@ -148,20 +146,22 @@ def _kept_out_by_filter(data: VersionData, audience: Audience, filters: Filters)
         return ""
     row = audience.likeliest[0].row
     request = take(data.customers.columns, slice(row, row + 1))
-    return str(data.recommender.exclusions(request, filters)[0, data.product_rows[audience.product_id]])
+    return excluded_reason(
+        str(data.recommender.exclusions(request, filters)[0, data.product_rows[audience.product_id]])
+    )
 
 
 def audience_text(data: VersionData, audience: Audience) -> str:
     """Say among whom the customers were sought, and how many may be offered the product."""
-    among = (
-        f"Among all {audience.customers:,} customers"
-        if audience.looked_at == audience.customers
-        else f"Among {audience.looked_at:,} customers drawn at random of {audience.customers:,}"
-    )
-    name = data.product_names[data.product_rows[audience.product_id]]
-    return (
-        f"{among}, {audience.may_have:,} may be offered {name}; {audience.hold:,} hold it already, and the rules keep "
-        f"{audience.kept_out:,} from it. The likeliest come first."
+    return say(
+        "audience",
+        among="all" if audience.looked_at == audience.customers else "drawn",
+        looked_at=audience.looked_at,
+        customers=audience.customers,
+        may_have=audience.may_have,
+        product=str(data.product_names[data.product_rows[audience.product_id]]),
+        hold=audience.hold,
+        kept_out=audience.kept_out,
     )
 
 
@@ -177,24 +177,24 @@ def people_table(
         reasons: What is said of each one's reasons.
     """
     if not people:
-        return empty_state("Nobody may be offered it", "Who does not hold it is kept from it by the rules.")
-    name = data.product_names[data.product_rows[product_id]]
+        return empty_state(say("audience-nobody"), say("audience-nobody-more"))
+    name = str(data.product_names[data.product_rows[product_id]])
     days = int(data.recommender.manifest["horizon_days"])
     highest = max(people[0].probability, 1e-9)
-    columns = [Column("Customer"), Column("Chance"), Column("Why")]
+    columns = [Column(say("column-customer")), Column(say("column-chance")), Column(say("column-why"))]
     who = Markup(
-        '<button type="button" class="pick" data-customer="{0}" title="Open on the desk">{0}</button>'
-        '<small class="muted-line">{1}</small>'
+        '<button type="button" class="pick" data-customer="{0}" title="{1}">{0}</button>'
+        '<small class="muted-line">{2}</small>'
     )
     rows = [
         (
-            who.format(one.id, _summary(data, one.row)),
+            who.format(one.id, say("audience-open"), _summary(data, one.row)),
             bar(one.probability / highest, chance(one.probability, days)),
             why,
         )
         for one, why in zip(people, reasons, strict=True)
     ]
-    return Markup('<div class="compact">{}</div>').format(table(f"Whom {name} suits most", columns, rows))
+    return Markup('<div class="compact">{}</div>').format(table(say("audience-caption", product=name), columns, rows))
 
 
 def _summary(data: VersionData, row: int) -> str:
@@ -211,6 +211,6 @@ def _reasons(data: VersionData, product_id: str, people: Sequence[LikelyCustomer
         try:
             (why,) = data.reasons.reasons(take(data.customers.columns, slice(one.row, one.row + 1)), product)
         except MissingPackageError as error:
-            return [f"Reasons need another package: {error}"] * len(people)
+            return [say("reasons-need-package", package=str(error))] * len(people)
         found.append(listed.format(join(Markup("<li>{}</li>").format(sentence) for sentence in why.sentences)))
     return found

@@ -14,9 +14,17 @@ from gradio.components import Component
 from markupsafe import Markup
 
 from nextbest.data.dataset import Array
-from nextbest.serving.formatting import SHARE, format_number, format_similarity, sentence_case
+from nextbest.serving.formatting import (
+    SHARE,
+    format_decimals,
+    format_number,
+    format_percentage,
+    format_similarity,
+    sentence_case,
+)
 from nextbest.serving.insights.neighbourhood import OPENED_DAYS, NeighbourhoodView, ProductOfNeighbours
-from nextbest.ui.page.html import Column, bar, details, empty_state, html, join, table
+from nextbest.serving.language import say
+from nextbest.ui.page.html import Column, bar, details, empty_state, html, join, label, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, no_customer
 from nextbest.ui.page.version_data import VersionData, recommend_products
 
@@ -28,7 +36,7 @@ _COLOURS = (
     "#3d7a5c", "#b5651d", "#6a5acd", "#b03060",
 )  # fmt: skip
 """Colours that can be distinguished from each other, and from a white and a black background."""
-_UNKNOWN, _SIMILAR = "Unknown", "#7a8699"
+_SIMILAR = "#7a8699"
 _LISTED = 20
 """How many products the map's table has: the recommended ones, then the nearest others."""
 
@@ -40,10 +48,8 @@ class NeighbourhoodTab:
     depends_on_controls = True
 
     def __init__(self) -> None:
-        with gr.Tab("Neighbourhood", id=self.id, elem_id="tab-neighbourhood") as self.tab:
-            self.map = gr.Plot(
-                label="Products and customer by similarity", show_label=False, visible=False, elem_id="map"
-            )
+        with gr.Tab(label("label-tab-neighbourhood"), id=self.id, elem_id="tab-neighbourhood") as self.tab:
+            self.map = gr.Plot(label=label("label-map"), show_label=False, visible=False, elem_id="map")
             self.neighbours = html("", elem_id="neighbours")
 
     @property
@@ -79,7 +85,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
             x=view.neighbours_xy[:, 0].tolist(),
             y=view.neighbours_xy[:, 1].tolist(),
             mode="markers",
-            name="Similar customers",
+            name=say("map-similar-customers"),
             marker={"symbol": "circle-open", "size": 7, "color": _SIMILAR},
             hoverinfo="skip",
         )
@@ -87,7 +93,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
     for category, colour in _colours(view).items():
         rows = np.flatnonzero((view.categories == category) & (view.rank == 0))
         top = np.flatnonzero((view.categories == category) & (view.rank > 0))
-        name = sentence_case(category) or _UNKNOWN
+        name = _title(category)
         if len(rows):
             figure.add_trace(_points(view, rows, name, colour, 8, 0.75))
         if len(top):
@@ -98,9 +104,9 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
             x=[x],
             y=[y],
             mode="markers",
-            name="This customer",
+            name=say("this-customer"),
             marker={"symbol": "star", "size": 20, "color": "#0f9d8a", "line": {"width": 1, "color": "#ffffff"}},
-            hovertemplate="This customer<extra></extra>",
+            hovertemplate=f"{say('this-customer')}<extra></extra>",
         )
     )
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": None}
@@ -117,7 +123,7 @@ def map_figure(view: NeighbourhoodView) -> go.Figure:
 
 
 def _points(view: NeighbourhoodView, rows: Array, name: str, colour: str, size: int, opacity: float) -> go.Scatter:
-    numbered = bool(view.rank[rows[0]])
+    numbered, similarity = bool(view.rank[rows[0]]), say("map-similarity")
     return go.Scatter(
         x=view.xy[rows, 0].tolist(),
         y=view.xy[rows, 1].tolist(),
@@ -128,7 +134,7 @@ def _points(view: NeighbourhoodView, rows: Array, name: str, colour: str, size: 
         customdata=[
             (str(Markup.escape(view.names[row])), format_similarity(float(view.similarity[row]))) for row in rows
         ],
-        hovertemplate="%{customdata[0]}<br>similarity %{customdata[1]}<extra>" + str(Markup.escape(name)) + "</extra>",
+        hovertemplate=f"%{{customdata[0]}}<br>{similarity} %{{customdata[1]}}<extra>{Markup.escape(name)}</extra>",
         marker={"size": size, "color": colour, "opacity": opacity},
     )
 
@@ -136,12 +142,16 @@ def _points(view: NeighbourhoodView, rows: Array, name: str, colour: str, size: 
 def legend(view: NeighbourhoodView) -> Markup:
     """Return which colour is which category."""
     item = Markup('<li><span class="dot" style="background:{}"></span>{}</li>')
-    named = ((colour, sentence_case(category) or _UNKNOWN) for category, colour in _colours(view).items())
-    items = [item.format(colour, name) for colour, name in named]
-    star = Markup('<li><span class="star" aria-hidden="true">★</span>This customer</li>')
-    dots = Markup('<li><span class="ring" aria-hidden="true"></span>The {} most similar customers</li>')
-    similar = [dots.format(view.num_neighbours)] if view.num_neighbours else []
-    return Markup('<ul class="legend" aria-label="Colours of the map">{}</ul>').format(join([star, *similar, *items]))
+    items = [item.format(colour, _title(category)) for category, colour in _colours(view).items()]
+    star = Markup('<li><span class="star" aria-hidden="true">★</span>{}</li>').format(say("this-customer"))
+    dots = Markup('<li><span class="ring" aria-hidden="true"></span>{}</li>')
+    similar = [dots.format(say("map-similar", count=view.num_neighbours))] if view.num_neighbours else []
+    listed = join([star, *similar, *items])
+    return Markup('<ul class="legend" aria-label="{}">{}</ul>').format(say("map-colours"), listed)
+
+
+def _title(category: str) -> str:
+    return sentence_case(category or say("unknown"))
 
 
 def _colours(view: NeighbourhoodView) -> dict[str, str]:
@@ -151,41 +161,31 @@ def _colours(view: NeighbourhoodView) -> dict[str, str]:
 
 def neighbours_view(view: NeighbourhoodView) -> Markup:
     """Return what the nearest customers hold and opened most, and how much the map leaves out."""
-    text = f"The map is a projection: it shows {view.variance_shown:.0%} of how products differ; the match counts all."
+    text = say("map-about", share=format_percentage(view.variance_shown))
     note = Markup('<p class="muted">{}</p>').format(text)
     if not view.num_neighbours:
-        title = "No comparison with similar customers"
-        few = empty_state(title, "Too few are known for figures that identify no one.")
+        few = empty_state(say("neighbours-too-few"), say("neighbours-too-few-more"))
         return Markup("{}{}").format(note, few)
-    privacy = (
-        "What this customer holds is left out. Shares are rounded, and products of few are not named, so that nobody's "
-        "holdings are told."
-    )
-    held = f"The {view.num_neighbours} most similar customers hold"
-    opened = f"They opened in the last {OPENED_DAYS // 30} months"
+    num = view.num_neighbours
+    held, opened = say("neighbours-hold", count=num), say("neighbours-opened", months=OPENED_DAYS // 30)
     parts = [
-        _products_of_neighbours(held, "Held by about", view.held_by_neighbours, view.num_neighbours),
-        _products_of_neighbours(opened, "Opened by about", view.opened_by_neighbours, view.num_neighbours),
+        _products_of_neighbours(held, say("neighbours-held-by"), view.held_by_neighbours, num),
+        _products_of_neighbours(opened, say("neighbours-opened-by"), view.opened_by_neighbours, num),
     ]
-    return Markup('{}<div class="halves compact">{}</div><p class="muted">{}</p>').format(note, join(parts), privacy)
+    shown = Markup('{}<div class="halves compact">{}</div><p class="muted">{}</p>')
+    return shown.format(note, join(parts), say("neighbours-privacy"))
 
 
 def _products_of_neighbours(title: str, share: str, products: Sequence[ProductOfNeighbours], num: int) -> Markup:
-    columns = [
-        Column("Product"),
-        Column(share, "text", f"of the {num} most similar customers, rounded; beside the share of all customers"),
-    ]
-    rows = [
-        (
-            _named(found.name, found.category),
-            bar(found.share, f"{format_number(found.share, SHARE)}, {found.lift:.1f} times the usual"),
-        )
-        for found in products
-    ]
-    shown = (
-        table(title, columns, rows) if rows else empty_state("Nothing in common", "No product is of enough of them.")
-    )
+    columns = [Column(say("column-product")), Column(share, "text", say("neighbours-share-note", count=num))]
+    rows = [(_named(found.name, found.category), bar(found.share, _share(found))) for found in products]
+    nothing = empty_state(say("neighbours-nothing"), say("neighbours-nothing-more"))
+    shown = table(title, columns, rows) if rows else nothing
     return Markup("<div><h3>{}</h3>{}</div>").format(title, shown)
+
+
+def _share(found: ProductOfNeighbours) -> str:
+    return say("neighbours-share", share=format_number(found.share, SHARE), times=format_decimals(found.lift, 1))
 
 
 def _named(name: str, category: str) -> Markup:
@@ -197,14 +197,18 @@ def map_table(view: NeighbourhoodView) -> Markup:
     nearest = np.argsort(-view.similarity, kind="stable")
     top = nearest[view.rank[nearest] > 0]
     rows = [*top[np.argsort(view.rank[top])], *nearest[view.rank[nearest] == 0]][:_LISTED]
-    columns = [Column("Product"), Column("Recommended as", "number"), Column("Similarity", "number")]
+    columns = [
+        Column(say("column-product")),
+        Column(say("map-recommended-as"), "number"),
+        Column(say("column-similarity"), "number"),
+    ]
     cells = [
         (
             _named(view.names[row], view.categories[row]),
-            f"number {view.rank[row]}" if view.rank[row] else "",
+            say("map-recommended", place=int(view.rank[row])) if view.rank[row] else "",
             format_similarity(float(view.similarity[row])),
         )
         for row in rows
     ]
-    title = f"The map as a table: the {len(rows)} nearest products"
+    title = say("map-table", count=len(rows))
     return details(title, table(title, columns, cells))

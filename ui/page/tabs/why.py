@@ -181,17 +181,17 @@ def beside(data: VersionData, products: Sequence[Recommendation], found: Custome
     said = [join(Markup("<li>{}</li>").format(sentence) for sentence in one.sentences) for one in why]
     facts = facts_beside(data, [one.row for one in products])
     rows = [
-        ("Chance", *(chance(one.probability, days, one.base) for one in why)),
-        ("Match", *(match(one.retrieval_rank, suitable) for one in products)),
+        (say("column-chance"), *(chance(one.probability, days, one.base) for one in why)),
+        (say("column-match"), *(match(one.retrieval_rank, suitable) for one in products)),
         *(fact for fact in facts if fact[1] != fact[2]),
-        ("Reasons", *(Markup('<ul class="reasons">{}</ul>').format(sentences) for sentences in said)),
+        (say("column-reasons"), *(Markup('<ul class="reasons">{}</ul>').format(sentences) for sentences in said)),
     ]
     names = [f"{one.rank}. {one.name}" for one in products]
-    columns = [Column("What is compared"), *(Column(name) for name in names)]
+    columns = [Column(say("compare-products")), *(Column(name) for name in names)]
     sentence = Markup('<p class="sentence">{}</p>').format(found.compare(*(one.product_id for one in products)))
     same = ", ".join(f"{title} {value}" for title, value, other in facts if value == other)
-    alike = Markup('<p class="muted">The same for both: {}</p>').format(same) if same else ""
-    compared = table(" beside ".join(names), columns, rows)
+    alike = Markup('<p class="muted">{}</p>').format(say("compare-same", facts=same)) if same else ""
+    compared = table(say("compare-caption", first=names[0], second=names[1]), columns, rows)
     return Markup('{}<div class="beside">{}</div>{}').format(sentence, compared, alike)
 
 
