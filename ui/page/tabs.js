@@ -16,8 +16,9 @@ document.addEventListener("keydown", (event) => {
   const place = { ArrowLeft: at - 1, ArrowRight: (at + 1) % titles.length, Home: 0, End: -1 }[event.key];
   const named = (buttons) => [...document.querySelectorAll(buttons)].find((one) => titleOf(one) === titles.at(place));
   named("#tabs [role=tab], #tabs .overflow-dropdown button")?.click();
-  let frames = 10; // until it has its place among the others
+  let frames = 10; // until it has its place among the others, or the user has gone on
   const follow = () => {
+    if (!document.activeElement.matches("body, #tabs [role=tab]")) return;
     named("#tabs [role=tab]")?.focus();
     if (frames--) requestAnimationFrame(follow);
   };
