@@ -1,1 +1,1 @@
-"""The page: pictures of it, how many users it bears, and how fast it is in a browser."""
+"""The page: pictures of it, what its tasks cost, how many users it bears, and how fast it is in a browser."""

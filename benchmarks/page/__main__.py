@@ -21,7 +21,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Draws the customers an
 
 @app.callback()
 def page() -> None:
-    """The page: pictures of it, how many users it bears, and how fast it is in a browser."""
+    """The page: pictures of it, what its tasks cost, how many users it bears, and how fast it is in a browser."""
 
 
 @app.command("screenshots")
@@ -71,6 +71,17 @@ def measure_paint(
     from benchmarks.page.paint import markdown, paint
 
     typer.echo(markdown(paint(models, customers, visits, seed)), nl=False)
+
+
+@app.command("tasks")
+def do_tasks(models: Models) -> None:
+    """Do five tasks as a user does, and count clicks; more of them than asked end it with exit code 1."""
+    from benchmarks.page.tasks import markdown, tasks
+
+    found = tasks(models)
+    typer.echo(markdown(found), nl=False)
+    if any(one.clicks > one.task.most_clicks for one in found):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from nextbest.ui.page.config import PageConfig
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["LOOKS", "TABS", "first_customer", "screenshots", "write_customers"]
+__all__ = ["LOOKS", "TABS", "allowed_by", "changed_number", "first_customer", "screenshots", "write_customers"]
 
 _LEAST_HELD = 3
 _LEAST_ALLOWED = 5
@@ -136,8 +136,8 @@ def screenshots(models: Path, out: Path, customer: str | None = None) -> list[Pa
     with opened_page(models, _PORT) as opened, TemporaryDirectory() as folder, browser() as chromium:
         file = Path(folder) / "customers.csv"
         write_customers(about, about.customers.ids[:_BATCH], file)
-        chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, _allowed(opened.address))
-        content = Content(chosen, _change(about, chosen), file)
+        chosen = customer or first_customer(about, _LEAST_HELD, _LEAST_ALLOWED, allowed_by(opened.address))
+        content = Content(chosen, changed_number(about, chosen), file)
         for look in LOOKS:
             with _page(chromium, look) as page:
                 reach(page, opened.address)
@@ -197,7 +197,7 @@ def _written(value: Any, role: str) -> str:
     return str(value)
 
 
-def _allowed(address: str) -> Callable[[str], int]:
+def allowed_by(address: str) -> Callable[[str], int]:
     """Return a function that asks the page how many products it recommends to a customer, up to what is needed."""
     from gradio_client import Client
 
@@ -210,7 +210,7 @@ def _allowed(address: str) -> Callable[[str], int]:
     return allowed
 
 
-def _change(about: Served, customer: str) -> tuple[str, str]:
+def changed_number(about: Served, customer: str) -> tuple[str, str]:
     """Return a change that moves the answer: of what may be changed, the first number that rules read."""
     columns = about.manifest["customers"]["columns"]
     ruled = [rule["customer"] for rule in about.manifest["policy"]["rules"]]

@@ -13,7 +13,7 @@ def _beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-_SCRIPTS = "".join(f"<script>{_beside(name)}</script>" for name in ("radios.js", "uploads.js", "address.js"))
+_SCRIPTS = "".join(f"<script>{_beside(name)}</script>" for name in ("radios.js", "tabs.js", "uploads.js", "address.js"))
 HEAD = f"<style>{_beside('page.css')}</style>{_SCRIPTS}"
 """For the page's head."""
 

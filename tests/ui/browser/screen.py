@@ -64,22 +64,25 @@ class Screen:
         self.page.get_by_role("option", name=customer, exact=True).click()
         expect(self.card.get_by_role("heading")).to_have_text(customer)
 
-    def look(self, tab: str) -> Locator:
-        """Look at a tab, which may be in the menu of those without room, and wait until it shows a customer's things.
+    def show(self, tab: str) -> Locator:
+        """Click on a tab, which may be in the menu of those without room, and return what is in it.
 
         Args:
             tab: Its id.
-
-        Returns:
-            What is in the tab.
         """
         button = self.at(f"#tab-{tab}-button")
         if not button.is_visible():
+            title = self.at("#tabs .tab-container[aria-hidden] button").nth(list(TABS).index(tab)).inner_text()
             self.at(".overflow-menu > button").click()
-            button = self.at(".overflow-dropdown").get_by_role("button", name=TABS[tab], exact=True)
+            button = self.at(".overflow-dropdown").get_by_role("button", name=title, exact=True)
         button.click()
         panel = self.at(f"#tab-{tab}")
         expect(panel).to_be_visible()
+        return panel
+
+    def look(self, tab: str) -> Locator:
+        """Show a tab, and wait until a customer's things are there; see `show`."""
+        panel = self.show(tab)
         expect(self.at(_READY[tab])).to_be_visible()
         return panel
 

@@ -21,7 +21,8 @@ from tests.sheets import read_excel
 from tests.trained import Trained
 from tests.ui.browser.screen import Screen, cells
 from tests.ui.browser.test_accessibility import violations
-from tests.ui.browser.test_reach import BEYOND, go_to
+from tests.ui.browser.test_keyboard import go_to
+from tests.ui.browser.test_reach import BEYOND
 from tests.ui.tables import known_customers
 
 

@@ -125,7 +125,7 @@ class BatchTab:
                     str(label("label-batch-problems")), visible=False, elem_id="batch-problems"
                 )
             self.rows = html("", elem_id="batch-rows")
-        self.job = gr.State(0)
+            self.job = gr.State(0)  # of this tab: a child of the tabs would be counted as one
         self._wanted: dict[str | None, int] = {}
         """The open pages -> the number of the job that each waits for, from 1; negative where it was cancelled. What
         nobody waits for stops."""
