@@ -93,8 +93,8 @@ def check_tabs(screen: Screen) -> None:
 def test_a_violation_would_be_found(screen: Screen) -> None:
     screen.page.evaluate(
         """document.querySelector('#title').innerHTML =
-            '<input><p style="color: #aaa; background: #fff">hardly seen</p><button>a</button><button>b</button>'
-            + '<style>#title button { width: 9px; height: 9px; padding: 0; margin: 0 }</style>'"""
+            '<input><p style="color: #aaa; background: #fff">hardly seen</p>' +
+            '<button style="all: unset; width: 9px; height: 9px; display: inline-block">a</button>'.repeat(2)"""
     )
     rules = {found.partition(":")[0] for found in violations(screen, "body")}
     assert rules == {"label", "color-contrast", "target-size"}

@@ -54,6 +54,7 @@ def bad(trained: Trained, tmp_path: Path) -> Path:
 
 def test_the_five_tasks(screen: Screen, bad: Path) -> None:
     keyboard = screen.page.keyboard
+    screen.page.on("filechooser", lambda _: None)  # or the browser would not be told in time to ask for files here
     go_to(screen, "#customer-input")
     keyboard.type(CUSTOMER)
     expect(screen.page.get_by_role("option", name=CUSTOMER, exact=True)).to_be_visible()
@@ -96,6 +97,7 @@ def walk(screen: Screen, tab: str, key: str, times: int = 1) -> None:
     expect(screen.at(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
     expect(screen.at(f"#tab-{tab}-button")).to_be_focused()
     expect(screen.at(f"#tab-{tab}")).to_be_visible()
+    screen.settle()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -107,7 +109,6 @@ def test_arrows_walk_through_all_tabs_and_no_tab_keeps_the_focus(
     walk(screen, "service", "ArrowLeft")  # from the first to the last
     for tab in TABS:
         walk(screen, tab, "ArrowRight")
-        screen.settle()
         stops = [tab_on(screen)]
         while len(stops) < MOST_STOPS and not screen.at(f"#tab-{tab}-button:focus").count():
             stops.append(tab_on(screen))

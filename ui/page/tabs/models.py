@@ -145,7 +145,7 @@ def _slice_tables(evaluation: Evaluation) -> Iterator[Markup]:
         ]
         metric = _metric_name(evaluation.main_metric)
         title = say("metric-by", metric=metric, column=sentence_case(column).lower())
-        yield Markup("<h3>{}</h3>{}").format(title, table(title, columns, rows))
+        yield details(title, table(title, columns, rows))
 
 
 def _comparisons(evaluation: Evaluation) -> Markup:
