@@ -18,8 +18,8 @@ from nextbest.serving.requests import take
 __all__ = ["EXPLAINED_CHUNK", "SCORING_CHUNK", "ScoredChunk", "score", "score_in_chunks"]
 
 SCORING_CHUNK = 256
-"""Customers per graph call: with 4,096 they cost a quarter more processor time, and a batch that is cancelled went on for
-seconds."""
+"""Customers per graph call: with 4,096 they cost a quarter more processor time, and a batch that is cancelled went on
+for seconds."""
 EXPLAINED_CHUNK = 4
 """The same where every recommendation is explained, which takes thousands of times as long: progress should show."""
 
