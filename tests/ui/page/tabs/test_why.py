@@ -45,7 +45,7 @@ def test_shaps_picture() -> None:
     found = re.search('base64,([^"]+)" alt="Waterfall in percentage points: ([^"]+)"', shown)
     assert found is not None
     assert base64.b64decode(found[1]).startswith(b"\x89PNG")
-    assert found[2] == "products held +12.0, age \N{MINUS SIGN}2.0, protected attributes +0.0"
+    assert found[2] == "products held +12.0, age -2.0, protected attributes +0.0"
 
 
 def test_two_products_beside_each_other(data: VersionData, customer: SelectedCustomer) -> None:
