@@ -41,7 +41,9 @@ __all__ = ["DeskTab", "sample_customers", "sheet"]
 
 _DAY_OF_PRINT = """
 addEventListener('beforeprint', () => {
-  for (const day of element.querySelectorAll('time')) day.textContent = new Date().toISOString().slice(0, 10);
+  const language = document.documentElement.lang.replace(/^en$/, 'en-GB');  // the day first, as in all dates here
+  const today = new Intl.DateTimeFormat(language, {dateStyle: 'medium'}).format(new Date());
+  for (const day of element.querySelectorAll('time')) day.textContent = today;
 });
 """
 
