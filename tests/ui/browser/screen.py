@@ -26,7 +26,7 @@ TABS = {
 """The tabs' ids -> what is written on them."""
 _READY = {
     "desk": ".product-card >> nth=0",
-    "profile": "#holdings :is(table, .empty-state)",
+    "profile": "#holdings :is(table, .empty-state) >> nth=0",
     "why": "#why-view .waterfall",
     "neighbourhood": "#map .main-svg >> nth=0",
     "whatif": "#compare",
