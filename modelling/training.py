@@ -174,7 +174,7 @@ def adam(learning_rate: float, averaging: float, steps: int) -> tf.keras.optimiz
 
 
 class _FusedAdam(tf.keras.optimizers.Adam):
-    """Adam with TensorFlow's one op a variable in place of Keras's twenty: sooner traced, and sooner done."""
+    """Adam with TensorFlow's one op a variable in place of Keras's many, which takes less time to trace."""
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Take a step; rows of a table without a gradient move on as Keras moves them."""

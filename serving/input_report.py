@@ -59,8 +59,11 @@ class ColumnReport:
     """Numbers and dates below the least or above the greatest of the export's customers."""
     example: str | None
     """One of those that are unseen or out of range."""
-    known: str | None
-    """What the export has: some words, or the range."""
+    known: str | None = None
+    """Some words that the export has."""
+    least: float | None = None
+    greatest: float | None = None
+    """The range of the export's numbers or days."""
 
     def remarks(self) -> Iterator[str]:
         """Yield what is strange, for people."""
@@ -70,7 +73,8 @@ class ColumnReport:
                 f"{self.known})"
             )
         if self.out_of_range:
-            yield f"{self.out_of_range:,} values outside of {self.known} (for example {self.example})"
+            within = f"{self.least:g} to {self.greatest:g}"
+            yield f"{self.out_of_range:,} values outside of {within} (for example {self.example})"
         if self.missing:
             yield f"{self.missing:,} missing"
 
@@ -225,11 +229,11 @@ def _describe_words(column: str, words: Array, known: Array) -> ColumnReport:
 def _describe_numbers(column: str, numbers: Array, known: Array) -> ColumnReport:
     missing = int(np.sum(np.isnan(numbers)))
     if np.isnan(known).all():
-        return ColumnReport(column, missing, 0, 0, None, None)
-    least, greatest = np.nanmin(known), np.nanmax(known)
+        return ColumnReport(column, missing, 0, 0, None)
+    least, greatest = float(np.nanmin(known)), float(np.nanmax(known))
     strange = numbers[(numbers < least) | (numbers > greatest)]
     example = f"{strange[0]:g}" if len(strange) else None
-    return ColumnReport(column, missing, 0, len(strange), example, f"{least:g} to {greatest:g}")
+    return ColumnReport(column, missing, 0, len(strange), example, least=least, greatest=greatest)
 
 
 def check_input(

@@ -26,6 +26,7 @@ __all__ = [
     "babel_locale",
     "choose_language",
     "current_language",
+    "language_of",
     "messages",
     "say",
     "speak",
@@ -69,6 +70,16 @@ def choose_language(*wanted: str) -> str:
     tags = (tag.strip() for text in wanted for tag in text.split(","))
     codes = (tag.partition(";")[0].partition("-")[0].lower() for tag in tags)
     return next((code for code in codes if code in LANGUAGES), ENGLISH)
+
+
+def language_of(parameters: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """Return the language of who asks for a page: what its address says (?lang=de), else what the browser prefers.
+
+    Args:
+        parameters: Of the address.
+        headers: Of the request, in any case of letters.
+    """
+    return choose_language(parameters.get("lang", ""), headers.get("accept-language", ""))
 
 
 def say(key: str, **values: Any) -> str:

@@ -143,11 +143,11 @@ def _about_customers(report: InputReport) -> Iterator[str]:
 
 def _remarks(column: ColumnReport) -> Iterator[str]:
     """Yield what `ColumnReport.remarks` does, in the reader's language."""
-    known = column.known or ""
     if column.unseen:
-        yield say("remark-unseen", count=column.unseen, example=quote_value(column.example), known=known)
+        known, example = str(column.known), quote_value(column.example)
+        yield say("remark-unseen", count=column.unseen, example=example, known=known)
     if column.out_of_range:
-        low, _, high = known.partition(" to ")
+        low, high = f"{column.least:g}", f"{column.greatest:g}"
         yield say("remark-out-of-range", count=column.out_of_range, low=low, high=high, example=str(column.example))
     if column.missing:
         yield say("remark-missing", count=column.missing)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.serving.language import LANGUAGES, choose_language, messages
+from nextbest.serving.language import LANGUAGES, language_of, messages
 from nextbest.serving.live import LiveRecommender
 from nextbest.ui.page.config import PageConfig, read_accounts
 
@@ -190,7 +190,7 @@ class InLanguage:
         from starlette.requests import Request
 
         asked = Request(scope)
-        code = choose_language(asked.query_params.get("lang", ""), asked.headers.get("accept-language", ""))
+        code = language_of(asked.query_params, asked.headers)
         is_page = False
 
         async def with_language(message: Message) -> None:

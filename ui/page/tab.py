@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from nextbest.data.errors import FailedError, InputError
 from nextbest.serving.backends import BackendError
-from nextbest.serving.language import ENGLISH, choose_language, say, speak
+from nextbest.serving.language import ENGLISH, language_of, say, speak
 from nextbest.serving.recommender import Filters
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.controls import Controls, read_filters
@@ -199,9 +199,7 @@ def in_readers_language(function: Callable[Args, Answer]) -> Callable[Args, Answ
 
 def _readers_language() -> str:
     request = LocalContext.request.get(None)
-    if request is None:
-        return ENGLISH
-    return choose_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
+    return ENGLISH if request is None else language_of(request.query_params, request.headers)
 
 
 def error_text(error: InputError) -> str:
