@@ -71,6 +71,7 @@ reasons-unavailable = Diese Version nennt keine Gründe.
 ## Beschriftungen
 
 label-done = Fertig
+label-queue = In der Warteschlange: Platz {"{position}"} von {"{size}"}
 label-top = Produkte
 label-appetite = Risikobereitschaft
 label-categories = Interessen (keine: alle)

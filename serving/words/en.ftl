@@ -47,6 +47,7 @@ reasons-unavailable = This version gives no reasons.
 ## Labels
 
 label-done = Done
+label-queue = In the queue: {"{position}"} of {"{size}"}
 label-top = Products
 label-appetite = Appetite for risk
 label-categories = Interests (none: all)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InLanguage", "Shield", "check_address", "open_page"]
 
-_GRADIO = {"label-done": "common.complete"}
-"""Messages -> texts that gradio 6.31 lacks: what screen readers say after an answer, where its key would be read."""
+_GRADIO = {"label-done": "common.complete", "label-queue": "status.queue_position"}
+"""Messages -> texts that screen readers say after an answer and before it. Gradio 6.31 lacks the first, so that its key
+would be read; the second it has in English alone."""
 
 
 def check_address(host: str, port: int) -> None:

@@ -17,11 +17,13 @@ import nextbest.ui.page.tabs.batch
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import requests_from_file
 from nextbest.serving.scoring import ScoredChunk, score_in_chunks
+from nextbest.ui.page.batch_report import Scoring
+from nextbest.ui.page.tabs.batch import score_file
 from tests.sheets import read_excel
 from tests.trained import Trained
 from tests.ui.browser.screen import Screen, cells
 from tests.ui.browser.test_accessibility import violations
-from tests.ui.browser.test_keyboard import go_to
+from tests.ui.browser.test_keyboard import ask_for_files_here, go_to
 from tests.ui.browser.test_reach import BEYOND
 from tests.ui.tables import known_customers
 
@@ -56,13 +58,16 @@ class Held:
         self.scored = 0
 
     def chunks(self, *given: Any) -> Iterator[ScoredChunk]:
+        for chunk in score_in_chunks(*given):
+            self.scored += chunk.customers
+            yield chunk
+            assert self.go_on.wait(60)
+
+    def file(self, *given: Any) -> Iterator[Scoring]:
         try:
-            for chunk in score_in_chunks(*given):
-                self.scored += chunk.customers
-                yield chunk
-                assert self.go_on.wait(60)
+            yield from score_file(*given)
         finally:
-            self.is_over.set()
+            self.is_over.set()  # when what was written is removed too
 
 
 @pytest.fixture
@@ -70,6 +75,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     held = Held()
     monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", 2)
     monkeypatch.setattr(nextbest.ui.page.tabs.batch, "score_in_chunks", held.chunks)
+    monkeypatch.setattr(nextbest.ui.page.tabs.batch, "score_file", held.file)
     return held
 
 
@@ -231,6 +237,7 @@ def test_the_filters_stand_beside_the_result(screen: Screen, people: Path) -> No
 
 
 def test_by_the_keyboard_alone(screen: Screen, people: Path, held: Held) -> None:
+    ask_for_files_here(screen)
     press = screen.page.keyboard.press
     for field, name, file in (("#batch-file", "Customers", people), ("#batch-holdings", "What they hold", None)):
         go_to(screen, f"{field} button")

@@ -44,6 +44,11 @@ def go_to(screen: Screen, selector: str) -> None:
     raise AssertionError(f"the keyboard does not reach {selector}")
 
 
+def ask_for_files_here(screen: Screen) -> None:
+    """Tell the browser that the test chooses files: told only when it asks for one, it may open its own window."""
+    screen.page.on("filechooser", lambda _: None)
+
+
 @pytest.fixture
 def bad(trained: Trained, tmp_path: Path) -> Path:
     """Return a file whose third customer's income cannot be read."""
@@ -54,7 +59,7 @@ def bad(trained: Trained, tmp_path: Path) -> Path:
 
 def test_the_five_tasks(screen: Screen, bad: Path) -> None:
     keyboard = screen.page.keyboard
-    screen.page.on("filechooser", lambda _: None)  # or the browser would not be told in time to ask for files here
+    ask_for_files_here(screen)
     go_to(screen, "#customer-input")
     keyboard.type(CUSTOMER)
     expect(screen.page.get_by_role("option", name=CUSTOMER, exact=True)).to_be_visible()

@@ -30,11 +30,12 @@ def english_words(screen: Screen, names: Sequence[str] = ()) -> list[str]:
     """Return the stated words that are seen on the page, outside of quotation marks and of the bank's own words."""
     text = screen.page.evaluate(
         """own => {
-          const copy = document.querySelector("gradio-app").cloneNode(true);
-          for (const one of copy.querySelectorAll(own + ", script, style")) one.remove();
-          document.body.append(copy);
-          const text = copy.innerText;
-          copy.remove();
+          // Hidden, not cloned: a copy of the radio group would take the choice from the original.
+          const hidden = document.createElement("style");
+          hidden.textContent = own + " { display: none !important; }";
+          document.head.append(hidden);
+          const text = document.querySelector("gradio-app").innerText;
+          hidden.remove();
           return text;
         }""",
         OWN,
