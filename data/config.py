@@ -9,8 +9,9 @@ from itertools import combinations
 from keyword import iskeyword
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from nextbest.data.rules import PolicyConfig, policy_problems
 from nextbest.data.settings import SettingsModel
 
 __all__ = [
@@ -22,9 +23,7 @@ __all__ = [
     "EntityConfig",
     "InteractionsConfig",
     "NotationConfig",
-    "PolicyConfig",
     "Role",
-    "Rule",
     "TableConfig",
     "WindowsConfig",
     "input_name_problem",
@@ -47,7 +46,6 @@ def _check_date_format(text: str) -> str:
 
 DateFormat = Annotated[str, AfterValidator(_check_date_format)]
 Role = Literal["number", "category", "boolean", "date", "text", "id"]
-Comparison = Literal["<=", "<", ">=", ">", "==", "!="]
 HistoryList = Literal["held", "recent", "refused"]
 """A list of products in a query: what the customer holds, did lately and refused lately."""
 REQUEST_INPUTS = (
@@ -267,44 +265,6 @@ class WindowsConfig(SettingsModel):
     """How far back an interaction still counts as recent."""
 
 
-class Rule(SettingsModel):
-    """One suitability rule, `customer column  op  product column`, or a column against a fixed value.
-
-    A product is suitable when every rule holds. Categories and ids may only be compared with == and !=.
-    """
-
-    customer: str | None = None
-    """The customer's column on the left; without it the product's column stands on the left."""
-    op: Comparison
-    """The comparison."""
-    product: str | None = None
-    """The product's column."""
-    value: FiniteFloat | bool | str | None = None
-    """A fixed value on the right, when only one column is compared."""
-    reason: str
-    """What people read when the rule excludes a product."""
-    missing: Literal["exclude", "allow"] = "exclude"
-    """What a missing value on the customer's side means. A missing product value sets no requirement."""
-
-    @model_validator(mode="after")
-    def _two_sides(self) -> Rule:
-        given = [self.customer is not None, self.product is not None, self.value is not None]
-        if sum(given) != 2:
-            raise ValueError("a rule compares exactly two of: customer, product, value")
-        return self
-
-
-class PolicyConfig(SettingsModel):
-    """The suitability policy, compiled into the served graph."""
-
-    rules: tuple[Rule, ...] = ()
-    """The rules; a product must satisfy all of them."""
-    risk_column: str | None = None
-    """The product's number column that the `max_risk` filter compares."""
-    category_column: str | None = None
-    """The product's category column that the `categories` filter selects by."""
-
-
 class DataConfig(SettingsModel):
     """The tables, the windows and the policy."""
 
@@ -329,7 +289,8 @@ class DataConfig(SettingsModel):
 
     @model_validator(mode="after")
     def _names_exist(self) -> DataConfig:
-        problems = [*self._clashes(), *self._policy_problems()]
+        tables = self.customers.columns, self.products.columns, self.products.id
+        problems = [*self._clashes(), *policy_problems(self.policy, *tables)]
         if self.segment and self._role("customers", self.segment) != "category":
             problems.append(f"segment = {self.segment!r} is not a category column of customers")
         if problems:
@@ -350,36 +311,6 @@ class DataConfig(SettingsModel):
     def _role(self, table: Literal["customers", "products"], column: str) -> Role | None:
         entity: EntityConfig = getattr(self, table)
         return entity.columns[column].role if column in entity.columns else None
-
-    def _policy_problems(self) -> list[str]:
-        problems = []
-        for number, rule in enumerate(self.policy.rules, start=1):
-            sides = [("customers", rule.customer), ("products", rule.product)]
-            roles = []
-            for table, column in sides:
-                if column is None:
-                    continue
-                role = self._role(table, column)  # type: ignore[arg-type]
-                if role is None:
-                    problems.append(f"policy rule {number}: {table} has no column {column!r}; add it or fix the rule")
-                else:
-                    roles.append(role)
-            ordered = {"number": "number", "boolean": "number", "date": "date"}
-            kinds = {ordered.get(role, "string") for role in roles}
-            if isinstance(rule.value, str):
-                kinds.add("string")
-            elif rule.value is not None:
-                kinds.add("number")
-            if len(kinds) > 1:
-                problems.append(f"policy rule {number} compares unlike kinds: {sorted(kinds)}")
-            elif kinds == {"string"} and rule.op not in ("==", "!="):
-                problems.append(f"policy rule {number}: strings can only be compared with == or !=, not {rule.op}")
-        risk, category = self.policy.risk_column, self.policy.category_column
-        if risk and self._role("products", risk) != "number":
-            problems.append(f"policy.risk_column = {risk!r} is not a number column of products")
-        if category and self._role("products", category) != "category":
-            problems.append(f"policy.category_column = {category!r} is not a category column of products")
-        return problems
 
 
 class EncoderConfig(SettingsModel):

@@ -6,7 +6,7 @@ after the day and every entity that is not yet known, so what is computed from i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -145,6 +145,12 @@ class Dataset:
     customers: EntityTable
     products: EntityTable
     interactions: Interactions
+    repeatable: Array = field(default_factory=lambda: np.zeros(0, bool))
+    """Which products may be held twice, bool, [num_products]; none where it is left out."""
+
+    def __post_init__(self) -> None:
+        if not len(self.repeatable):
+            object.__setattr__(self, "repeatable", np.zeros(len(self.products), bool))
 
     def until(self, day: int) -> Dataset:
         """Return what was known at the end of `day`: later rows, and entities first known later, are gone."""
@@ -160,4 +166,4 @@ class Dataset:
             past.kind[known],
             past.weight[known],
         )
-        return Dataset(customers, products, interactions)
+        return Dataset(customers, products, interactions, self.repeatable[product_position >= 0])

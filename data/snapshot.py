@@ -40,8 +40,12 @@ class Snapshot:
     """Customer features, [num_customers]."""
     products: Features
     """Product features, [num_products]."""
+    product_ids: Array
+    """Sorted ids, object str, [num_products]."""
     available: Array
     """Whether a product is known by `day`, bool, [num_products]."""
+    repeatable: Array
+    """Whether it may be held twice, bool, [num_products]."""
     held: History
     """What each customer holds."""
     recent: History
@@ -57,9 +61,12 @@ class Snapshot:
         return np.diff(self.holdings.indptr).astype(np.int64)
 
     def can_acquire(self, rows: Array) -> Array:
-        """Return whether each product is known and not held by the given customers, bool, [len(rows), num_products]."""
+        """Return whether each product is known and not held by the given customers, bool, [len(rows), num_products].
+
+        What may be held twice they can acquire all the same.
+        """
         not_held: Array = self.holdings[rows].toarray() == 0
-        return self.available & not_held
+        return self.available & (not_held | self.repeatable)
 
 
 def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapshot:
@@ -72,7 +79,9 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
         day=day,
         customers=dataset.customers.at(day),
         products=dataset.products.at(day),
+        product_ids=dataset.products.ids,
         available=dataset.products.rows_at(day) >= 0,
+        repeatable=dataset.repeatable,
         held=_newest_first(held, num_customers),
         recent=_newest_first(_last_event_per_pair(recent, num_products), num_customers),
         refused=_newest_first(_last_event_per_pair(refused, num_products), num_customers),
@@ -86,13 +95,17 @@ def holdings_at(dataset: Dataset, day: int) -> sp.csr_matrix:
 
 
 def new_acquisitions(dataset: Dataset, after: int, until: int) -> Interactions:
-    """Return the first acquisition of each product not held at `after`, in `after < day <= until`."""
+    """Return the first acquisition of each product in `after < day <= until` that was not held at `after`.
+
+    What may be held twice counts again.
+    """
     num_products = len(dataset.products)
     acquired = dataset.interactions.between(after, until).acquisitions
     _, first = np.unique(_pair_numbers(acquired, num_products), return_index=True)
     acquired = acquired[np.sort(first)]
     held = _pair_numbers(_held_pairs(dataset, after), num_products)
-    return acquired[~np.isin(_pair_numbers(acquired, num_products), held)]
+    again = np.isin(_pair_numbers(acquired, num_products), held)
+    return acquired[~again | dataset.repeatable[acquired.product]]
 
 
 def _pair_numbers(events: Interactions, num_products: int) -> Array:

@@ -1,61 +1,47 @@
 """The suitability policy as a graph: which products may be shown to which customer, and why the others may not.
 
-One implementation serves training (the candidates), evaluation (the mask) and the exported model.
+One implementation serves training (the candidates), evaluation (the mask) and the exported model. `graph.conditions`
+compiles the single conditions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
+from nextbest.data.padding import lists_by_row
+from nextbest.data.rules import TODAY, PolicyConfig, unknown_reason
+from nextbest.data.snapshot import NO_PRODUCT, Snapshot
+from nextbest.graph.conditions import DAY, HELD, Conditions, Pairs, is_missing
 
-__all__ = ["Pairs", "SuitabilityPolicy"]
-
-_COMPARE: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
-    "<=": lambda left, right: left <= right,
-    "<": lambda left, right: left < right,
-    ">=": lambda left, right: left >= right,
-    ">": lambda left, right: left > right,
-    "==": tf.equal,
-    "!=": tf.not_equal,
-}
-
-Pairs: TypeAlias = tf.Tensor | None
-"""Positions of the products that each customer is compared with, int32 [batch, num]: a few of a large catalogue. None
-stands for all of them, and num is num_products then."""
+__all__ = ["SuitabilityPolicy"]
 
 
 class SuitabilityPolicy(tf.Module):
-    """The rules of a `PolicyConfig`, bound to a catalogue.
+    """The rules of a `PolicyConfig`, bound to a catalogue. NaN, an infinity and '' are missing.
 
-    A missing value on the customer's side excludes the product (or not, by the rule's `missing`); a missing value on
-    the product's side sets no requirement. NaN, an infinity and '' are missing.
+    A request is raw customer columns, [batch] each; where rules read them the day as `DAY`, int64 [batch], and
+    the positions of the products held as `HELD`, int32 [batch, any].
     """
 
-    def __init__(self, config: PolicyConfig, products: Features, num_products: int) -> None:
+    def __init__(self, config: PolicyConfig, products: Features, product_ids: Array) -> None:
         """Bind the rules.
 
         Args:
             config: The policy.
             products: Raw product columns, [num_products].
-            num_products: The catalogue's size, since a catalogue may have no columns.
+            product_ids: Their ids, str or bytes, [num_products], sorted.
         """
         super().__init__(name="suitability_policy")
         self.config = config
-        self.num_products = num_products
-        used = [*(rule.product for rule in config.rules), config.risk_column]
-        self._products = {name: _constant(products[name]) for name in used if name is not None}
-        alike: dict[tuple[object, ...], list[Rule]] = {}
-        for rule in config.rules:
-            words = isinstance(rule.value, str) or (rule.product and self._products[rule.product].dtype == tf.string)
-            sides = rule.customer is None, rule.product is None, bool(words)
-            alike.setdefault((rule.op, rule.missing, *sides), []).append(rule)
-        self._alike = tuple(map(tuple, alike.values()))
+        self.num_products = len(product_ids)
+        self._conditions = Conditions(config.rules, products, product_ids)
+        if config.risk_column is not None:
+            self._risks = tf.constant(products[config.risk_column], tf.float32)
         if config.category_column is not None:
             found = products[config.category_column]
             self._names = sorted(set(found) - {""})
@@ -64,41 +50,61 @@ class SuitabilityPolicy(tf.Module):
             self._categories = tf.constant([codes.get(name, len(codes)) for name in found], tf.int32)
 
     @property
-    def customer_columns(self) -> tuple[str, ...]:
-        """The customer columns that the rules read."""
-        return tuple(sorted({rule.customer for rule in self.config.rules if rule.customer}))
+    def inputs(self) -> tuple[str, ...]:
+        """What the rules read of a request: customer columns, the day, what is held."""
+        leaves = [leaf for rule in self.config.rules for leaf in rule.leaves()]
+        day = [DAY] if any(TODAY in leaf.values for leaf in leaves) else []
+        return *self.config.customer_columns, *day, *([HELD] if any(leaf.holds for leaf in leaves) else [])
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reasons for people, in the order of the rules."""
-        return tuple(rule.reason for rule in self.config.rules)
+        """The reasons for people: of the rules in their order, then of the values that may be unknown."""
+        asked = [name for rule in self.config.rules if rule.missing == "exclude" for name in rule.customer_columns]
+        return *(rule.reason for rule in self.config.rules), *map(unknown_reason, dict.fromkeys(asked))
 
-    def satisfied(self, customers: Mapping[str, tf.Tensor], products: Pairs = None) -> list[tf.Tensor]:
-        """Return for each rule whether it holds: bool tensors that broadcast to [batch, num].
+    def broken(self, customers: Mapping[str, tf.Tensor], products: Pairs = None) -> list[tf.Tensor]:
+        """Return for each of `reasons` whether it applies: bool tensors that broadcast to [batch, num].
 
         Args:
-            customers: Raw customer columns, [batch].
+            customers: The request.
             products: Which products are meant; see `Pairs`.
         """
-        return [self._hold((rule,), customers, products)[0] for rule in self.config.rules]
+        broken: list[tf.Tensor] = []
+        unknown: dict[str, tf.Tensor] = {}
+        for rule in self.config.rules:
+            breaks = self._conditions.breaks(rule, customers, products, blank=False)
+            broken.append(breaks)
+            if rule.missing == "exclude" and rule.customer_columns:
+                hangs = tf.logical_and(self._conditions.breaks(rule, customers, products, blank=True), ~breaks)
+                for name in rule.customer_columns:
+                    applies = tf.logical_and(hangs, is_missing(customers[name])[:, None])
+                    unknown[name] = tf.logical_or(unknown[name], applies) if name in unknown else applies
+        return [*broken, *unknown.values()]
 
     def suitable(self, customers: Mapping[str, tf.Tensor], batch: tf.Tensor, products: Pairs = None) -> tf.Tensor:
         """Return whether every rule holds, bool [batch, num].
 
         Args:
-            customers: Raw customer columns, [batch].
+            customers: The request.
             batch: The batch size, a scalar.
             products: Which products are meant; see `Pairs`.
         """
         mask = self._everything(batch, products)
-        for rules in self._alike:
-            mask = tf.logical_and(mask, tf.reduce_all(self._hold(rules, customers, products), axis=0))
+        for breaks in self._conditions.broken(customers, products):
+            mask = tf.logical_and(mask, ~breaks)
         return mask
 
-    def suitable_array(self, customers: Features, rows: Array) -> Array:
-        """Return `suitable` for the given rows of raw customer columns as an array, bool [len(rows), num_products]."""
-        columns = {name: tf.constant(customers[name][rows]) for name in self.customer_columns}
-        return np.asarray(self.suitable(columns, len(rows)))
+    def suitable_array(self, snapshot: Snapshot, rows: Array) -> Array:
+        """Return `suitable` for the given customers of a snapshot as an array, bool [len(rows), num_products]."""
+        request: dict[str, Any] = {
+            name: tf.constant(snapshot.customers[name][rows]) for name in self.config.customer_columns
+        }
+        if DAY in self.inputs:
+            request[DAY] = tf.fill([len(rows)], np.int64(snapshot.day))
+        if HELD in self.inputs:
+            held = snapshot.holdings[rows].tocoo()
+            request[HELD] = tf.constant(lists_by_row(held.col, held.row, len(rows), NO_PRODUCT), tf.int32)
+        return np.asarray(self.suitable(request, len(rows)))
 
     def at_most_risk(self, max_risk: tf.Tensor, products: Pairs = None) -> tf.Tensor:
         """Return whether a product's risk is at most the customer's limit, bool [batch, num].
@@ -110,7 +116,7 @@ class SuitabilityPolicy(tf.Module):
         """
         if self.config.risk_column is None:
             return self._everything(tf.shape(max_risk)[0], products)
-        risk = _of(self._products[self.config.risk_column], products)
+        risk = self._risks[None, :] if products is None else tf.gather(self._risks, products)
         return tf.logical_or(risk <= max_risk[:, None], tf.math.is_nan(max_risk)[:, None])
 
     def in_categories(self, categories: tf.Tensor, products: Pairs = None) -> tf.Tensor:
@@ -133,41 +139,3 @@ class SuitabilityPolicy(tf.Module):
 
     def _everything(self, batch: tf.Tensor, products: Pairs) -> tf.Tensor:
         return tf.ones([batch, self.num_products] if products is None else tf.shape(products), tf.bool)
-
-    def _hold(self, rules: Sequence[Rule], customers: Mapping[str, tf.Tensor], products: Pairs) -> tf.Tensor:
-        """Return whether rules hold that compare alike, bool [len(rules), batch, num]; batch or num may be 1."""
-        rule = rules[0]
-        customer = product = None
-        if rule.customer is not None:
-            customer = tf.stack([customers[str(rule.customer)] for rule in rules])[:, :, None]
-        if rule.product is not None:
-            product = tf.stack([_of(self._products[str(rule.product)], products) for rule in rules])
-        left = customer if customer is not None else product
-        if rule.value is None:
-            right = product
-        else:
-            right = tf.stack([_fixed(rule.value) for rule in rules if rule.value is not None])[:, None, None]
-        holds = _COMPARE[rule.op](left, right)
-        if product is not None:
-            holds = tf.logical_or(holds, _missing(product))
-        if customer is not None:
-            known = ~_missing(customer)
-            holds = tf.logical_or(holds, ~known) if rule.missing == "allow" else tf.logical_and(holds, known)
-        return holds
-
-
-def _of(column: tf.Tensor, products: Pairs) -> tf.Tensor:
-    """Return a product column for the products that are meant, [1, num_products] or [batch, num]."""
-    return column[None, :] if products is None else tf.gather(column, products)
-
-
-def _missing(values: tf.Tensor) -> tf.Tensor:
-    return values == "" if values.dtype == tf.string else ~tf.math.is_finite(values)
-
-
-def _constant(values: Array) -> tf.Tensor:
-    return tf.constant(values, tf.float32) if values.dtype.kind == "f" else tf.constant(values.tolist(), tf.string)
-
-
-def _fixed(value: float | bool | str) -> tf.Tensor:
-    return tf.constant(value) if isinstance(value, str) else tf.constant(float(value), tf.float32)

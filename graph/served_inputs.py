@@ -16,8 +16,6 @@ from nextbest.data.dataset import Array
 __all__ = [
     "CANDIDATE_INPUTS",
     "FILTER_INPUTS",
-    "FILTER_REASONS",
-    "HELD_REASON",
     "SERVED_INPUTS",
     "ServedInput",
     "missing_values",
@@ -97,14 +95,6 @@ SERVED_INPUTS: Mapping[str, ServedInput] = {
 
 FILTER_INPUTS = ("max_risk", "categories", "exclude")
 """What narrows a recommendation."""
-FILTER_REASONS = {
-    "exclude": "excluded by the request",
-    "categories": "not in the wanted categories",
-    "max_risk": "riskier than wanted",
-}
-"""Filter -> the reason that is told for what it alone keeps out."""
-HELD_REASON = "already held"
-"""The reason that is told for what the customer holds; it goes before all others."""
 CANDIDATE_INPUTS = ("candidates", "similarity")
 """What the ranker takes beside the query; as long as each other."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
-from nextbest.data.config import PolicyConfig, Rule
-from nextbest.data.dataset import Array, Dataset, Features
+from nextbest.data.dataset import Array, Dataset
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.data.snapshot import Snapshot, take_snapshot
 from nextbest.data.windows import EPOCH, Window, Windows, labels
 from nextbest.graph.policy import SuitabilityPolicy
@@ -51,6 +52,8 @@ def check_tables(toml: Path, config: RunConfig, dataset: Dataset, windows: Windo
     if why_not := _nothing_suits(config.data.policy, snapshot):
         remedy = "correct the rules, or the columns that they compare"
         problems.append(Problem(str(toml), "data.policy.rules", None, why_not, remedy))
+    for what in _unknown_words(config.data.policy, dataset):
+        problems.append(Problem(str(toml), "data.policy", None, what, "correct the word, or the table"))
     if problems:
         raise InputError(problems)
 
@@ -84,38 +87,52 @@ def _nothing_suits(policy: PolicyConfig, snapshot: Snapshot) -> str | None:
     """Say which rule leaves no product to anybody, or that all rules together do."""
     if not policy.rules:
         return None
-    customers = _some(snapshot.customers)
-    each = {rule: _suits_somebody(PolicyConfig(rules=(rule,)), customers, snapshot) for rule in policy.rules}
-    for rule, suits in each.items():
-        if not suits:
-            return f"the rule {rule.reason!r} leaves no product to anybody: {_compared(rule, customers, snapshot)}"
-    if not _suits_somebody(policy, customers, snapshot):
+    size = snapshot.holdings.shape[0]
+    rows = np.linspace(0, size - 1, min(size, _MOST_CUSTOMERS)).astype(int)
+    for rule in policy.rules:
+        if not _suits_somebody(PolicyConfig(rules=(rule,)), snapshot, rows):
+            return f"the rule {rule.reason!r} leaves no product to anybody{_compared(rule, snapshot, rows)}"
+    if not _suits_somebody(policy, snapshot, rows):
         return "the rules together leave no product to anybody, though each alone leaves some"
     return None
 
 
-def _some(customers: Features) -> Features:
-    size = len(next(iter(customers.values()), []))
-    rows = np.linspace(0, size - 1, min(size, _MOST_CUSTOMERS)).astype(int)
-    return {name: values[rows] for name, values in customers.items()}
+def _suits_somebody(policy: PolicyConfig, snapshot: Snapshot, rows: Array) -> bool:
+    bound = SuitabilityPolicy(policy, snapshot.products, snapshot.product_ids)
+    chunks = np.array_split(rows, -(-len(rows) // 1000))
+    return any((bound.suitable_array(snapshot, chunk) & snapshot.available).any() for chunk in chunks)
 
 
-def _suits_somebody(policy: PolicyConfig, customers: Features, snapshot: Snapshot) -> bool:
-    bound = SuitabilityPolicy(policy, snapshot.products, len(snapshot.available))
-    size = max(1, len(next(iter(customers.values()), [])))
-    chunks = np.array_split(np.arange(size), -(-size // 1000))
-    return any((bound.suitable_array(customers, rows) & snapshot.available).any() for rows in chunks)
+def _compared(rule: Rule, snapshot: Snapshot, rows: Array) -> str:
+    """Say what the compared columns hold."""
+    sides: list[str] = []
+    for leaf in rule.leaves():
+        if leaf.customer is not None:
+            sides.append(f"customers' {leaf.customer} is {_range(snapshot.customers[leaf.customer][rows])}")
+        if leaf.product is not None and leaf.product in snapshot.products:
+            sides.append(f"products' {leaf.product} is {_range(snapshot.products[leaf.product])}")
+        if leaf.value is not None:
+            sides.append(f"the value is {leaf.value}")
+    return f": {', '.join(dict.fromkeys(sides))}" if sides else ""
 
 
-def _compared(rule: Rule, customers: Features, snapshot: Snapshot) -> str:
-    sides = []
-    if rule.customer is not None:
-        sides.append(f"customers' {rule.customer} is {_range(customers[rule.customer])}")
-    if rule.product is not None:
-        sides.append(f"products' {rule.product} is {_range(snapshot.products[rule.product])}")
-    if rule.value is not None:
-        sides.append(f"the value is {rule.value}")
-    return ", ".join(sides)
+def _unknown_words(policy: PolicyConfig, dataset: Dataset) -> Iterator[str]:
+    """Yield the fixed words of rules that no row of their column has, which are likely misspelt."""
+    tables = {"customers": dataset.customers, "products": dataset.products}
+    conditions = [*policy.rules, *([policy.repeatable] if policy.repeatable else [])]
+    for leaf in dict.fromkeys(leaf for condition in conditions for leaf in condition.leaves()):
+        table = "customers" if leaf.customer else "products"
+        column = leaf.customer or leaf.holds or leaf.product
+        values = tables[table].columns.get(str(column), tables[table].ids)
+        if values.dtype.kind != "O":
+            continue
+        splits = leaf.comparison in ("contains", "not contains")
+        known = {part.strip() for one in set(values) for part in (one.split(leaf.separator) if splits else [one])}
+        for word in leaf.values:
+            if word not in known:
+                close = get_close_matches(str(word), sorted(known), 1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                yield f"no row of {table} has {word!r} in {column}{meant}"
 
 
 def _range(values: Array) -> str:

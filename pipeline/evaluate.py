@@ -131,11 +131,11 @@ def select_test_customers(run: Run, snapshot: Snapshot, acquisitions: Interactio
     history, window = run.history, run.windows.test
     chosen = _may_be_tested(run, history, snapshot)
     customers = np.intersect1d(np.unique(acquisitions.customer), np.flatnonzero(chosen))
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, snapshot.product_ids)
 
     def allowed(rows: Array) -> Array:
         who = customers[rows]
-        suitable = policy.suitable_array(snapshot.customers, who)
+        suitable = policy.suitable_array(snapshot, who)
         return np.asarray(suitable & snapshot.can_acquire(who))
 
     cutoff, until = window.dates

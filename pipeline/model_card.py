@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nextbest.data.config import ColumnConfig, PolicyConfig, Rule
+from nextbest.data.config import ColumnConfig
+from nextbest.data.rules import HELD_REASON, PolicyConfig
 from nextbest.evaluation.approval import Approval
 from nextbest.evaluation.report import format_interval, summary_metrics
 from nextbest.evaluation.results import Calibration, Evaluation, Slice
+from nextbest.pipeline.rule_sentences import describe_condition, describe_rule
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.load_check import LoadCheck
 from nextbest.serving.formatting import format_name
@@ -21,15 +23,6 @@ from nextbest.serving.formatting import format_name
 __all__ = ["model_card"]
 
 _SPECIAL = re.compile(r"([\\|<>*`#\[\]])")
-_EXCLUDED_WHERE = {
-    "<=": "is above",
-    "<": "is at least",
-    ">=": "is below",
-    ">": "is at most",
-    "==": "is not",
-    "!=": "is",
-}
-"""A rule's comparison -> how a sentence says that it does not hold."""
 _SERVED = "ranking"
 
 
@@ -189,19 +182,17 @@ def _calibration(calibration: Calibration | None) -> Iterator[str]:
 
 def _policy(policy: PolicyConfig) -> Iterator[str]:
     yield "A product is excluded, with the reason in quotes,\n"
-    yield '- "already held": where the customer holds it;'
+    again = f", unless {_escaped(describe_condition(policy.repeatable))}" if policy.repeatable else ""
+    yield f'- "{HELD_REASON}": where the customer holds it{again};'
     for rule in policy.rules:
-        yield f'- "{_escaped(rule.reason)}": where {_describe_rule(rule)};'
-    yield "\nA rule does not apply where the product lacks the value."
-
-
-def _describe_rule(rule: Rule) -> str:
-    """Return where a rule excludes a product."""
-    sides = [f"the customer's {_escaped(format_name(rule.customer))}"] if rule.customer else []
-    sides += [f"the product's {_escaped(format_name(rule.product))}"] if rule.product else []
-    sides += [] if rule.value is None else [_escaped(rule.value)]
-    text = f"{sides[0]} {_EXCLUDED_WHERE[rule.op]} {sides[1]}"
-    return f"{text}, or unknown" if rule.customer and rule.missing == "exclude" else text
+        yield f'- "{_escaped(rule.reason)}": {_escaped(describe_rule(rule))};'
+    for cap in policy.caps:
+        yield f"- and where {cap.most} likelier products of the same {_escaped(format_name(cap.column))} are in the list."
+    yield "\nA rule asks nothing where the product lacks the value, nor does a lower bound of 0 where the customer does."
+    yield (
+        "\nThe models that recommend enforce this whoever asks. Retrieval and ranking alone do not, and say so in their "
+        "manifests: what they return must not be shown unchecked."
+    )
 
 
 def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:

@@ -41,7 +41,7 @@ _MAY_CHANGE: Any = {
         "products": _ENTITY,
         "interactions": {"path", "query", "customer_id", "product_id", "timestamp", "weight"},
         "windows": {"horizon_days", "test_days", "test_cutoff", "ranking_windows", "min_holdings"},
-        "policy": {"rules", "risk_column"},
+        "policy": {"rules", "caps", "risk_column"},
     },
     "seed": True,
     "tune": True,
@@ -124,7 +124,11 @@ def _describe_trained(manifest: Mapping[str, Any], config: RunConfig) -> dict[st
     """Return what a refreshed run's manifest says of the trained one."""
     ((cutoff, _),) = manifest["windows"]["test"]
     from_manifest = {key: manifest.get(key) for key in ("config", "data", "format", "version", "git_revision", "seed")}
-    return from_manifest | {"cutoff": cutoff, "horizon_days": config.data.windows.horizon_days}
+    return from_manifest | {
+        "cutoff": cutoff,
+        "horizon_days": config.data.windows.horizon_days,
+        "compared": [list(pair) for pair in config.data.policy.compared_columns],
+    }
 
 
 def _format_and_cutoff_problems(
@@ -163,8 +167,7 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
 
 def _fixed(config: RunConfig) -> dict[str, Any]:
     """Return what a refresh may not change, the TOML's key -> value."""
-    compared = [(rule.customer, rule.product) for rule in config.data.policy.rules if rule.customer and rule.product]
-    return dict(_flat(config.model_dump(exclude=_MAY_CHANGE))) | {"data.policy.rules": compared}
+    return dict(_flat(config.model_dump(exclude=_MAY_CHANGE)))
 
 
 def _flat(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:

@@ -99,9 +99,12 @@ class Run:
         return RetrieverSettings(config.data, config.statistics, config.retrieval, config.seed)
 
     def ranker_settings(self) -> RankerSettings:
-        """Return what a ranker depends on."""
-        config = self.config
-        return RankerSettings(config.data, config.statistics, config.ranking, config.seed, config.evaluation.main_k)
+        """Return what a ranker depends on; the gaps that it reads are those of the rules that it was trained with."""
+        config, trained = self.config, self.folder.refreshed_from
+        data = config.data
+        if trained and "compared" in trained:
+            data = data.model_copy(update={"policy": data.policy.comparing(map(tuple, trained["compared"]))})
+        return RankerSettings(data, config.statistics, config.ranking, config.seed, config.evaluation.main_k)
 
 
 def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:

@@ -94,8 +94,8 @@ def write_candidates(run: Run, window: Window, epochs: int) -> None:
 
 def _suitability(run: Run, snapshot: Snapshot) -> Callable[[Array], Array]:
     """Return a function of customer positions: whether the policy allows each product, bool [num, num_products]."""
-    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, len(snapshot.available))
-    return lambda rows: policy.suitable_array(snapshot.customers, rows)
+    policy = SuitabilityPolicy(run.config.data.policy, snapshot.products, snapshot.product_ids)
+    return lambda rows: policy.suitable_array(snapshot, rows)
 
 
 def _candidates_path(window: Window) -> tuple[str, str, str]:

@@ -317,10 +317,9 @@ def _restore(standard: tf.Tensor, numbers: Sequence[NumberState], log: Sequence[
 def gap_columns(data: DataConfig, customers: EncoderState, products: EncoderState) -> list[tuple[str, str]]:
     """Return the (customer, product) number columns that a suitability rule compares: the risk gap, affordability."""
     return [
-        (str(rule.customer), str(rule.product))
-        for rule in data.policy.rules
-        if _subtracts(customers.numbers.get(rule.customer or ""))
-        and _subtracts(products.numbers.get(rule.product or ""))
+        (left, right)
+        for left, right in data.policy.compared_columns
+        if _subtracts(customers.numbers.get(left)) and _subtracts(products.numbers.get(right))
     ]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nextbest.data.config import PolicyConfig
 from nextbest.data.dataset import Features
+from nextbest.data.rules import PolicyConfig
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.catalogue import MASKED_SCORE
 from nextbest.graph.served_inputs import FILTER_INPUTS
@@ -186,7 +186,8 @@ class RecommenderServable(tf.Module):
         with tf.name_scope("rank"):
             logits, probability = ranking.score(encoded, candidates, candidate_similarity)
         with tf.name_scope("choose"):
-            best_logits, best = tf.math.top_k(tf.where(found, logits, MASKED_SCORE), k=most)
+            offered = self._eligibility.within_caps(candidates, tf.where(found, logits, MASKED_SCORE))
+            best_logits, best = tf.math.top_k(offered, k=most)
             kept = tf.logical_and(best_logits > MASKED_SCORE, tf.range(most) < k[:, None])
 
             def pick(values: Any, padding: Any) -> Any:

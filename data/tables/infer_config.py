@@ -21,12 +21,12 @@ from nextbest.data.config import (
     EntityConfig,
     InteractionsConfig,
     NotationConfig,
-    PolicyConfig,
     Role,
     TableConfig,
     input_name_problem,
 )
 from nextbest.data.errors import InputError, Problem, quote_value
+from nextbest.data.rules import PolicyConfig
 from nextbest.data.tables.columns import (
     DOUBTFUL,
     Column,

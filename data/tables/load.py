@@ -24,6 +24,7 @@ from nextbest.data.dataset import (
     Interactions,
 )
 from nextbest.data.errors import EXAMPLES, InputError, Problem, quote_value
+from nextbest.data.suitability import repeatable_products
 from nextbest.data.tables.dates import parse_dates
 from nextbest.data.tables.parse import (
     distinct_strings,
@@ -55,7 +56,8 @@ def load_dataset(config: DataConfig, folder: Path) -> Dataset:
     interactions = _load_interactions(config, folder, customers, products, problems)
     if problems or customers is None or products is None or interactions is None:
         raise InputError(problems)
-    return Dataset(customers, products, interactions)
+    newest = products.at(np.iinfo(np.int32).max)
+    return Dataset(customers, products, interactions, repeatable_products(config.policy, newest, len(products)))
 
 
 def read_customers(

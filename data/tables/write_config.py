@@ -13,8 +13,9 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
-from nextbest.data.config import QUESTION, DataConfig, EntityConfig, Rule
+from nextbest.data.config import QUESTION, DataConfig, EntityConfig
 from nextbest.data.files import write_text
+from nextbest.data.rules import Rule
 from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
 from nextbest.data.tables.words import is_named, plain

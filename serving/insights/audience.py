@@ -16,7 +16,7 @@ import numpy as np
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError
-from nextbest.graph.served_inputs import HELD_REASON
+from nextbest.data.rules import HELD_REASON
 from nextbest.serving.insights.shapley import SIGNATURE
 from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import check_products, draw_rows, take

@@ -18,9 +18,9 @@ from nextbest.data.config import (
     EntityConfig,
     HistoryList,
     InteractionsConfig,
-    Rule,
     WindowsConfig,
 )
+from nextbest.data.rules import Rule
 
 CONFIG: dict[str, Any] = {
     "customers": {

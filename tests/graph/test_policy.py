@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.graph.policy import SuitabilityPolicy
 
 NAN, INF = np.nan, np.inf

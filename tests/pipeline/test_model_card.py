@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nextbest.data.config import PolicyConfig, Rule
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.evaluation.approval import Approval, Check
 from nextbest.evaluation.results import Evaluation, Interval, Slice
 from nextbest.pipeline.model_card import model_card
@@ -72,14 +72,24 @@ def test_a_forced_version_says_that_it_is_not_approved(run: Run, evaluation: Eva
     [
         (
             {"customer": "income", "op": ">=", "product": "min_income"},
-            "where the customer's income is below the product's min income, or unknown;",
+            "where the customer's income is below the product's min income, or that is unknown;",
         ),
         (
             {"customer": "age", "op": "<", "product": "max_age", "missing": "allow"},
             "where the customer's age is at least the product's max age;",
         ),
-        ({"product": "risk_level", "op": "<=", "value": 4}, "where the product's risk level is above 4.0;"),
-        ({"customer": "country", "op": "!=", "value": "US"}, "where the customer's country is US, or unknown;"),
+        ({"product": "risk_level", "op": "<=", "value": 4}, "where the product's risk level is above 4;"),
+        ({"customer": "country", "op": "!=", "value": "US"}, "where the customer's country is US, or that is unknown;"),
+        (
+            {"holds": "category", "product": "requires", "when": {"product": "requires", "op": "!=", "value": "none"}},
+            "where the product's requires is not none, unless the customer holds at least 1 of the products whose "
+            "category is the product's requires;",
+        ),
+        (
+            {"any": [{"customer": "age", "op": "<=", "value": 60}, {"not": {"product": "group", "value": ["a", "b"]}}]},
+            "unless (the customer's age is at most 60) or (it is not so that the product's group is one of a or b), or "
+            "that is unknown;",
+        ),
     ],
 )
 def test_rules_are_sentences(run: Run, evaluation: Evaluation, rule: dict[str, Any], sentence: str) -> None:

@@ -10,8 +10,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.graph.signatures import graph_function
 from nextbest.serving.candidates import ExactCandidates, ScannCandidates

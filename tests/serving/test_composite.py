@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nextbest.pipeline.compose
-from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.run import open_run
 from nextbest.pipeline.run_folder import RunFolder

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from nextbest.data.dataset import Features
-from nextbest.graph.served_inputs import FILTER_REASONS, HELD_REASON
+from nextbest.data.rules import FILTER_REASONS, HELD_REASON
 from nextbest.serving.formatting import (
     MISSING,
     column_words,

@@ -11,17 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 import nextbest
-from nextbest.data.config import (
-    ColumnConfig,
-    DataConfig,
-    EntityConfig,
-    InteractionsConfig,
-    PolicyConfig,
-    Rule,
-    TableConfig,
-    WindowsConfig,
-)
+from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig, InteractionsConfig, TableConfig, WindowsConfig
 from nextbest.data.errors import InputError
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.data.tables.columns import Column, read_columns, table_at
 from nextbest.data.tables.infer_config import EventQuestion, Inference, infer_config
 from nextbest.data.tables.load import load_dataset

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from nextbest.data.config import PolicyConfig, Rule
 from nextbest.data.dataset import Features
+from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.pipeline.run import open_run
 from nextbest.serving.artifacts.schema import schema_proto
 from nextbest.serving.composite import RecommenderServable

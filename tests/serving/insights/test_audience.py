@@ -10,7 +10,7 @@ import pytest
 
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import FailedError, InputError
-from nextbest.graph.served_inputs import HELD_REASON
+from nextbest.data.rules import HELD_REASON
 from nextbest.serving.backends import InputSpec
 from nextbest.serving.insights.audience import Audiences
 from nextbest.serving.recommender import Recommender
