@@ -129,7 +129,8 @@ def _manifest(run: Run) -> dict[str, object]:
         "customer_order": list(run.config.data.customers.columns),  # which the keys of a JSON file lose
         "segment": run.config.data.segment,
         "products": describe(run.config.data.products),
-        "policy": run.config.data.policy.model_dump(),
+        "policy": run.config.data.policy.model_dump(mode="json"),
+        "enforces_policy": True,
     }
 
 

@@ -187,11 +187,12 @@ def _policy(policy: PolicyConfig) -> Iterator[str]:
     for rule in policy.rules:
         yield f'- "{_escaped(rule.reason)}": {_escaped(describe_rule(rule))};'
     for cap in policy.caps:
-        yield f"- and where {cap.most} likelier products of the same {_escaped(format_name(cap.column))} are in the list."
-    yield "\nA rule asks nothing where the product lacks the value, nor does a lower bound of 0 where the customer does."
+        kind = _escaped(format_name(cap.column))
+        yield f"- in a list, where {cap.most} likelier products of the same {kind} stand before it."
     yield (
-        "\nThe models that recommend enforce this whoever asks. Retrieval and ranking alone do not, and say so in their "
-        "manifests: what they return must not be shown unchecked."
+        "\nA rule asks nothing where the product lacks the value, and a lower bound of 0 nothing of whom the value is "
+        "unknown. The models that recommend enforce this whoever asks. Retrieval and ranking alone do not, and say so "
+        "in their manifests: what they return must not be shown unchecked."
     )
 
 

@@ -36,7 +36,7 @@ from nextbest.retrieval.export import RetrievalServable, save_retrieval
 from nextbest.retrieval.index_choice import IndexChoice, choose_index, enough_to_retrieve
 from nextbest.retrieval.indexes import ExactIndex, ScannIndex
 from nextbest.retrieval.training import Earlier, Retriever, propose_candidates, select_epochs, train_retriever
-from nextbest.serving.artifacts.assets import ASSETS, FEATURES, SCHEMA
+from nextbest.serving.artifacts.assets import ASSETS, FEATURES, MANIFEST, SCHEMA
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 
 __all__ = [
@@ -221,8 +221,12 @@ def catalogue_at_cutoff(run: Run, encoders: Encoders) -> CatalogueStatistics:
 
 
 def _write_descriptions(run: Run, servable: RetrievalServable | RankingServable, folder: Path) -> None:
-    """Describe the tf.Examples that a servable takes and its feature vectors, beside its SavedModel."""
+    """Describe the tf.Examples that a servable takes and its feature vectors, beside its SavedModel.
+
+    The manifest says that a stage alone does not obey the suitability rules: what it returns is not to be shown.
+    """
     schema = schema_proto(run.config.data, run.history, servable.example_spec(), servable.defaults)
     write_schema(schema, folder / ASSETS / SCHEMA)
+    run.folder.write_json({"enforces_policy": False}, *(folder / ASSETS / MANIFEST).relative_to(run.folder.root).parts)
     named = [feature.model_dump() for feature in servable.named_features()]
     write_text(folder / ASSETS / FEATURES, json.dumps(named, indent=1) + "\n")

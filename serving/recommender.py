@@ -232,7 +232,9 @@ class Recommender:
         )
 
     def exclusions(self, request: Mapping[str, Array], filters: Filters | None = None) -> Array:
-        """Return why each product must not be shown to each customer, '' where it may; object str, [batch, products].
+        """Return why each product must not be shown to each customer, object str, [batch, products].
+
+        All reasons, each on a line of its own; '' where it may be shown.
 
         Args:
             request: As for `recommend`.

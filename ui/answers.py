@@ -72,7 +72,7 @@ def recommendations_as_json(
         answer: dict[str, Any] = {"customer_id": customer_id, "products": products}
         if exclusions is not None:
             reasons = zip(recommender.products.ids, exclusions[customer], strict=True)
-            answer["excluded"] = {product: reason for product, reason in reasons if reason}
+            answer["excluded"] = {product: reason.split("\n") for product, reason in reasons if reason}
         answers.append(answer)
     return answers
 
@@ -137,13 +137,13 @@ def _shown_cell(value: Any, column: Mapping[str, Any]) -> str:
     return MISSING if value is None else format_value(value, column)
 
 
-def _excluded_lines(excluded: Mapping[str, str]) -> list[str]:
-    """Return a line per reason, from product id -> reason."""
+def _excluded_lines(excluded: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for those that are excluded for the same reasons, from product id -> reasons."""
     lines = []
-    for reason in sorted(set(excluded.values())):
-        ids = [product for product, why in excluded.items() if why == reason]
+    for reasons in sorted(set(map(tuple, excluded.values()))):
+        ids = [product for product, why in excluded.items() if tuple(why) == reasons]
         more = ", …" if len(ids) > _NUM_IDS else ""
-        lines.append(f"{reason}: {len(ids)} products ({', '.join(ids[:_NUM_IDS])}{more})")
+        lines.append(f"{'; '.join(reasons)}: {len(ids)} products ({', '.join(ids[:_NUM_IDS])}{more})")
     return lines
 
 

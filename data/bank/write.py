@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -79,11 +79,20 @@ PRODUCT_COLUMNS: dict[str, dict[str, Any]] = {
     "international": {"role": "boolean"},
     "launched": {"role": "date"},
 }
-RULES = (
+_AT_LEAST = (
     ("risk_tolerance", "risk_level", "riskier than the customer accepts"),
     ("income", "min_income", "asks for a higher income"),
     ("age", "min_age", "asks for a higher age"),
     ("savings", "min_deposit", "asks for more savings"),
+)
+RULES: tuple[Mapping[str, Any], ...] = (
+    *({"customer": own, "op": ">=", "product": least, "reason": reason} for own, least, reason in _AT_LEAST),
+    {
+        "holds": "category",
+        "product": "requires",
+        "when": {"product": "requires", "op": "!=", "value": "none"},
+        "reason": "builds on a product that the customer does not hold",
+    },
 )
 
 
@@ -268,8 +277,7 @@ def _toml(config: BankConfig, timeline: Timeline, suffix: str) -> str:
     lines += [f"test_cutoff = {np.datetime64(timeline.cutoff, 'D')}"]
     lines += [f"ranking_windows = {_ranking_windows(config, timeline)}"]
     lines += ["", "[data.policy]", 'risk_column = "risk_level"', 'category_column = "category"']
-    for customer, product, reason in RULES:
-        rule = {"customer": customer, "op": ">=", "product": product, "reason": reason}
+    for rule in RULES:
         lines += ["", "[[data.policy.rules]]", *(f"{key} = {toml_value(value)}" for key, value in rule.items())]
     return "\n".join([*lines, "", "[evaluation]", 'oracle = "oracle.parquet"', ""])
 

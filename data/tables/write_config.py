@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from nextbest.data.config import QUESTION, DataConfig, EntityConfig
 from nextbest.data.files import write_text
-from nextbest.data.rules import Rule
+from nextbest.data.rules import Condition, Rule
 from nextbest.data.tables.infer_config import Question
 from nextbest.data.tables.notation import NotationQuestion
 from nextbest.data.tables.words import is_named, plain
@@ -70,7 +70,7 @@ def to_toml(
     lines += _section(SECTION, config, {_setting(question): question for question in questions})
     if not config.policy.rules and (rules := suggest_rules(config)):
         lines += ["", *_comment(_SUGGESTIONS)]
-        lines += [f"# {line}".rstrip() for rule in rules for line in _rule(rule)]
+        lines += [f"# {line}".rstrip() for rule in rules for line in _entry(f"{SECTION}.policy.rules", rule)]
     if whole is not None:
         lines += _other_sections(whole, [key for key in keys if "." in key])
     return "\n".join([*lines, ""])
@@ -101,13 +101,15 @@ def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> 
     parts: list[str] = []
     for key, field in type(model).model_fields.items():
         value = getattr(model, key)
-        if isinstance(value, BaseModel):
+        if isinstance(value, Condition):
+            yield from (*_comment(field.description or ""), f"{key} = {_inline_model(value)}")
+        elif isinstance(value, BaseModel):
             parts += ["", *_comment(field.description or ""), *_section(f"{name}.{key}", value, questions)]
         elif isinstance(value, dict):
             parts += ["", *_comment(_COLUMNS), f"[{name}.{key}]"]
             parts += [f"{_key(column)} = {_inline(described)}" for column, described in value.items()]
-        elif key == "rules":
-            parts += [line for rule in value for line in _rule(rule)]
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            parts += [line for one in value for line in _entry(f"{name}.{key}", one)]
         else:
             yield from _comment(field.description or "")
             if question := questions.get(f"{name}.{key}"):
@@ -134,9 +136,14 @@ def _how_to_answer(question: Question) -> str:
     )
 
 
-def _rule(rule: Rule) -> list[str]:
-    lines = [f"{key} = {toml_value(value)}" for key, value in rule.model_dump(exclude_none=True).items()]
-    return ["", f"[[{SECTION}.policy.rules]]", *lines]
+def _entry(name: str, entry: BaseModel) -> list[str]:
+    """Return an entry of a list of sections, a rule for example."""
+    lines = [f"{key} = {toml_value(value)}" for key, value in entry.model_dump(exclude_defaults=True).items()]
+    return ["", f"[[{name}]]", *lines]
+
+
+def _inline_model(model: BaseModel) -> str:
+    return toml_value(model.model_dump(exclude_defaults=True))
 
 
 def _inline(model: BaseModel) -> str:

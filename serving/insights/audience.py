@@ -139,7 +139,7 @@ class Audiences:
             chunk = slice(first, first + at_once)
             reasons = self._recommender.exclusions(take(requests, chunk))
             standing[chunk][reasons == ""] = _MAY_HAVE
-            standing[chunk][reasons == HELD_REASON] = _HOLDS
+            standing[chunk][np.char.startswith(reasons.astype(str), HELD_REASON)] = _HOLDS
         return standing
 
     def _probabilities(self, requests: Mapping[str, Array], product_id: str) -> Array:

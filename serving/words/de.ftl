@@ -229,6 +229,7 @@ excluded-held = { $count } schon vorhanden
 excluded-filters = { $count } durch Ihre Filter ausgeschlossen
 excluded-rules = { $count } durch die Regeln ausgeschlossen
 excluded = Nicht angeboten: { $count } von { $total } Produkten ({ $kinds })
+excluded-unknown = „{ $column }“ ist unbekannt
 excluded-reason = { $reason ->
     [held] schon vorhanden
     [exclude] auf Wunsch ausgelassen

@@ -207,6 +207,7 @@ excluded-filters = { $count } kept out by your filters
 excluded-rules = { $count } kept out by the rules
 excluded = Not offered: { $count } of { $total } products ({ $kinds })
 # The reasons of our own; the rules' come from the bank.
+excluded-unknown = { $column } unknown
 excluded-reason = { $reason ->
     [held] already held
     [exclude] excluded by the request

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import tensorflow as tf
 
-from nextbest.data.dataset import Array
+from nextbest.data.dataset import Array, Features
 from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.graph.policy import SuitabilityPolicy
 
@@ -33,13 +35,23 @@ PRODUCTS = {
 }
 
 
+IDS = words("P0", "P1", "P2")
+
+
 def policy(*rules: dict[str, Any]) -> SuitabilityPolicy:
-    rules = tuple(Rule.model_validate({"reason": "because", **rule}) for rule in rules)
-    return SuitabilityPolicy(PolicyConfig(rules=rules, risk_column="risk", category_column="group"), PRODUCTS, 3)
+    rules = tuple(Rule.model_validate({"reason": f"because {place}", **rule}) for place, rule in enumerate(rules))
+    return SuitabilityPolicy(PolicyConfig(rules=rules, risk_column="risk", category_column="group"), PRODUCTS, IDS)
 
 
-def mask(*rules: dict[str, Any]) -> list[list[int]]:
-    return policy(*rules).suitable_array(CUSTOMERS, np.arange(3)).astype(int).tolist()
+def suits(bound: SuitabilityPolicy, customers: Features, rows: Array, holdings: Array | None = None) -> Array:
+    """Return the mask of customers on 2024-09-27, who hold what `holdings` says, [num_customers, num_products]."""
+    held = sp.csr_matrix(np.zeros((3, bound.num_products)) if holdings is None else holdings)
+    snapshot: Any = SimpleNamespace(customers=customers, holdings=held, day=19_993)
+    return bound.suitable_array(snapshot, rows)
+
+
+def mask(*rules: dict[str, Any], **columns: Any) -> list[list[int]]:
+    return suits(policy(*rules), CUSTOMERS, np.arange(3), **columns).astype(int).tolist()
 
 
 @pytest.mark.parametrize(
@@ -55,14 +67,18 @@ def mask(*rules: dict[str, Any]) -> list[list[int]]:
 )
 def test_each_comparison(op: str, first: list[int], second: list[int]) -> None:
     rule = {"customer": "age", "op": op, "product": "min_age"}
-    assert mask(rule) == [first, second, [0, 0, 0]]  # the third customer's age is unknown
+    assert mask(rule) == [
+        first,
+        second,
+        [0, 0, 1],
+    ]  # the third customer's age is unknown, and the third product asks for none
     assert mask({**rule, "missing": "allow"}) == [first, second, [1, 1, 1]]
 
 
 @pytest.mark.parametrize(("op", "own"), [("==", 1), ("!=", 0)])
 def test_words_are_equal_or_not(op: str, own: int) -> None:
     rule = {"customer": "segment", "op": op, "product": "for_segment"}
-    assert mask(rule) == [[own, 1 - own, 1], [1 - own, own, 1], [0, 0, 0]]
+    assert mask(rule) == [[own, 1 - own, 1], [1 - own, own, 1], [0, 0, 1]]
     assert mask({**rule, "missing": "allow"})[2] == [1, 1, 1]
 
 
@@ -83,9 +99,9 @@ def test_a_customer_is_compared_with_a_fixed_value() -> None:
 
 def test_a_boolean_is_1_or_0() -> None:
     config = PolicyConfig(rules=(Rule(customer="consent", op="==", value=True, reason="no consent"),))
-    bound = SuitabilityPolicy(config, PRODUCTS, 3)
+    bound = SuitabilityPolicy(config, PRODUCTS, IDS)
     consent = {"consent": numbers(1, 0, NAN)}
-    assert bound.suitable_array(consent, np.arange(3))[:, 0].tolist() == [True, False, False]
+    assert suits(bound, consent, np.arange(3))[:, 0].tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize("value", [INF, -INF, NAN])
@@ -93,33 +109,34 @@ def test_an_infinity_is_missing(value: float) -> None:
     """No one is infinitely old, and no product asks for it: such a request is a mistake."""
     for op in ("<=", ">=", "!=", "=="):
         bound = policy({"customer": "age", "op": op, "product": "min_age"})
-        assert not bound.suitable_array({"age": numbers(value)}, np.arange(1)).any()
+        assert suits(bound, {"age": numbers(value)}, np.arange(1)).tolist() == [[False, False, True]]
     config = PolicyConfig(rules=(Rule(customer="age", op=">=", product="min_age", reason="too young"),))
-    bound = SuitabilityPolicy(config, {"min_age": numbers(value)}, 1)
-    assert bound.suitable_array(CUSTOMERS, np.arange(2)).all()
+    bound = SuitabilityPolicy(config, {"min_age": numbers(value)}, IDS[:1])
+    assert suits(bound, CUSTOMERS, np.arange(2)).all()
 
 
 def test_every_rule_must_hold() -> None:
     """18 may take the first, by age, and the third; risk excludes no one from these but the second product."""
     rules = [{"customer": "age", "op": ">=", "product": "min_age"}, {"product": "risk", "op": "<", "value": 4}]
-    assert mask(*rules) == [[1, 0, 1], [1, 0, 1], [0, 0, 0]]
+    assert mask(*rules) == [[1, 0, 1], [1, 0, 1], [0, 0, 1]]
 
 
-def test_each_rule_tells_by_itself_whether_it_holds() -> None:
-    """So that every exclusion has its reason."""
+def test_each_rule_tells_by_itself_whether_it_is_broken() -> None:
+    """So that every exclusion has its reasons, and an unknown age is no low one."""
     bound = policy(
         {"customer": "age", "op": ">=", "product": "min_age", "reason": "too young"},
         {"product": "risk", "op": "<", "value": 4, "reason": "too risky"},
         {"customer": "age", "op": "<", "value": 40, "reason": "too old"},
     )
-    assert bound.reasons == ("too young", "too risky", "too old")
-    assert bound.customer_columns == ("age",)
-    holds = bound.satisfied({"age": tf.constant(CUSTOMERS["age"])})
-    each = [np.broadcast_to(tensor.numpy(), (3, 3)).astype(int).tolist() for tensor in holds]
+    assert bound.reasons == ("too young", "too risky", "too old", "age unknown")
+    assert bound.inputs == ("age",)
+    broken = bound.broken({"age": tf.constant(CUSTOMERS["age"])})
+    each = [np.broadcast_to(tensor.numpy(), (3, 3)).astype(int).tolist() for tensor in broken]
     assert each == [
-        [[1, 0, 1], [1, 1, 1], [0, 0, 0]],
-        [[1, 0, 1]] * 3,
-        [[1] * 3, [0] * 3, [0] * 3],
+        [[0, 1, 0], [0, 0, 0], [0, 0, 0]],
+        [[0, 1, 0]] * 3,
+        [[0] * 3, [1] * 3, [0] * 3],
+        [[0] * 3, [0] * 3, [1] * 3],
     ]
 
 
@@ -129,10 +146,10 @@ def test_without_rules_everything_suits_everyone() -> None:
 
 def test_rows_are_chosen_and_may_repeat() -> None:
     bound = policy({"customer": "age", "op": ">=", "product": "min_age"})
-    suits = bound.suitable_array(CUSTOMERS, np.array([1, 0, 1])).astype(int).tolist()
-    assert suits == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
-    assert bound.suitable_array(CUSTOMERS, np.array([2])).tolist() == [[False] * 3]
-    assert bound.suitable_array(CUSTOMERS, np.zeros(0, np.int64)).shape == (0, 3)
+    found = suits(bound, CUSTOMERS, np.array([1, 0, 1])).astype(int).tolist()
+    assert found == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+    assert suits(bound, CUSTOMERS, np.array([2])).tolist() == [[False, False, True]]
+    assert suits(bound, CUSTOMERS, np.zeros(0, np.int64)).shape == (0, 3)
 
 
 @pytest.mark.parametrize(
@@ -167,14 +184,14 @@ def test_wishes_differ_within_a_batch() -> None:
 
 
 def test_filters_without_their_column_pass_everything() -> None:
-    bound = SuitabilityPolicy(PolicyConfig(), PRODUCTS, 3)
+    bound = SuitabilityPolicy(PolicyConfig(), PRODUCTS, IDS)
     assert bound.at_most_risk(tf.constant([0.0, NAN])).numpy().all()
     assert bound.in_categories(tf.constant([["horses"], [""]])).numpy().all()
     assert bound.in_categories(tf.constant([["horses"], [""]])).shape == (2, 3)
 
 
 def test_a_catalogue_may_have_no_columns() -> None:
-    assert SuitabilityPolicy(PolicyConfig(), {}, 7).suitable({}, 2).shape == (2, 7)
+    assert SuitabilityPolicy(PolicyConfig(), {}, np.arange(7).astype(str)).suitable({}, 2).shape == (2, 7)
 
 
 class Exported(tf.Module):
@@ -194,7 +211,7 @@ def test_a_saved_model_enforces_the_same(tmp_path: Path) -> None:
         {"customer": "segment", "op": "==", "product": "for_segment", "missing": "allow"},
         {"product": "risk", "op": "<=", "value": 4},
     )
-    expected = bound.suitable_array(CUSTOMERS, np.arange(3))
+    expected = suits(bound, CUSTOMERS, np.arange(3))
     assert expected.astype(int).tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 0]]
     tf.saved_model.save(Exported(bound), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path)).suitable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 import nextbest.pipeline.compose
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError
-from nextbest.data.rules import PolicyConfig, Rule
+from nextbest.data.rules import Cap, Condition, PolicyConfig, Rule
+from nextbest.data.suitability import Pair, broken_rules
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.run import open_run
 from nextbest.pipeline.run_folder import RunFolder
@@ -28,14 +30,6 @@ from tests.trained import Trained
 pytestmark = pytest.mark.usefixtures("load_once")
 
 NUM_CUSTOMERS, NUM_PRODUCTS = 400, 40
-# Customer's column and the product's that it must reach, as the simulated bank's TOML says
-RULES = {"risk_tolerance": "risk_level", "income": "min_income", "age": "min_age", "savings": "min_deposit"}
-REASONS = {
-    "risk_tolerance": "riskier than the customer accepts",
-    "income": "asks for a higher income",
-    "age": "asks for a higher age",
-    "savings": "asks for more savings",
-}
 CATEGORIES = ["current_account", "savings_account", "credit_card", "fund", "bond", "no such category"]
 
 some_customers = st.lists(st.integers(0, NUM_CUSTOMERS - 1), min_size=1, max_size=5)
@@ -67,19 +61,35 @@ def everyone(recommender: Recommender) -> Features:
     return recommender.customers().columns
 
 
+def rows_as_dicts(columns: Features, size: int) -> list[dict[str, Any]]:
+    return [{name: values[row] for name, values in columns.items()} for row in range(size)]
+
+
+def expected_reasons(recommender: Recommender, request: Features, filters: Filters) -> Array:
+    """Return why products must not be shown, from the raw columns and outside of the graph, [batch, num_products]."""
+    policy = PolicyConfig.model_validate(recommender.manifest["policy"])
+    columns = recommender.products.columns | {"product_id": recommender.products.ids}
+    products = {row["product_id"]: row for row in rows_as_dicts(columns, len(recommender.products.ids))}
+    reasons = []
+    for customer in rows_as_dicts(request, len(request["as_of_day"])):
+        held = [products[one] for one in set(customer["held_products"]) - {""}]
+        told = []
+        for product in products.values():
+            broken = broken_rules(policy, Pair(customer, product, held, int(customer["as_of_day"])))
+            if filters.max_risk is not None and not product["risk_level"] <= np.float32(filters.max_risk):
+                broken.append("riskier than wanted")
+            if filters.categories and product["category"] not in filters.categories:
+                broken.append("not in the wanted categories")
+            if product["product_id"] in filters.exclude:
+                broken.append("excluded by the request")
+            told.append("\n".join(broken))
+        reasons.append(told)
+    return np.array(reasons, object)
+
+
 def allowed(recommender: Recommender, request: Features, filters: Filters) -> Array:
-    """Return which products may be shown, from the raw columns alone: bool [batch, num_products]."""
-    products = recommender.products
-    mask = np.ones((len(request["as_of_day"]), len(products.ids)), bool)
-    for customer, product in RULES.items():
-        mask &= request[customer][:, None] >= products.columns[product]  # NaN reaches nothing
-    for row, held in enumerate(request["held_products"]):
-        mask[row] &= ~np.isin(products.ids, held)
-    if filters.max_risk is not None:
-        mask &= products.columns["risk_level"] <= np.float32(filters.max_risk)
-    if filters.categories:
-        mask &= np.isin(products.columns["category"], filters.categories)
-    return mask & ~np.isin(products.ids, filters.exclude)
+    """Return which products may be shown, bool [batch, num_products]."""
+    return expected_reasons(recommender, request, filters) == ""
 
 
 def rows_of(found: Recommendations) -> list[list[tuple[Any, ...]]]:
@@ -156,25 +166,14 @@ def test_the_order_is_that_of_the_probabilities(
 
 @settings(deadline=None, max_examples=40)
 @given(customers=some_customers, filters=some_filters)
-def test_every_exclusion_has_the_reason_that_applies(
+def test_every_exclusion_has_all_reasons_that_apply(
     recommender: Recommender, everyone: Features, customers: list[int], filters: Filters
 ) -> None:
     request = take(everyone, np.array(customers))
     reasons = recommender.exclusions(request, filters)
     found = recommender.recommend(request, NUM_PRODUCTS, filters)
     products = recommender.products
-    np.testing.assert_array_equal(reasons == "", allowed(recommender, request, filters))
-    applies = {
-        "already held": np.stack([np.isin(products.ids, held) for held in request["held_products"]]),
-        "excluded by the request": np.isin(products.ids, filters.exclude)[None],
-        "riskier than wanted": ~(products.columns["risk_level"] <= np.float32(filters.max_risk or 0))[None],
-        "not in the wanted categories": ~np.isin(products.columns["category"], filters.categories)[None],
-    } | {
-        REASONS[customer]: ~(request[customer][:, None] >= products.columns[product])
-        for customer, product in RULES.items()
-    }
-    for reason in np.unique(reasons[reasons != ""]):
-        assert np.broadcast_to(applies[reason], reasons.shape)[reasons == reason].all()
+    np.testing.assert_array_equal(reasons, expected_reasons(recommender, request, filters))
     for row, shown in enumerate(found.product_id):
         assert not any(reasons[row, np.isin(products.ids, shown)])
 
@@ -338,12 +337,12 @@ def test_the_composite_is_what_its_stages_say(recommender: Recommender, everyone
     np.testing.assert_array_equal(found.retrieval_rank, np.where(padding, 0, best + 1))
 
 
-def with_rules(recommender: Recommender, trained: Trained, *rules: Rule) -> RecommenderServable:
-    """Return the composite of the shared run's stages with other rules."""
+def with_policy(recommender: Recommender, trained: Trained, policy: PolicyConfig) -> RecommenderServable:
+    """Return the composite of the shared run's stages with another policy."""
     return RecommenderServable(
         trained.run / "retrieval" / "saved_model",
         trained.run / "ranking" / "saved_model",
-        PolicyConfig(rules=rules),
+        policy,
         recommender.products.columns,
         candidates=20,
         default_k=5,
@@ -351,26 +350,58 @@ def with_rules(recommender: Recommender, trained: Trained, *rules: Rule) -> Reco
     )
 
 
-def test_rules_with_one_text_all_state_it(recommender: Recommender, everyone: Features, trained: Trained) -> None:
-    compared = (("income", "min_income"), ("savings", "min_deposit"))
-    rules = [Rule(customer=own, op=">=", product=least, reason="not suitable") for own, least in compared]
-    servable = with_rules(recommender, trained, *rules)
-    request = recommender.complete(take(everyone, np.arange(50)) | Filters().arrays(50), 50)
-    tensors = {name: tf.constant(request[name], spec.dtype) for name, spec in servable.request_spec().items()}
-    reasons = servable.exclusions(tensors)["reason"].numpy()
-    low_income, low_savings = (
-        ~(request[own][:, None] >= recommender.products.columns[least]) for own, least in compared
+def ask(servable: RecommenderServable, recommender: Recommender, request: Features, k: int = 5) -> dict[str, Any]:
+    size = len(request["as_of_day"])
+    completed = recommender.complete(request | Filters().arrays(size), size) | {"k": np.full(size, k)}
+    tensors = {name: tf.constant(completed[name], spec.dtype) for name, spec in servable.example_spec().items()}
+    answer = {name: values.numpy() for name, values in servable.recommend(tensors).items()}
+    return answer | {"reason": servable.exclusions(tensors)["reason"].numpy().astype(str)}
+
+
+def test_a_missing_income_is_told_where_it_matters(recommender: Recommender, everyone: Features) -> None:
+    request = take(everyone, np.arange(20)) | {"income": np.full(20, np.nan, np.float32)}
+    reasons = recommender.exclusions(request)
+    asks = np.broadcast_to(recommender.products.columns["min_income"] > 0, reasons.shape)
+    unknown = np.char.find(reasons.astype(str), "income unknown") >= 0
+    np.testing.assert_array_equal(unknown, asks)
+    assert (recommender.recommend(request, 5).count == 5).mean() > 0.8
+    assert not (np.char.find(reasons.astype(str), "higher income") >= 0).any()
+
+
+def test_caps_leave_the_likeliest_of_a_kind(recommender: Recommender, everyone: Features, trained: Trained) -> None:
+    request = take(everyone, np.arange(60))
+    free, capped = (
+        ask(with_policy(recommender, trained, PolicyConfig(caps=caps)), recommender, request, NUM_PRODUCTS)
+        for caps in ((), (Cap(column="category", most=2),))
     )
+    category = dict(zip(recommender.products.ids, recommender.products.columns["category"], strict=True))
+    for before, after in zip(free["product_id"].astype(str), capped["product_id"].astype(str), strict=True):
+        seen: Counter[str] = Counter()
+        expected = []
+        for product in filter(None, before):
+            seen[category[product]] += 1
+            expected += [product] if seen[category[product]] <= 2 else []
+        shown = [product for product in after if product]
+        assert shown == expected and len(shown) < sum(map(bool, before))
+
+
+def test_what_may_be_held_twice_is_offered_to_who_holds_it(
+    recommender: Recommender, everyone: Features, trained: Trained
+) -> None:
+    policy = PolicyConfig(repeatable=Condition(product="category", value=("term_deposit",)))
+    request = take(everyone, np.arange(NUM_CUSTOMERS))
     held = np.array([np.isin(recommender.products.ids, row) for row in request["held_products"]])
-    assert (low_income & ~low_savings & ~held).any() and (low_savings & ~low_income & ~held).any()
-    np.testing.assert_array_equal(reasons == b"not suitable", (low_income | low_savings) & ~held)
-    np.testing.assert_array_equal(reasons == b"already held", held)
+    deposit = recommender.products.columns["category"] == "term_deposit"
+    reasons = ask(with_policy(recommender, trained, policy), recommender, request)["reason"]
+    assert (held & deposit).any()
+    np.testing.assert_array_equal(reasons == "already held", held & ~deposit)
+    np.testing.assert_array_equal(reasons == "", ~held | deposit)
 
 
 def test_rules_may_compare_what_no_model_reads(recommender: Recommender, everyone: Features, trained: Trained) -> None:
     # Columns of the role id are not read by the models, but the policy may compare them.
     rule = Rule(customer="tax_office", op="!=", value="closed", reason="the tax office is closed", missing="allow")
-    servable = with_rules(recommender, trained, rule)
+    servable = with_policy(recommender, trained, PolicyConfig(rules=(rule,)))
     assert servable.request_spec()["tax_office"].dtype == tf.string
     request = recommender.complete(take(everyone, np.arange(2)) | Filters().arrays(2), 2)
     request |= {"tax_office": tf.constant(["closed", "open"]), "k": tf.constant([5, 5], tf.int64)}

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from nextbest.data.dataset import Features
-from nextbest.data.rules import FILTER_REASONS, HELD_REASON
+from nextbest.data.rules import FILTER_REASONS, HELD_REASON, unknown_reason
 from nextbest.serving.formatting import (
     MISSING,
     column_words,
@@ -27,7 +27,7 @@ from nextbest.serving.language import say
 from nextbest.ui.page.html import bar, definitions, details, empty_state, join
 from nextbest.ui.page.version_data import Recommendation, VersionData
 
-__all__ = ["chance", "excluded_list", "excluded_reason", "facts_beside", "match", "product_cards", "product_facts"]
+__all__ = ["chance", "excluded_list", "excluded_reasons", "facts_beside", "match", "product_cards", "product_facts"]
 
 _DAYS_PER_MONTH = 30.4
 _RARELY = 1 / 1000
@@ -230,7 +230,7 @@ def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]
     groups = join(
         Markup("<li>{}</li>").format(
             details(
-                f"{sentence_case(excluded_reason(reason))} ({len(rows)})",
+                f"{sentence_case(excluded_reasons(data, reason))} ({len(rows)})",
                 _excluded_products(data, reason, rows, request),
             )
         )
@@ -238,16 +238,29 @@ def excluded_list(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]
     )
     kinds = {"excluded-held": 0, "excluded-filters": 0, "excluded-rules": 0}
     for reason, rows in excluded:
-        by_filter = "excluded-filters" if reason in FILTER_REASONS.values() else "excluded-rules"
-        kinds["excluded-held" if reason == HELD_REASON else by_filter] += len(rows)
+        first = reason.partition("\n")[0]
+        by_filter = "excluded-filters" if first in FILTER_REASONS.values() else "excluded-rules"
+        kinds["excluded-held" if first == HELD_REASON else by_filter] += len(rows)
     told = ", ".join(say(kind, count=number) for kind, number in kinds.items() if number)
     summary = say("excluded", count=count, total=len(data.product_rows), kinds=told)
     return Markup('<div class="excluded">{}</div>').format(details(summary, Markup("<ul>{}</ul>").format(groups)))
 
 
-def excluded_reason(reason: str) -> str:
-    """Return why a product is not offered; what a rule says is in the bank's own words."""
+def excluded_reasons(data: VersionData, reasons: str) -> str:
+    """Return why a product is not offered: 'asks for a higher income; age unknown'.
+
+    Args:
+        data: The version.
+        reasons: Each on a line; what a rule says is in the bank's own words.
+    """
+    return "; ".join(_reason(data, one) for one in reasons.splitlines())
+
+
+def _reason(data: VersionData, reason: str) -> str:
     ours = {text: name for name, text in FILTER_REASONS.items()} | {HELD_REASON: "held"}
+    unknown = {unknown_reason(name): name for name in data.recommender.manifest["customers"]["columns"]}
+    if reason in unknown:
+        return say("excluded-unknown", column=format_name(unknown[reason]))
     return say("excluded-reason", reason=ours[reason]) if reason in ours else reason
 
 

@@ -265,7 +265,10 @@ def selected_product(recommendations: Sequence[Recommendation], product_id: str)
 
 
 def excluded_products(data: VersionData, request: Features, filters: Filters) -> list[tuple[str, list[int]]]:
-    """Return the products that one customer is not shown: pairs of a reason and rows, most products first."""
+    """Return the products that one customer is not shown: pairs of reasons and rows, most products first.
+
+    A product is in one pair, with all reasons that apply to it, each on a line.
+    """
     (reasons,) = data.recommender.exclusions(request, filters)
     pairs = [(str(reason), np.flatnonzero(reasons == reason).tolist()) for reason in set(reasons) - {""}]
     return sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0]))

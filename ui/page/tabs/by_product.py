@@ -24,7 +24,7 @@ from nextbest.serving.recommender import Filters
 from nextbest.serving.requests import take
 from nextbest.ui.page.customer import summary
 from nextbest.ui.page.html import CLICK, Column, alert, bar, empty_state, html, join, label, table
-from nextbest.ui.page.product_cards import chance, excluded_reason
+from nextbest.ui.page.product_cards import chance, excluded_reasons
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import VersionData
 
@@ -146,8 +146,8 @@ def _kept_out_by_filter(data: VersionData, audience: Audience, filters: Filters)
         return ""
     row = audience.likeliest[0].row
     request = take(data.customers.columns, slice(row, row + 1))
-    return excluded_reason(
-        str(data.recommender.exclusions(request, filters)[0, data.product_rows[audience.product_id]])
+    return excluded_reasons(
+        data, str(data.recommender.exclusions(request, filters)[0, data.product_rows[audience.product_id]])
     )
 
 

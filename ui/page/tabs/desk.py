@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +28,7 @@ from nextbest.ui.page.controls import describe_filters
 from nextbest.ui.page.customer import marks, summary
 from nextbest.ui.page.finder import SampleCustomer
 from nextbest.ui.page.html import CLICK, html, join, label
-from nextbest.ui.page.product_cards import chance, excluded_list, match, product_cards, product_facts
+from nextbest.ui.page.product_cards import chance, excluded_list, excluded_reasons, match, product_cards, product_facts
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates, listen
 from nextbest.ui.page.version_data import (
     Recommendation,
@@ -222,7 +223,8 @@ def _printed(data: VersionData, product: Recommendation, why: ProductReasons | N
 
 def _kept_out(data: VersionData, excluded: Sequence[tuple[str, Sequence[int]]]) -> Iterator[str]:
     """Yield what a holding, each rule and the filters kept out; of a rule also that it kept out nothing."""
-    counts = {reason: len(rows) for reason, rows in excluded}
-    rules = {rule["reason"]: 0 for rule in data.recommender.manifest["policy"]["rules"]}
-    for reason, count in (rules | counts).items():
-        yield say("sheet-left-out", reason=sentence_case(reason), count=count)
+    counts = Counter({rule["reason"]: 0 for rule in data.recommender.manifest["policy"]["rules"]})
+    for reasons, rows in excluded:
+        counts.update(dict.fromkeys(reasons.splitlines(), len(rows)))
+    for reason, count in counts.items():
+        yield say("sheet-left-out", reason=sentence_case(excluded_reasons(data, reason)), count=count)
