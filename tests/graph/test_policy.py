@@ -212,7 +212,7 @@ def test_a_saved_model_enforces_the_same(tmp_path: Path) -> None:
         {"product": "risk", "op": "<=", "value": 4},
     )
     expected = suits(bound, CUSTOMERS, np.arange(3))
-    assert expected.astype(int).tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 0]]
+    assert expected.astype(int).tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 1]]
     tf.saved_model.save(Exported(bound), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path)).suitable
     columns = [tf.constant(CUSTOMERS[name]) for name in ("age", "segment")]

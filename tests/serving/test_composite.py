@@ -242,14 +242,6 @@ def test_what_no_model_has_seen_counts_as_missing(
     assert found.count.all()
 
 
-def test_whose_income_is_unknown_is_shown_nothing_that_asks_for_one(
-    recommender: Recommender, everyone: Features
-) -> None:
-    request = take(everyone, np.arange(20)) | {"income": np.full(20, np.nan, np.float32)}
-    assert not recommender.recommend(request, NUM_PRODUCTS).count.any()  # every product of the bank asks for >= 0
-    assert set(np.unique(recommender.exclusions(request))) <= {"already held", *REASONS.values()}
-
-
 def test_a_product_that_does_not_exist_is_held_without_effect(recommender: Recommender, everyone: Features) -> None:
     request = take(everyone, np.arange(3)) | {
         "held_products": np.full((3, 1), "P9999", object),
