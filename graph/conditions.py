@@ -53,17 +53,18 @@ class Conditions(tf.Module):
             product_ids: Their ids, str or bytes, [num_products].
         """
         super().__init__(name="conditions")
-        leaves = dict.fromkeys(leaf for rule in rules for leaf in rule.leaves())
-        self._leaves = {leaf: _bind(leaf, products, product_ids) for leaf in leaves}
+        # Apart, since a SavedModel keeps no dict whose keys are not strings.
+        self._conditions = tuple(dict.fromkeys(leaf for rule in rules for leaf in rule.leaves()))
+        self._leaves = [_bind(leaf, products, product_ids) for leaf in self._conditions]
         alike: dict[tuple[str, str, str], list[Rule]] = {}
-        self.others: list[Rule] = []
-        """The rules that are asked one by one."""
+        others: list[Rule] = []
         for rule in rules:
             if rule.compares_columns and rule.comparison not in LISTS:
                 key = rule.comparison, rule.missing, products[str(rule.product)].dtype.kind
                 alike.setdefault(key, []).append(rule)
             else:
-                self.others.append(rule)
+                others.append(rule)
+        self._others = tuple(others)
         self._alike = [
             (missing == "exclude", _WithProduct(some, [products[str(rule.product)] for rule in some]))
             for (_, missing, _), some in alike.items()
@@ -75,7 +76,7 @@ class Conditions(tf.Module):
         Rules that compare alike are asked at once. Arguments as for `breaks`; a missing value is what each rule says.
         """
         alike = [leaf.answer(request, products, truth=False, blank=excludes) for excludes, leaf in self._alike]
-        return alike + [self.breaks(rule, request, products, blank=rule.missing == "exclude") for rule in self.others]
+        return alike + [self.breaks(rule, request, products, blank=rule.missing == "exclude") for rule in self._others]
 
     def breaks(self, rule: Rule, request: Request, products: Pairs, *, blank: bool) -> tf.Tensor:
         """Return whether a rule is broken, bool that broadcasts to [batch, num].
@@ -98,7 +99,8 @@ class Conditions(tf.Module):
         if parts := condition.any or condition.all:
             answers = [self._is(part, request, products, truth=truth, blank=blank) for part in parts]
             return reduce(tf.logical_or if truth == bool(condition.any) else tf.logical_and, answers)
-        return self._leaves[condition].answer(request, products, truth=truth, blank=blank)
+        leaf = self._leaves[self._conditions.index(condition)]
+        return leaf.answer(request, products, truth=truth, blank=blank)
 
 
 class _Leaf(tf.Module):

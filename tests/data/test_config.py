@@ -67,7 +67,9 @@ def message(change: Callable[[dict[str, Any]], object]) -> str:
 
 
 def rules_message(*rules: dict[str, Any]) -> str:
-    return message(lambda config: config["policy"].update(rules=[{"reason": "because", **rule} for rule in rules]))
+    reasons = ["because", *(f"because {number}" for number in range(2, len(rules) + 1))]
+    numbered = [{"reason": reason, **rule} for reason, rule in zip(reasons, rules, strict=True)]
+    return message(lambda config: config["policy"].update(rules=numbered))
 
 
 def test_the_config_is_valid_and_immutable() -> None:
@@ -163,35 +165,97 @@ def test_a_rules_value_keeps_its_type(value: float | bool | str) -> None:
     assert Rule.model_validate_json(rule.model_dump_json()) == rule
 
 
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (
+            {"customer": "age", "op": "==", "value": [1, 2]},
+            '== compares with one value, and value lists 2; use op = "in"',
+        ),
+        ({"customer": "age", "op": "in", "value": 1}, "in asks for a list of values"),
+        ({"customer": "age", "value": []}, "value is an empty list"),
+        ({"any": [{"customer": "age", "value": 1}], "customer": "age", "value": 2}, "any stands alone"),
+        ({"not": {"customer": "age", "value": 1}, "all": [{"customer": "age", "value": 1}]}, "all stands alone"),
+        ({"holds": "group", "value": "a", "op": "!="}, "holds counts what is equal, not !=; use at_most = 0"),
+        ({"holds": "group", "customer": "age", "value": "a"}, "holds counts by exactly one of product and value"),
+        ({"holds": "group", "value": "a", "at_least": 1, "at_most": 2}, "at_least and at_most are two conditions"),
+        (
+            {"customer": "age", "value": 3, "at_most": 2},
+            "at_least and at_most count what the customer holds; add holds",
+        ),
+        ({"any": [{"op": "=="}]}, "a rule compares exactly two of"),
+    ],
+)
+def test_a_condition_has_one_form(rule: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(problem)):
+        Rule.model_validate({"reason": "because", **rule})
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "a\nb", " a", "a  b"])
+def test_a_reason_is_a_line_of_words(reason: str) -> None:
+    with pytest.raises(ValidationError, match="say in words, on one line"):
+        Rule(customer="age", op=">=", value=18, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("Too young", "2 rules have the reason 'too young'; give each its own"),
+        ("Already held", "the reason 'Already held' is one that nextbest gives itself"),
+        ("riskier than wanted", "the reason 'riskier than wanted' is one that nextbest gives itself"),
+        ("age unknown", "the reason 'age unknown' is one that nextbest gives itself"),
+    ],
+)
+def test_reasons_can_be_told_apart(reason: str, problem: str) -> None:
+    rule = {"customer": "age", "op": ">=", "product": "min_age"}
+    assert problem in rules_message(rule | {"reason": "too young"}, rule | {"op": ">", "reason": reason})
+
+
+def test_units_must_be_alike() -> None:
+    def months(config: dict[str, Any]) -> None:
+        config["products"]["columns"]["min_age"]["unit"] = "months"
+
+    assert "age (years) and min_age (months) have unlike units; compare columns of one unit" in message(months)
+
+
 def test_a_rules_missing_columns_are_all_named() -> None:
     text = rules_message(
         {"customer": "agee", "op": ">=", "product": "min_agee"},
         {"customer": "age", "op": ">=", "product": "min_age"},
         {"product": "age", "op": "<", "value": 3},
     )
-    assert "policy rule 1: customers has no column 'agee'; add it or fix the rule" in text
-    assert "policy rule 1: products has no column 'min_agee'; add it or fix the rule" in text
-    assert "policy rule 3: products has no column 'age'" in text  # it is a customer's
+    assert "policy rule 1 (because): customers has no column 'agee'; add it or fix the rule" in text
+    assert "policy rule 1 (because): products has no column 'min_agee'; add it or fix the rule" in text
+    assert "policy rule 3 (because 3): products has no column 'age'" in text  # it is a customer's
     assert "policy rule 2" not in text
 
 
 @pytest.mark.parametrize(
     ("rule", "kinds"),
     [
-        ({"customer": "age", "op": "==", "product": "group"}, "['number', 'string']"),
-        ({"customer": "born", "op": "<=", "product": "min_age"}, "['date', 'number']"),
-        ({"customer": "segment", "op": "==", "value": 3}, "['number', 'string']"),
-        ({"customer": "age", "op": "==", "value": "old"}, "['number', 'string']"),
+        ({"customer": "age", "op": "==", "product": "group"}, "age and group are unlike kinds: number and word"),
+        ({"customer": "born", "op": "<=", "product": "min_age"}, "born and min_age are unlike kinds: date and number"),
+        ({"customer": "segment", "op": "==", "value": 3}, "segment is a word, and 3.0 is a number: unlike kinds"),
+        ({"customer": "age", "op": "==", "value": "old"}, "age is a number, and 'old' is a word: unlike kinds"),
+        ({"customer": "age", "op": ">=", "value": True}, "age is a number, and True is a boolean: unlike kinds"),
+        ({"customer": "born", "op": "<=", "value": 19000}, "born is a date, and 19000.0 is a number: unlike kinds"),
+        ({"customer": "born", "op": "<=", "value": "soon"}, "born is a date, and 'soon' is none; write yyyy-mm-dd or"),
+        ({"any": [{"not": {"customer": "age", "value": "old"}}]}, "age is a number, and 'old' is a word: unlike kinds"),
+        ({"when": {"product": "group", "value": 3}, "product": "group", "value": "a"}, "group is a word, and 3.0 is a"),
+        ({"customer": "age", "op": "in", "product": "min_age"}, "in is for words, and age is a number"),
+        ({"holds": "min_age", "value": "3"}, "holds counts by words, and min_age is a number"),
+        ({"holds": "grup", "value": "a"}, "products has no column 'grup'; add it or fix the rule"),
+        ({"holds": "group", "value": [3]}, "holds counts by words, and value holds 3.0"),
     ],
 )
 def test_unlike_kinds_are_not_compared(rule: dict[str, Any], kinds: str) -> None:
-    assert f"policy rule 1 compares unlike kinds: {kinds}" in rules_message(rule)
+    assert f"policy rule 1 (because): {kinds}" in rules_message(rule)
 
 
 @pytest.mark.parametrize("op", ["<=", "<", ">=", ">"])
 def test_words_have_no_order(op: str) -> None:
     text = rules_message({"customer": "segment", "op": op, "product": "group"})
-    assert f"policy rule 1: strings can only be compared with == or !=, not {op}" in text
+    assert f"policy rule 1 (because): a word has no order; use == or !=, not {op}" in text
 
 
 @pytest.mark.parametrize(
