@@ -48,7 +48,7 @@ def count_settings(model: type[BaseModel]) -> int:
     """Return how many keys a settings model has, those of its sections included."""
     return sum(
         1 if found is None else count_settings(found[0])
-        for found in (_section_of(field.annotation) for field in model.model_fields.values())
+        for found in (_section_of(field.annotation, model) for field in model.model_fields.values())
     )
 
 
@@ -56,7 +56,7 @@ def _sections(model: type[BaseModel], section: str, level: int) -> Iterator[str]
     rows, inner = [], []
     for name, field in model.model_fields.items():
         key = f"{section}.{name}" if section else name
-        found = _section_of(field.annotation)
+        found = _section_of(field.annotation, model)
         if found is None:
             rows.append(_row(f"`{name}`", _type_text(field), _default(field), field.description or ""))
         else:
@@ -71,12 +71,15 @@ def _sections(model: type[BaseModel], section: str, level: int) -> Iterator[str]
         yield from _sections(nested, key, level)
 
 
-def _section_of(annotation: Any) -> tuple[type[BaseModel], str] | None:
-    """Return the settings model that a field holds, and what its key gets for a section of its own; else None."""
+def _section_of(annotation: Any, model: type[BaseModel]) -> tuple[type[BaseModel], str] | None:
+    """Return the settings model that a model's field holds, and what its key gets for a section of its own; else None.
+
+    A field that holds more of the model itself, as conditions hold conditions, is a value.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
+        return None if issubclass(model, annotation) else (annotation, "")
     for argument in get_args(annotation):
-        found = _section_of(argument)
+        found = _section_of(argument, model)
         if found is not None:
             inner = ".NAME" if get_origin(annotation) in (dict, Mapping) else ""
             return found[0], inner + found[1]

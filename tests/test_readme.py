@@ -242,7 +242,9 @@ class TestBlocks:
         for block in code_blocks(page.read_text(encoding="utf-8")):
             if block.language == "toml":
                 bank = small_bank.read_text(encoding="utf-8")
-                for section in re.findall(r"^\[[\w.]+\]$", block.text, re.MULTILINE):  # is shown in place of the bank's
+                for section in re.findall(
+                    r"^\[+[\w.]+\]+$", block.text, re.MULTILINE
+                ):  # is shown in place of the bank's
                     bank = re.sub(rf"^{re.escape(section)}\n(?:(?!\[).*\n)*", "", bank, flags=re.MULTILINE)
                 toml = f"{bank}\n{block.text}"
                 (tmp_path / "nextbest.toml").write_text(toml, encoding="utf-8")

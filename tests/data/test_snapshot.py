@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,6 +121,23 @@ def test_new_acquisitions_are_first_ones_of_products_not_held() -> None:
         (ANN, LOAN, 60),
         (ANN, PENSION, 90),
     ]  # not bob's card of day 80: he held it on day 29
+
+
+def test_what_may_be_held_twice_is_acquired_again_once_per_window() -> None:
+    dataset = TINY.dataset()
+    repeatable = np.arange(len(dataset.products)) == CARD
+    again = new_acquisitions(replace(dataset, repeatable=repeatable), 29, 90)
+    pairs = set(zip(again.customer.tolist(), again.product.tolist(), again.day.tolist(), strict=True))
+    once = new_acquisitions(dataset, 29, 90)
+    assert pairs - set(zip(once.customer.tolist(), once.product.tolist(), once.day.tolist(), strict=True)) == {
+        (BOB, CARD, 80)  # he held it on day 29
+    }
+    snapshot = take_snapshot(replace(dataset, repeatable=repeatable).until(89), 89, WINDOWS)
+    held = snapshot.holdings.toarray() > 0
+    assert held[BOB, CARD] and snapshot.can_acquire(np.array([BOB]))[0, CARD]
+    np.testing.assert_array_equal(
+        snapshot.can_acquire(np.arange(len(held))), snapshot.available & (~held | snapshot.repeatable)
+    )
 
 
 def test_an_acquisition_is_new_once_per_window() -> None:

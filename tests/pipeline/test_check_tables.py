@@ -105,3 +105,15 @@ def test_a_history_of_one_day(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text("\n".join(same) + "\n")
     # 30 days each of the test, two ranking windows and the one that chooses the epochs, and a stride of 30.
     assert "the interactions all lie on one day, 2024-01-01, and the windows need 150 days of them" in problem(toml)
+
+
+def test_a_misspelt_word_of_a_rule(tmp_path: Path) -> None:
+    rule = '[[data.policy.rules]]\nholds = "product_id"\nvalue = ["p1", "p33"]\nat_most = 0\nreason = "has another"\n'
+    told = problem(write_bank(tmp_path, TOML + rule))
+    assert "no row of products has 'p33' in product_id; did you mean 'p3'?" in told
+
+
+def test_a_rule_about_holdings_that_leaves_nothing_to_anybody(tmp_path: Path) -> None:
+    rule = '[[data.policy.rules]]\nholds = "product_id"\nvalue = "p1"\nat_least = 2\nreason = "one is not enough"\n'
+    told = problem(write_bank(tmp_path, TOML + rule))
+    assert "the rule 'one is not enough' leaves no product to anybody: the value is p1" in told

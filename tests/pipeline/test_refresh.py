@@ -212,14 +212,17 @@ class TestRefusals:
             ("default_k = 5", "default_k = 5\n\n[retrieval]\nembedding_dim = 16"),
             ("default_k = 5", "default_k = 5\n\n[ranking]\nproduct_dim = 5"),
             ('employment = { role = "category" }', 'employment = { role = "id" }'),
-            ('product = "min_age"', 'product = "min_deposit"'),
+            (
+                'category_column = "category"',
+                'category_column = "category"\nrepeatable = { product = "digital", value = true }',
+            ),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2024-09-20"),
         )
         found = self.problems(trained.run, toml, tmp_path / "run")
         assert found.keys() == {
             "data.windows.test_cutoff",
             "data.customers.columns.employment",
-            "data.policy.rules",
+            "data.policy.repeatable",
             "retrieval.embedding_dim",
             "ranking.product_dim",
         }
@@ -235,10 +238,15 @@ class TestRefusals:
             ('credit_score = { role = "number" }', 'credit_score = { role = "number", optional = true }'),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2024-10-27"),
             ('reason = "', 'reason = "now '),
+            ('product = "min_age"', 'product = "risk_level"'),
+            ('risk_column = "risk_level"', 'risk_column = "risk_level"\ncaps = [{ column = "brand", most = 3 }]'),
             ("default_k = 5", "default_k = 6"),
         )
         run = start(trained.run, toml, tmp_path / "run")
         assert str(run.windows.test.dates[0]) == "2024-10-27"
+        # The ranker goes on to read the gaps that it was trained with; the mask is of the new rules.
+        assert ("age", "min_age") in run.ranker_settings().data.policy.compared_columns
+        assert ("age", "risk_level") in run.config.data.policy.compared_columns
 
     def test_an_untrained_run(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
         for name in ("manifest.json", "config.toml"):
