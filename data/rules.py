@@ -163,7 +163,7 @@ class Condition(SettingsModel):
 
 
 def _check_reason(text: str) -> str:
-    if not text.strip() or text != " ".join(text.split()):
+    if len(text.splitlines()) != 1 or text != text.strip():
         raise ValueError("say in words, on one line, why the product is not offered")
     return text
 

@@ -108,7 +108,7 @@ def _section(name: str, model: BaseModel, questions: Mapping[str, Question]) -> 
         elif isinstance(value, dict):
             parts += ["", *_comment(_COLUMNS), f"[{name}.{key}]"]
             parts += [f"{_key(column)} = {_inline(described)}" for column, described in value.items()]
-        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        elif key in ("rules", "caps"):
             parts += [line for one in value for line in _entry(f"{name}.{key}", one)]
         else:
             yield from _comment(field.description or "")
@@ -187,13 +187,13 @@ def suggest_rules(config: DataConfig) -> list[Rule]:
             customer = next((ours[rest] for rest in rests if rest != name and rest in ours), None)
             if customer is not None:
                 reason = f"the customer's {customer} is {side} the product's {product}"
-                rules.append(Rule(customer=customer, op=op, product=product, reason=reason))
+                rules.append(Rule(customer=customer, op=op, product=product, reason=" ".join(reason.split())))
                 break
     risk = config.policy.risk_column
     willing = next((name for name in ours.values() if is_named(name, "risk")), None)
     if risk and willing:
         reason = f"the product's {risk} is above the customer's {willing}"
-        rules.append(Rule(customer=willing, op=">=", product=risk, reason=reason))
+        rules.append(Rule(customer=willing, op=">=", product=risk, reason=" ".join(reason.split())))
     return rules
 
 

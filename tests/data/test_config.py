@@ -191,7 +191,7 @@ def test_a_condition_has_one_form(rule: dict[str, Any], problem: str) -> None:
         Rule.model_validate({"reason": "because", **rule})
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "a\nb", " a", "a  b"])
+@pytest.mark.parametrize("reason", ["", "  ", "a\nb", " a"])
 def test_a_reason_is_a_line_of_words(reason: str) -> None:
     with pytest.raises(ValidationError, match="say in words, on one line"):
         Rule(customer="age", op=">=", value=18, reason=reason)

@@ -212,10 +212,7 @@ class TestRefusals:
             ("default_k = 5", "default_k = 5\n\n[retrieval]\nembedding_dim = 16"),
             ("default_k = 5", "default_k = 5\n\n[ranking]\nproduct_dim = 5"),
             ('employment = { role = "category" }', 'employment = { role = "id" }'),
-            (
-                'category_column = "category"',
-                'category_column = "category"\nrepeatable = { product = "digital", value = true }',
-            ),
+            ('risk_column = "', 'repeatable = { product = "digital", value = true }\nrisk_column = "'),
             ("test_cutoff = 2024-09-27", "test_cutoff = 2024-09-20"),
         )
         found = self.problems(trained.run, toml, tmp_path / "run")

@@ -61,7 +61,7 @@ def test_the_toml_describes_the_files(bank: Bank) -> None:
     assert bank.data.customers.columns.keys() | {"customer_id", "as_of"} == set(bank.customers)
     assert bank.data.products.columns.keys() | {"product_id", "as_of"} == set(bank.products)
     assert bank.data.segment == "segment"
-    assert len(bank.data.policy.rules) == 4
+    assert len(bank.data.policy.rules) == 5
 
 
 def test_sizes_are_as_configured(bank: Bank) -> None:
