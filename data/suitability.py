@@ -41,7 +41,9 @@ class Pair:
 
 
 def broken_rules(policy: PolicyConfig, pair: Pair, product_id: str = "product_id") -> list[str]:
-    """Return the reasons why a product must not be offered, in the order of the rules, none where it may be.
+    """Return the reasons why a product must not be offered, none where it may be.
+
+    What is held stands before the rules in their order; behind them stand the values that are unknown.
 
     Args:
         policy: The suitability policy.
@@ -50,13 +52,16 @@ def broken_rules(policy: PolicyConfig, pair: Pair, product_id: str = "product_id
     """
     holds_it = any(row[product_id] == pair.product[product_id] for row in pair.held)
     reasons = [HELD_REASON] if holds_it and not is_repeatable(policy, pair.product) else []
-    unknown: list[str] = []
+    unknown: set[str] = set()
+    asked: dict[str, str] = {}
     for rule in policy.rules:
+        if rule.missing == "exclude":
+            asked |= {name: unknown_reason(name) for name in rule.customer_columns}
         if _breaks(rule, pair, blank=False):
             reasons.append(rule.reason)
         elif rule.missing == "exclude" and _breaks(rule, pair, blank=True):
-            unknown += [unknown_reason(name) for name in rule.customer_columns if _is_missing(pair.customer[name])]
-    return reasons + list(dict.fromkeys(unknown))
+            unknown |= {name for name in rule.customer_columns if _is_missing(pair.customer[name])}
+    return reasons + [reason for name, reason in asked.items() if name in unknown]
 
 
 def is_repeatable(policy: PolicyConfig, product: Row) -> bool:
