@@ -110,7 +110,9 @@ class TestRunFolder:
         ours, theirs = read(refreshed), read(trained.run)
         assert theirs["refreshed_from"] is None
         expected = {key: theirs[key] for key in ("config", "data", "format", "git_revision", "seed", "version")}
-        assert ours["refreshed_from"] == expected | {"cutoff": "2024-09-27", "horizon_days": 91}  # as the TOML says
+        reached = {"risk_tolerance": "risk_level", "income": "min_income", "age": "min_age", "savings": "min_deposit"}
+        expected |= {"compared": [list(pair) for pair in reached.items()]}  # by the rules as the TOML says, and so on
+        assert ours["refreshed_from"] == expected | {"cutoff": "2024-09-27", "horizon_days": 91}
         exported = refreshed / "recommender" / "assets.extra"
         assert read(exported)["refreshed_from"] == ours["refreshed_from"]
 
