@@ -101,16 +101,26 @@ class TwoStages:
 
     def _allowed(self, request: Features) -> Array:
         """Return which products may be shown, bool [batch, num_products]."""
-        allowed = ~(request["held_products"][:, :, None] == self._ids).any(axis=1)
+        held = (request["held_products"][:, :, None] == self._ids).any(axis=1)
+        allowed = ~held
         for rule in self._rules:
+            if rule["holds"]:
+                allowed &= self._builds_on(rule, held)
+                continue
             limit = self._products[rule["product"]] if rule["product"] else np.array([rule["value"]])
             value = request[rule["customer"]][:, None] if rule["customer"] else limit
             right = limit if rule["value"] is None else np.array([rule["value"]])
             allowed &= _OPERATORS[rule["op"]](value, right) | (_missing(limit) if rule["product"] else False)
-            if rule["customer"]:
-                missing = _missing(value)
-                allowed = allowed | missing if rule["missing"] == "allow" else allowed & ~missing
+            if rule["customer"] and rule["missing"] == "exclude":
+                allowed &= ~_missing(value) | (limit == 0)
         return allowed
+
+    def _builds_on(self, rule: Mapping[str, Any], held: Array) -> Array:
+        """Return whether what a product requires is held, or nothing is required; bool [batch, num_products]."""
+        asked, when = self._products[rule["product"]], rule["when"]
+        counts = held.astype(int) @ (self._products[rule["holds"]][:, None] == asked).astype(int)
+        asks = _OPERATORS[when["op"]](self._products[when["product"]], when["value"]) & ~_missing(asked)
+        return ~asks | (counts > 0)
 
 
 def _missing(values: Array) -> Array:

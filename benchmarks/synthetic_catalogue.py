@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
@@ -147,8 +148,9 @@ class Catalogue:
 
     def allowed(self, rows: Array) -> Array:
         """Return whether each product may be shown, bool [num_rows, num_products]."""
-        policy = SuitabilityPolicy(DATA.policy, self.products, len(self.ids))
-        allowed = policy.suitable_array(self.customers, rows).copy()
+        policy = SuitabilityPolicy(DATA.policy, self.products, self.ids)
+        customers = {name: tf.constant(self.customers[name][rows]) for name in policy.inputs}
+        allowed = np.array(policy.suitable(customers, len(rows)))
         np.put_along_axis(allowed, self.held[rows].astype(np.int64), False, axis=1)
         return allowed
 

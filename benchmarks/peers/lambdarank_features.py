@@ -85,7 +85,7 @@ class DayStatistics:
         )
         return cls(
             snapshot=snapshot,
-            policy=SuitabilityPolicy(data.policy, snapshot.products, len(snapshot.available)),
+            policy=SuitabilityPolicy(data.policy, snapshot.products, snapshot.product_ids),
             ease=EASE.fit(history, day, l2=config.ease_l2),
             knn=ItemKNN.fit(history, day, shrinkage=config.knn_shrinkage),
             recent=RecentPopularity.fit(history, day, half_life_days=config.half_life_days).scores,
@@ -100,7 +100,7 @@ class DayStatistics:
 
     def allowed(self, customers: Array) -> Array:
         """Return which products may be recommended to customers by their positions, bool, [n, num_products]."""
-        suitable = self.policy.suitable_array(self.snapshot.customers, customers)
+        suitable = self.policy.suitable_array(self.snapshot, customers)
         return np.asarray(suitable & self.snapshot.can_acquire(customers))
 
 
