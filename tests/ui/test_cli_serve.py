@@ -98,7 +98,7 @@ class TestRecommend:
         assert shown and answer["excluded"]
         assert shown | answer["excluded"].keys() == set(recommender.products.ids)
         assert not shown & answer["excluded"].keys()
-        assert "already held" in answer["excluded"].values()
+        assert ["already held"] in answer["excluded"].values()
 
     def test_for_people(self, trained: Trained) -> None:
         outcome = recommend(trained.models, "C000017", "--explain", "--top", "3")
@@ -185,9 +185,9 @@ class TestScore:
         self, recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
     ) -> None:
         customers = recommender.customers()
-        # The first chunks are left without any recommendation: customers without an income get none.
-        columns = customers.columns | {"income": np.where(np.arange(400) < 150, np.nan, customers.columns["income"])}
-        columns["income"] = columns["income"].astype(np.float32)
+        # The first chunks are left without any recommendation: every product asks for a tolerance of its risk.
+        tolerance = np.where(np.arange(400) < 150, np.nan, customers.columns["risk_tolerance"])
+        columns = customers.columns | {"risk_tolerance": tolerance.astype(np.float32)}
         for chunk in (70, 4096):
             monkeypatch.setattr(nextbest.serving.scoring, "SCORING_CHUNK", chunk)
             seen: list[int] = []

@@ -54,7 +54,7 @@ def test_recommend(client: Client, recommender: Recommender) -> None:
     request = requests_for_ids(recommender, np.array(["C000017"], object))
     expected = recommender.recommend(request, 3)
     assert [product["product_id"] for product in answer["products"]] == expected.product_id[0].tolist()
-    assert "already held" in answer["excluded"].values()
+    assert ["already held"] in answer["excluded"].values()
 
 
 def test_recommend_by_name_with_filters(client: Client) -> None:
