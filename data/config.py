@@ -105,8 +105,11 @@ class ColumnConfig(SettingsModel):
     """Whether the page lets people try another value of this column of customers; the answers to a questionnaire on
     suitability should not be."""
     protected: bool | None = None
-    """Of customers: whether reasons must never name it, though they count it. Without it the column's name decides:
-    gender, marital status, nationality, religion, ethnicity and disability, also in German, Spanish and Czech."""
+    """Of customers: true makes the column an input of no model nor of anything made for one: results are measured by
+    it, and a rule of the policy may read it, for a legal age limit, which masks products and teaches nothing. false
+    makes it an input like others, which reasons may name. Without it it is an input, and its name decides whether
+    reasons may say it: they never name gender, marital status, nationality, religion, ethnicity or disability, also in
+    German, Spanish and Czech."""
     date_format: DateFormat | None = None
     """How this column writes a date, where it is not as the table's others do; only for the role date."""
     decimal: Literal[".", ","] | None = None
@@ -172,6 +175,11 @@ class EntityConfig(TableConfig):
     role id, or the id."""
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
     """The feature columns. A column of the file that is not named here is ignored."""
+
+    @property
+    def model_columns(self) -> dict[str, ColumnConfig]:
+        """The columns that models may read: those that are not `protected`."""
+        return {name: column for name, column in self.columns.items() if not column.protected}
 
     @model_validator(mode="after")
     def _keys_are_not_features(self) -> EntityConfig:
@@ -290,7 +298,7 @@ class DataConfig(SettingsModel):
     @model_validator(mode="after")
     def _names_exist(self) -> DataConfig:
         tables = self.customers.columns, self.products.columns, self.products.id
-        problems = [*self._clashes(), *policy_problems(self.policy, *tables)]
+        problems = [*self._clashes(), *self._protection_problems(), *policy_problems(self.policy, *tables)]
         if self.segment and self._role("customers", self.segment) != "category":
             problems.append(f"segment = {self.segment!r} is not a category column of customers")
         if problems:
@@ -307,6 +315,20 @@ class DataConfig(SettingsModel):
             for name, count in alike.items()
             if count > 1
         ]
+
+    def _protection_problems(self) -> list[str]:
+        """Say where a protected column would come to a model all the same, or where nothing can be protected."""
+        problems = [
+            f"products has a column {name!r} with protected = true, which is for columns of customers; remove it"
+            for name, column in self.products.columns.items()
+            if column.protected
+        ]
+        if self.segment and self.segment not in self.customers.model_columns and self.segment in self.customers.columns:
+            problems.append(
+                f"segment = {self.segment!r} is a protected column, and the ranker reads what is popular in a segment; "
+                "choose another segment or remove it (results are measured by protected columns without it)"
+            )
+        return problems
 
     def _role(self, table: Literal["customers", "products"], column: str) -> Role | None:
         entity: EntityConfig = getattr(self, table)

@@ -77,11 +77,14 @@ class Encoders:
 
 
 def fit_encoders(dataset: Dataset, day: int, config: DataConfig, encoder: EncoderConfig | None = None) -> Encoders:
-    """Fit both tables' encoders on what is known at the end of `day`."""
+    """Fit both tables' encoders on what is known at the end of `day`.
+
+    All that models read of the columns goes through them, so that what is protected ends here.
+    """
     encoder = encoder or EncoderConfig()
     customers, products = (table.until(day)[0].at(day) for table in (dataset.customers, dataset.products))
     return Encoders(
-        customers=fit_encoder(customers, config.customers.columns, encoder, day),
+        customers=fit_encoder(customers, config.customers.model_columns, encoder, day),
         products=fit_encoder(products, config.products.columns, encoder, day),
         product_ids=dataset.products.ids,
         list_lengths=config.list_lengths,

@@ -101,6 +101,7 @@ def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) 
         default_k=config.export.default_k,
         as_of_day=snapshot.day,
         retrieved=index["retrieved"] if retrieval == "saved_model_scann" else None,
+        numbers=_numeric_columns(run)["customer"],
     )
     save_recommender(servable, folder)
     (folder / ASSETS).mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ It is made of the two stages' SavedModels and the suitability policy; no trainin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class RecommenderServable(tf.Module):
         default_k: int,
         as_of_day: int,
         retrieved: int | None = None,
+        numbers: Collection[str] = (),
     ) -> None:
         """Join the stages.
 
@@ -77,6 +78,7 @@ class RecommenderServable(tf.Module):
             as_of_day: The cutoff, days since 1970-01-01.
             retrieved: How many products ScaNN is asked for, where the retrieval stage's model has its index; None for
                 exact search.
+            numbers: Customer columns of numbers, booleans and dates. Of a protected one only the rules know.
 
         Raises:
             ValueError: The stages do not have the same products.
@@ -90,6 +92,7 @@ class RecommenderServable(tf.Module):
         self._tracked = [retriever.resources, ranker.resources]
         self.product_ids = tf.Variable(product_ids, trainable=False, name="product_ids")
         self._num_products = len(product_ids)
+        self._numbers = frozenset(numbers)
         self._eligibility = Eligibility(policy, products, product_ids)
         self._candidates = min(candidates, self._num_products)
         self._lists = [name.removesuffix("_products") for name in self._query_spec() if name.endswith("_products")]
@@ -115,8 +118,11 @@ class RecommenderServable(tf.Module):
 
     def request_spec(self) -> dict[str, Any]:
         """Return the tensor specifications of a raw request with its filters."""
-        # Of the columns that the rules compare, the models read all but the ids.
-        compared = {name: tf.TensorSpec([None], tf.string, name=name) for name in self._eligibility.customer_columns}
+        # Of the columns that the rules compare, the models read all but the ids and the protected ones.
+        compared = {
+            name: tf.TensorSpec([None], tf.float32 if name in self._numbers else tf.string, name=name)
+            for name in self._eligibility.customer_columns
+        }
         return compared | self._query_spec() | input_specs(*FILTER_INPUTS)
 
     def example_spec(self) -> dict[str, Any]:

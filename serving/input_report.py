@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from nextbest.data.config import EntityConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.data.tables.read import read_file
 from nextbest.serving.recommender import Recommender
+from nextbest.serving.requests import served_columns
 
 __all__ = [
     "FORMULA_SIGNS",
@@ -204,7 +204,7 @@ def recognise_columns(recommender: Recommender, path: Path | str) -> RecognisedC
     Raises:
         InputError: The file is no table.
     """
-    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    config = served_columns(recommender)
     header = read_file(path, [config.id], config.model_copy(update={"delimiter": None}), []).header
     lists = ("held_products", "held_days") if str(path).lower().endswith(".parquet") else ()
     known = [config.id, *([config.as_of] if config.as_of else []), *config.columns, *lists]

@@ -120,6 +120,8 @@ class Recommender:
         self.manifest = read_manifest(folder)
         _check_format(folder, self.manifest)
         self.products = Table.load(folder / ASSETS / PRODUCTS)
+        described = self.manifest["customers"]["columns"]
+        self._protected = {name for name, column in described.items() if column.get("protected")}
         self._backend = backend
         self._specs = backend.inputs("exclusions")
         self._assets = _read_assets(folder)
@@ -134,6 +136,12 @@ class Recommender:
     def customer_columns(self) -> tuple[str, ...]:
         """The customer columns that a request carries."""
         return tuple(name for name in self._specs if name in self.manifest["customers"]["columns"])
+
+    @property
+    def model_columns(self) -> tuple[str, ...]:
+        """Those of them that the models read; the others are read by the rules alone."""
+        read = self._backend.inputs("embed_customer")
+        return tuple(name for name in self.customer_columns if name in read)
 
     @property
     def history_lists(self) -> tuple[HistoryList, ...]:
@@ -200,13 +208,13 @@ class Recommender:
         """Fill up a request: a feature that it lacks is missing (NaN, '' or an empty list), the day is the cutoff.
 
         Args:
-            request: Some of the raw request's inputs, [batch, ...].
+            request: Some of the raw request's inputs, [batch, ...]. A protected column that no rule reads is left out.
             batch: The number of customers.
 
         Raises:
             ValueError: It names an input that the model does not have.
         """
-        if unknown := sorted(set(request) - set(self._specs)):
+        if unknown := sorted(set(request) - set(self._specs) - self._protected):
             raise ValueError(f"the model has no inputs {unknown}; it has {sorted(self._specs)}")
         return {name: request.get(name, self._default(name, spec, batch)) for name, spec in self._specs.items()}
 

@@ -22,12 +22,20 @@ from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
 from nextbest.serving.recommender import Filters, Recommender
 
-__all__ = ["check_filters", "draw_rows", "read_holdings", "requests_for_ids", "requests_from_file", "take"]
+__all__ = ["check_filters", "draw_rows", "read_holdings", "requests_for_ids", "requests_from_file", "served_columns", "take"]
 
 
 def take(request: Features, rows: Array | slice) -> Features:
     """Return some rows of a request."""
     return {name: values[rows] for name, values in request.items()}
+
+
+def served_columns(recommender: Recommender) -> EntityConfig:
+    """Return what a file of customers holds: all columns but the protected ones that no rule reads, never needed."""
+    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    read = recommender.customer_columns
+    columns = {name: column for name, column in config.columns.items() if name in read or not column.protected}
+    return config.model_copy(update={"columns": columns})
 
 
 def draw_rows(population: int, most: int, seed: int) -> Array:
@@ -123,7 +131,7 @@ def requests_from_file(
     Raises:
         InputError: With all problems of the files.
     """
-    config = EntityConfig.model_validate(recommender.manifest["customers"])
+    config = served_columns(recommender)
     ids, features = read_customers(config, path, rejected, examples)
     columns = {name: features[name] for name in recommender.customer_columns}
     histories = _histories(recommender, ids)

@@ -170,7 +170,7 @@ def _customer_features(
         "days_since_own_last": np.where(last > ALWAYS, day - last, np.nan).astype(np.float32),
         "num_bought_lately": np.bincount(lately, minlength=num_customers).astype(np.float32),
     }
-    for name, column in data.customers.columns.items():
+    for name, column in data.customers.model_columns.items():
         if column.role == "category":
             features[name] = _codes(snapshot.customers[name]).astype(np.float32)
     return features

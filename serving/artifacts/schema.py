@@ -88,7 +88,7 @@ def _add_column(
     """Add a customer's feature, of which `values`, [num_rows], are known."""
     is_float = values.dtype.kind == "f"
     feature = schema.feature.add(name=name, type=_FLOAT if is_float else _BYTES)
-    feature.annotation.comment.append(_LEFT_OUT[column.role])
+    feature.annotation.comment.append(_LEFT_OUT["id"] if column.protected else _LEFT_OUT[column.role])
     missing = np.isnan(values) if is_float else values == ""
     if column.optional or missing.any():
         _allow_one(feature)

@@ -43,11 +43,12 @@ class ReasonGroup:
 
 
 def reason_groups(recommender: Recommender) -> tuple[ReasonGroup, ...]:
-    """Return a version's groups, those that have an input, in the order of `GROUP_KINDS`."""
+    """Return a version's groups, those that have an input of a model, in the order of `GROUP_KINDS`."""
     described = recommender.manifest["customers"]["columns"]
     inputs: dict[GroupKind, list[str]] = {kind: [] for kind in GROUP_KINDS}
+    read = recommender.model_columns
     for name in recommender.manifest.get("customer_order", recommender.customer_columns):
-        if name in recommender.customer_columns and described[name]["role"] != "id":
+        if name in read and described[name]["role"] != "id":
             inputs[_kind_of_column(name, described[name])].append(name)
     for name in recommender.history_lists:
         inputs[_LISTS[name]] += [f"{name}_products", f"{name}_days"]

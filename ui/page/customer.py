@@ -24,7 +24,7 @@ from nextbest.serving.artifacts.assets import EVENT_DAYS, Event
 from nextbest.serving.formatting import format_date, format_month, format_name, sentence_case
 from nextbest.serving.insights.profiles import Attribute, Profile
 from nextbest.serving.language import LANGUAGES, messages, say
-from nextbest.serving.requests import requests_from_file
+from nextbest.serving.requests import requests_from_file, served_columns
 from nextbest.ui.page.config import PageConfig
 from nextbest.ui.page.html import alert, csv_link, empty_state, html, join, label
 from nextbest.ui.page.tab import Updates, make_upload
@@ -169,7 +169,7 @@ def template_link(data: VersionData) -> Markup:
     """Return a link that saves a CSV with all columns and an example row; it needs no file and no request."""
     described = data.recommender.manifest["customers"]
     columns = described["columns"]
-    names = dict.fromkeys([*data.form_fields, *columns])  # in the order of the form
+    names = dict.fromkeys([*data.form_fields, *served_columns(data.recommender).columns])  # in the order of the form
     example = ["new-customer", *(_example(data, name, columns[name]) for name in names)]
     return csv_link("customers.csv", say("upload-template"), [[described["id"], *names], example])
 
