@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from nextbest.data.settings import SettingsModel
 from nextbest.evaluation.baselines import BaselineName, BaselinesConfig
-from nextbest.evaluation.results import stage_pairs
+from nextbest.evaluation.results import stage_pairs, summary_metrics
 
 __all__ = ["CALIBRATION_ERRORS", "ApprovalConfig", "EvaluationConfig", "Measure"]
 
@@ -79,7 +79,13 @@ class EvaluationConfig(SettingsModel):
     main_metric: str = "ndcg@5"
     """The metric that slices, comparisons and the report's first figure are about: MEASURE@K with K one of `ks`."""
     slices: tuple[str, ...] = ()
-    """Customer columns by which the main metric is broken down."""
+    """Further customer columns by which all is broken down. Beside them it always is by the segment, what is protected
+    by `protected` or by name, age, time as a customer, known or new, and product category and launch."""
+    min_group: int = Field(30, ge=2)
+    """Groups of fewer customers are shown and not compared with others: nothing is said of them."""
+    protected_cost: str | None = None
+    """The file that `python -m benchmarks.protected` wrote: what leaving out the protected columns costs, for the model
+    card."""
     min_holdings: int = Field(0, ge=0)
     """Only customers who held at least so many products at the cutoff are evaluated."""
     customers: str | None = None
@@ -107,6 +113,11 @@ class EvaluationConfig(SettingsModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def summary_metrics(self) -> list[str]:
+        """The metrics that people read first."""
+        return summary_metrics(self.main_metric)
 
     @property
     def main_k(self) -> int:

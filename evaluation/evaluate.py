@@ -1,4 +1,4 @@
-"""The test set, and measuring every scorer on it: lists, metrics, intervals, comparisons, slices."""
+"""The test set, and measuring every scorer on it: lists, metrics, intervals, comparisons, groups."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import scipy.sparse as sp
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
+from nextbest.evaluation.groupings import LAUNCH
+from nextbest.evaluation.groups import Outcomes, measure_groups
 from nextbest.evaluation.intervals import BootstrappedMetrics
-from nextbest.evaluation.results import LEVEL, Calibration, Evaluation, Interval, Slice, Window, compare_models
+from nextbest.evaluation.popularity import measure_popularity
+from nextbest.evaluation.results import LEVEL, Calibration, Evaluation, Interval, Window, compare_models
 from nextbest.modelling.metrics import coverage, per_customer, top_k
 
 __all__ = ["TestSet", "evaluate", "rank_all"]
@@ -43,7 +46,11 @@ class TestSet:
     until: date
     """The last day on which an acquisition counts."""
     slices: Mapping[str, Array] = field(default_factory=dict)
-    """Customer column -> each customer's label, '' where it is missing, object str, [n]."""
+    """Grouping -> each customer's label, '' where it is missing, object str, [n]; see `evaluation.groupings`."""
+    product_groups: Mapping[str, Array] = field(default_factory=dict)
+    """Grouping -> each product's label, object str, [num_products]."""
+    popularity: Array | None = None
+    """How often each product was acquired before the cutoff, [num_products]."""
 
     def __post_init__(self) -> None:
         if problems := self._problems():
@@ -56,6 +63,11 @@ class TestSet:
     def num_products(self) -> int:
         """How many products the catalogue has."""
         return int(self.relevant.shape[1])
+
+    @property
+    def category(self) -> Array | None:
+        """Each product's category, object str, [num_products], where products have one."""
+        return next((labels for name, labels in self.product_groups.items() if name != LAUNCH), None)
 
     def _problems(self) -> list[str]:
         problems = []
@@ -72,6 +84,11 @@ class TestSet:
             for column, labels in self.slices.items()
             if len(labels) != len(self.customers)
         ]
+        problems += [
+            f"product group {name!r} has {len(labels)} labels for {self.num_products} products"
+            for name, labels in self.product_groups.items()
+            if len(labels) != self.num_products
+        ]
         if self.until <= self.cutoff:
             problems.append(f"until = {self.until} is not after cutoff = {self.cutoff}")
         return problems
@@ -84,6 +101,7 @@ def evaluate(
     pairs: Sequence[tuple[str, str]] = (),
     *,
     calibration: Calibration | None = None,
+    outcomes: Outcomes | None = None,
     skipped: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda customers: None,
 ) -> Evaluation:
@@ -95,6 +113,7 @@ def evaluate(
         config: The metrics.
         pairs: Names (A, B) to compare: does A beat B?
         calibration: The ranking's calibration, reported as it is.
+        outcomes: What it was measured on, for that of the groups.
         skipped: Name of a model that was left out -> why, reported as it is.
         advance: Called with the number of customers that were scored by all, after each batch.
 
@@ -109,6 +128,7 @@ def evaluate(
     for name, lists in ranked.items():
         for k in config.ks:
             models[name][f"coverage@{k}"] = Interval(value=coverage(lists, test_set.num_products, k))
+    groups = measure_groups(ranked, bootstrapped, test_set, config, outcomes)
     paired = {f"{model}-{other}": bootstrapped.differences(model, other) for model, other in pairs}
     return Evaluation(
         window=_window(test_set),
@@ -118,11 +138,17 @@ def evaluate(
         models=models,
         paired=paired,
         share_of_oracle=bootstrapped.shares_of(_ORACLE) if _ORACLE in scorers else {},
-        slices={column: _slices(bootstrapped, test_set.slices[column]) for column in config.slices},
+        slices=groups.slices,
         verdicts=compare_models(pairs, paired, config.main_metric),
         calibration=calibration,
         customers_per_second={name: len(test_set) / max(spent, 1e-9) for name, spent in seconds.items()},
         skipped=dict(skipped or {}),
+        min_group=config.min_group,
+        groups=groups.customers,
+        product_groups=groups.products,
+        popularity=None
+        if test_set.popularity is None
+        else measure_popularity(ranked, test_set.popularity, test_set.relevant, config.main_k),
     )
 
 
@@ -179,13 +205,3 @@ def _window(test_set: TestSet) -> Window:
         acquisitions=int(np.count_nonzero(test_set.relevant.data)),
         products=test_set.num_products,
     )
-
-
-def _slices(bootstrapped: BootstrappedMetrics, labels: Array) -> dict[str, Slice]:
-    """Return label -> main metric, the labels sorted."""
-    names, codes = np.unique(labels.astype(str), return_inverse=True)
-    slices = {}
-    for code, name in enumerate(names):
-        rows = np.flatnonzero(codes == code)
-        slices[str(name)] = Slice(customers=len(rows), models=bootstrapped.main_metric_of(rows))
-    return slices

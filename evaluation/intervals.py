@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,11 +52,14 @@ class BootstrappedMetrics:
         resampled = flat.reshape(-1, *values.shape[1:])
         return cls(models, metrics, values, values.mean(axis=0, dtype=np.float64), resampled, config)
 
-    def main_metric_of(self, rows: Array) -> dict[str, Interval]:
-        """Return model -> the main metric over these customers."""
-        main = self.metrics.index(self.config.main_metric)
-        part = self._resample(self.models, [self.config.main_metric], self.values[rows][:, :, [main]], self.config)
-        return {model: metrics[self.config.main_metric] for model, metrics in part.intervals().items()}
+    def part(self, rows: Array, metrics: Sequence[str]) -> Self:
+        """Resample these metrics of these customers alone."""
+        places = [self.metrics.index(metric) for metric in metrics]
+        return self._resample(self.models, list(metrics), self.values[rows][:, :, places], self.config)
+
+    def values_of(self, model: str, metric: str) -> Array:
+        """Return a model's metric of each customer, float32, [num_customers]."""
+        return self.values[:, self.models.index(model), self.metrics.index(metric)]
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """Return model -> metric -> mean with its interval."""

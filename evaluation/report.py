@@ -9,7 +9,8 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from nextbest.data.files import write_text
-from nextbest.evaluation.results import Calibration, Evaluation, Interval
+from nextbest.evaluation.group_tables import format_interval, group_findings, group_tables
+from nextbest.evaluation.results import Calibration, Evaluation, Interval, summary_metrics
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,7 +23,6 @@ __all__ = [
     "format_interval",
     "html_report",
     "slice_figure",
-    "summary_metrics",
     "terminal_report",
     "write_report",
 ]
@@ -40,6 +40,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid #e4e7eb; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 .yes::marker { content: "\\2713\\00a0"; color: #2f7d4f; } .no::marker { content: "\\2717\\00a0"; color: #b8500c; }
+summary { cursor: pointer; padding: .35rem 0; }
 .note { color: #616e7c; font-size: .9rem; }
 </style>
 <script>$plotly</script>
@@ -83,8 +84,19 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
         note = "<p class='note'>In brackets the number of customers. Click a name to show or hide a model.</p>"
         heading = f"<h2>{evaluation.main_metric} by {escape(column)}</h2>"
         yield heading + note + _figure(slice_figure(evaluation, column), f"slice-{number}")
+    yield from _groups(evaluation)
     if evaluation.calibration is not None:
         yield from _calibration(evaluation.calibration)
+
+
+def _groups(evaluation: Evaluation) -> Iterator[str]:
+    """Yield who is served worse, and the tables of the groups, folded up."""
+    if found := group_findings(evaluation):
+        items = "".join(f"<li>{escape(text)}</li>" for text in found)
+        yield f"<h2>Is any group served worse?</h2><ul>{items}</ul>"
+    for one in group_tables(evaluation):
+        shown = _table(list(one.headings), [list(row) for row in one.rows])
+        yield f"<details><summary>{escape(one.title)}</summary><p class='note'>{escape(one.note)}</p>{shown}</details>"
 
 
 def _comparisons(evaluation: Evaluation) -> Iterator[str]:
@@ -99,7 +111,7 @@ def _comparisons(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _models_table(evaluation: Evaluation) -> str:
-    metrics = summary_metrics(evaluation)
+    metrics = summary_metrics(evaluation.main_metric)
     headings = ["model", *metrics, "share of the oracle's", "customers / s"]
     rows = [
         [
@@ -267,22 +279,6 @@ def _styled(figure: go.Figure, *, height: int = 420, legend: bool = False) -> go
     )
 
 
-def summary_metrics(evaluation: Evaluation) -> list[str]:
-    """Return the metrics that people read first: the main one, then recall, MRR and precision at its list length."""
-    k = evaluation.main_metric.split("@")[1]
-    others = [f"{measure}@{k}" for measure in ("ndcg", "recall", "mrr", "precision")]
-    return [evaluation.main_metric, *(metric for metric in others if metric != evaluation.main_metric)]
-
-
-def format_interval(value: Interval | None) -> str:
-    """Return a value with its interval in words, for example 0.123 [0.110, 0.136]."""
-    if value is None:
-        return "-"
-    if value.low is None or value.high is None:
-        return f"{value.value:.3f}"
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
-
-
 def terminal_report(evaluation: Evaluation) -> Group:
     """Return a rich renderable: one row per model, the comparisons below."""
     from rich.console import Group
@@ -290,7 +286,7 @@ def terminal_report(evaluation: Evaluation) -> Group:
     from rich.text import Text
 
     window = evaluation.window
-    metrics_shown = summary_metrics(evaluation)
+    metrics_shown = summary_metrics(evaluation.main_metric)
     table = Table(
         title=f"{window.customers:,} customers, acquisitions after {window.cutoff} until {window.until}",
         caption=f"in brackets: {evaluation.level:.0%} intervals, bootstrap over customers",

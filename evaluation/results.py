@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from typing import Literal
+
+from pydantic import Field
 
 from nextbest.data.settings import SettingsModel
 
@@ -14,11 +17,19 @@ __all__ = [
     "Comparison",
     "Difference",
     "Evaluation",
+    "Exposure",
+    "Group",
+    "GroupCalibration",
+    "GroupDifference",
     "Interval",
+    "Popularity",
+    "PopularityReport",
+    "ProtectedCost",
     "Slice",
     "Window",
     "compare_models",
     "stage_pairs",
+    "summary_metrics",
 ]
 
 
@@ -57,6 +68,129 @@ class Slice(SettingsModel):
     """How many customers have the label."""
     models: dict[str, Interval]
     """Model -> the main metric."""
+
+
+class Exposure(SettingsModel):
+    """How much of what is shown something gets."""
+
+    share: Interval
+    """Its share of the places of all first `main_k` places."""
+    acquired: float
+    """Its share of what these customers acquired."""
+
+
+class GroupDifference(SettingsModel):
+    """A group's main metric less that of all others of its grouping, of the served model."""
+
+    difference: float
+    """The difference of the means."""
+    low: float
+    """Lower end of its interval."""
+    high: float
+    """Upper end of its interval."""
+    p: float
+    """Probability of so large a difference, to either side, if there were none."""
+    p_adjusted: float = 1.0
+    """The same after Holm's correction for all groups that are compared."""
+    finding: Literal["worse", "better", "none shown"] = "none shown"
+    """What can be said: something only where p_adjusted is below 1 - level."""
+
+
+class GroupCalibration(SettingsModel):
+    """Whether the ranking's probabilities mean what they say, of a group's candidates."""
+
+    pairs: int
+    """Evaluated (customer, candidate) pairs."""
+    said: float
+    """Their mean predicted probability."""
+    happened: float
+    """The share of them that were acquired."""
+    ratio: Interval
+    """Happened over said; 1 is right, above it more happens than is said."""
+    p: float
+    """Probability of a ratio so far from 1, to either side, if the probabilities were right."""
+    p_adjusted: float = 1.0
+    """The same after Holm's correction for all groups."""
+    finding: Literal["more than said", "less than said", "none shown"] = "none shown"
+    """What can be said: something only where p_adjusted is below 1 - level."""
+
+
+class Group(SettingsModel):
+    """What the served model is worth to a group of customers, or for the products of a group."""
+
+    customers: int
+    """Evaluated customers: of the group, or who acquired one of its products."""
+    products: int | None = None
+    """How many products a group of products has."""
+    metrics: dict[str, Interval]
+    """The served model's metrics; of products, as if only those of the group counted as acquired."""
+    share_of_oracle: Interval | None = None
+    """Its main metric over the oracle's, on the same customers."""
+    difference: GroupDifference | None = None
+    """None where the group or all others have fewer customers than `evaluation.min_group`."""
+    calibration: GroupCalibration | None = None
+    """None where probabilities were not measured, or fewer customers than that have a candidate."""
+    exposure: dict[str, Exposure] = Field({})
+    """Of customers: product category -> its places in the served lists. Of products: model -> their places in its."""
+
+
+class Popularity(SettingsModel):
+    """How a model spreads its lists over the catalogue, by how often products were acquired before the cutoff."""
+
+    quintiles: tuple[Interval, ...]
+    """Share of the first `main_k` places that each fifth of the products has, the least popular first."""
+    gini: float
+    """Gini coefficient of the products' places: 0 where all have the same, towards 1 where one has all."""
+    coverage: float
+    """Share of the products that are shown to somebody."""
+
+
+class PopularityReport(SettingsModel):
+    """All models' `Popularity`."""
+
+    acquired: tuple[float, ...]
+    """Share of what was acquired in the window that each fifth of the products has."""
+    acquired_gini: float
+    """Gini coefficient of what was acquired."""
+    models: dict[str, Popularity]
+    """Model -> how it spreads its lists."""
+
+
+class ProtectedCost(SettingsModel):
+    """What it costs to leave columns out of the models: two runs that differ in nothing else, on the same customers."""
+
+    columns: tuple[str, ...]
+    """The columns that one run reads and the other protects."""
+    metric: str
+    """The main metric."""
+    customers: int
+    """Evaluated customers of the two runs' test window."""
+    cutoff: date
+    """Its cutoff."""
+    seeds: tuple[int, ...]
+    """With which both were trained; the metrics are means over them."""
+    read: Interval
+    """The ranking that reads them."""
+    protected: Interval
+    """The ranking without."""
+    difference: Interval
+    """Without less with, paired: negative is what protection costs."""
+    seed_spread: float | None = None
+    """Standard deviation of the difference from seed to seed; None with one seed."""
+
+    @property
+    def text(self) -> str:
+        """What was found, in words."""
+        found, trainings = self.difference, len(self.seeds)
+        assert found.low is not None and found.high is not None
+        chance = ", which may be chance" if found.low <= 0 <= found.high else ""
+        spread = "" if self.seed_spread is None else f" (from seed to seed it varies by {self.seed_spread:.4f})"
+        return (
+            f"Without {', '.join(self.columns)} the ranking has {self.metric} {self.protected.value:.4f} instead of "
+            f"{self.read.value:.4f}: {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]{chance}, on the same "
+            f"{self.customers:,} customers after {self.cutoff}, {trainings} training{'s' if trainings > 1 else ''} "
+            f"each{spread}."
+        )
 
 
 class Window(SettingsModel):
@@ -139,7 +273,7 @@ class Evaluation(SettingsModel):
     share_of_oracle: dict[str, Interval]
     """Model -> its main metric over the oracle's; empty without an oracle."""
     slices: dict[str, dict[str, Slice]]
-    """Customer column -> label -> main metric."""
+    """Grouping of customers -> label -> main metric of every model."""
     verdicts: tuple[Comparison, ...]
     """One for each compared pair; metrics.json calls them so."""
     calibration: Calibration | None
@@ -148,6 +282,20 @@ class Evaluation(SettingsModel):
     """Model -> customers scored per second, whole catalogue, on the machine of the evaluation."""
     skipped: dict[str, str]
     """Model that was left out -> why."""
+    min_group: int = 0
+    """Groups of fewer customers are not compared."""
+    groups: dict[str, dict[str, Group]] = Field({})
+    """Grouping of customers -> label -> what the served model is worth to them."""
+    product_groups: dict[str, dict[str, Group]] = Field({})
+    """Grouping of products -> label -> how well they are recommended."""
+    popularity: PopularityReport | None = None
+    """How the models spread their lists over the catalogue; none in what nextbest 0.3 wrote."""
+
+
+def summary_metrics(main_metric: str) -> list[str]:
+    """Return the metrics that people read first: the main one, then recall, MRR and precision at its list length."""
+    k = main_metric.split("@")[1]
+    return list(dict.fromkeys([main_metric, *(f"{measure}@{k}" for measure in ("ndcg", "recall", "mrr", "precision"))]))
 
 
 _STAGES = ("retrieval", "ranking")

@@ -13,11 +13,13 @@ from nextbest.data.dataset import Array, Dataset, EntityTable, Interactions
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.windows import labels
-from nextbest.evaluation.baselines import Oracle, fit_baselines
+from nextbest.evaluation.baselines import Oracle, acquisition_counts, fit_baselines
 from nextbest.evaluation.calibration import measure_calibration
 from nextbest.evaluation.evaluate import TestSet, evaluate
+from nextbest.evaluation.groupings import customer_groupings, product_groupings
+from nextbest.evaluation.groups import Outcomes
 from nextbest.evaluation.report import write_report
-from nextbest.evaluation.results import Calibration, Evaluation, stage_pairs
+from nextbest.evaluation.results import Evaluation, stage_pairs
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
@@ -58,6 +60,7 @@ def _measure(run: Run) -> Evaluation:
     config, history, window = run.config, run.history, run.windows.test
     snapshot, acquisitions, test_set = make_test_set(run)
     retrieval, ranking = load_exported(run, snapshot)
+    outcomes = _outcomes(run, ranking, acquisitions, snapshot)
     baselines = fit_baselines(history, window.cutoff, config.evaluation.baselines, segment=config.data.segment)
     scorers = {**baselines.scorers, "retrieval": retrieval, "ranking": ranking}
     if config.evaluation.oracle is not None:
@@ -67,7 +70,8 @@ def _measure(run: Run) -> Evaluation:
         test_set,
         config.evaluation,
         stage_pairs(list(scorers)),
-        calibration=_calibration(run, ranking, acquisitions),
+        calibration=None if outcomes is None else measure_calibration(outcomes.probability, outcomes.acquired),
+        outcomes=outcomes,
         skipped=baselines.skipped,
         advance=count_progress(run, "evaluation", len(test_set)),
     )
@@ -85,24 +89,23 @@ def _main_metrics(evaluation: Evaluation) -> dict[str, float]:
     return {f"{name}/{metric}": found[metric].value for name, found in evaluation.models.items()}
 
 
-def _calibration(run: Run, scorer: ExportedRecommender, acquisitions: Interactions) -> Calibration | None:
+def _outcomes(run: Run, scorer: ExportedRecommender, acquisitions: Interactions, snapshot: Snapshot) -> Outcomes | None:
     """Compare all candidates' probabilities with what the customers acquired; only for a window of the horizon."""
-    window = run.windows.test
+    window, config, history = run.windows.test, run.config, run.history
     if window.until - window.cutoff != run.horizon_days:
         return None
-    relevant = _acquired(acquisitions, run.history)
-    probabilities, outcomes = [], []
-    for first in range(0, len(run.history.customers), _CUSTOMERS_PER_BATCH):
-        rows = np.arange(first, min(first + _CUSTOMERS_PER_BATCH, len(run.history.customers)))
+    relevant = _acquired(acquisitions, history)
+    parts = []
+    for first in range(0, len(history.customers), _CUSTOMERS_PER_BATCH):
+        rows = np.arange(first, min(first + _CUSTOMERS_PER_BATCH, len(history.customers)))
         products, probability = scorer.ranked(rows)
-        real = products != NO_PRODUCT
-        acquired = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)
-        probabilities.append(probability[real])
-        outcomes.append(acquired[real])
-    return measure_calibration(
-        np.concatenate(probabilities),
-        np.concatenate(outcomes),
-    )
+        row, place = np.nonzero(products != NO_PRODUCT)
+        found = products[row, place]
+        acquired = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)[row, place]
+        parts.append((probability[row, place], acquired, rows[row], found))
+    groups = customer_groupings(config.data, config.evaluation.slices, history, snapshot)
+    probability, acquired, customer, product = map(np.concatenate, zip(*parts, strict=True))
+    return Outcomes(probability, acquired, customer, product, groups)
 
 
 def make_test_set(run: Run) -> tuple[Snapshot, Interactions, TestSet]:
@@ -139,14 +142,19 @@ def select_test_customers(run: Run, snapshot: Snapshot, acquisitions: Interactio
         return np.asarray(suitable & snapshot.can_acquire(who))
 
     cutoff, until = window.dates
-    slices = run.config.evaluation.slices
+    data = run.config.data
     return TestSet(
         customers=customers,
         relevant=_acquired(acquisitions, history)[customers],
         allowed=allowed,
         cutoff=cutoff,
         until=until,
-        slices={column: snapshot.customers[column][customers] for column in slices},
+        slices={
+            name: labels[customers]
+            for name, labels in customer_groupings(data, run.config.evaluation.slices, history, snapshot).items()
+        },
+        product_groups=product_groupings(data, history, snapshot),
+        popularity=acquisition_counts(history, window.cutoff),
     )
 
 

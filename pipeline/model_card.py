@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nextbest.data.config import ColumnConfig
+from nextbest.data.errors import InputError, Problem
 from nextbest.data.rules import HELD_REASON, PolicyConfig
+from nextbest.data.tables.words import is_named
 from nextbest.evaluation.approval import Approval
-from nextbest.evaluation.report import format_interval, summary_metrics
-from nextbest.evaluation.results import Calibration, Evaluation, Slice
+from nextbest.evaluation.group_tables import format_interval, group_findings, group_tables
+from nextbest.evaluation.results import Calibration, Evaluation, Group, ProtectedCost, summary_metrics
 from nextbest.pipeline.rule_sentences import describe_condition, describe_rule
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.load_check import LoadCheck
 from nextbest.serving.formatting import format_name
 
-__all__ = ["model_card"]
+__all__ = ["model_card", "read_protected_cost"]
 
 _SPECIAL = re.compile(r"([\\|<>*`#\[\]])")
 _SERVED = "ranking"
@@ -43,6 +45,8 @@ def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check:
         "Data": _data(run, manifest, evaluation),
         "How good it is": _quality(evaluation),
         f"{_heading(evaluation)} by group": _groups(evaluation),
+        "Is any group served worse?": _fairness(evaluation),
+        "Protected columns": _protected(run),
         "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
         "What is never recommended": _policy(run.config.data.policy),
         "Limits": _limits(run, evaluation),
@@ -126,7 +130,7 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
     )
     if not windows.measured:
         yield "\nNothing is known of what came later: the figures below are those of the run whose weights it has."
-    yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.columns) + "."
+    yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.model_columns) + "."
     yield "\nRead of a product: " + _columns(run.config.data.products.columns) + ".\n"
     yield from _table(("table", "SHA-256"), sorted(manifest["data"].items()))
 
@@ -136,7 +140,7 @@ def _columns(columns: dict[str, ColumnConfig]) -> str:
 
 
 def _quality(evaluation: Evaluation) -> Iterator[str]:
-    window, metrics = evaluation.window, summary_metrics(evaluation)
+    window, metrics = evaluation.window, summary_metrics(evaluation.main_metric)
     yield (
         f"{window.customers:,} customers acquired {window.acquisitions:,} products between {window.cutoff} and "
         f"{window.until}. Brackets are {evaluation.level:.0%} intervals, a bootstrap over customers. The served order "
@@ -162,6 +166,52 @@ def _groups(evaluation: Evaluation) -> Iterator[str]:
         )
         yield from _table(headings, rows)
         yield ""
+
+
+def _fairness(evaluation: Evaluation) -> Iterator[str]:
+    yield from _items(map(_escaped, group_findings(evaluation)))
+    for one in group_tables(evaluation):
+        yield f"\n### {_escaped(one.title)}\n\n{_escaped(one.note)}\n"
+        yield from _table(one.headings, one.rows)
+
+
+def _protected(run: Run) -> Iterator[str]:
+    columns, policy = run.config.data.customers.columns, run.config.data.policy
+    protected = [name for name, column in columns.items() if column.protected]
+    named = [name for name, column in columns.items() if column.protected is None and is_named(name, "protected")]
+    if protected:
+        yield f"- {_named(protected)}: no model reads it nor anything made of it; results are measured by it."
+    else:
+        yield "- No column is protected (`protected = true`)."
+    if ruled := [name for name in protected if name in policy.customer_columns]:
+        yield f"- {_named(ruled)}: rules of the policy read it; they mask products, and teach no model."
+    if named:
+        yield f"- {_named(named)}: protected by name alone. The models read it, and reasons never name it."
+    cost = read_protected_cost(run)
+    if cost is not None:
+        yield f"- {_escaped(cost.text)}"
+    elif protected or named:
+        yield "- What it costs to leave them out was not measured (`evaluation.protected_cost`)."
+
+
+def _named(columns: Sequence[str]) -> str:
+    return _escaped(", ".join(map(format_name, columns)))
+
+
+def read_protected_cost(run: Run) -> ProtectedCost | None:
+    """Return what `evaluation.protected_cost` says, None without it.
+
+    Raises:
+        InputError: The file is no such file.
+    """
+    if run.config.evaluation.protected_cost is None:
+        return None
+    path = run.source / run.config.evaluation.protected_cost
+    try:
+        return ProtectedCost.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        what, remedy = "it is not what `python -m benchmarks.protected` writes", f"write it again ({error})"
+        raise InputError([Problem(str(path), "evaluation.protected_cost", None, what, remedy)]) from None
 
 
 def _calibration(calibration: Calibration | None) -> Iterator[str]:
@@ -209,10 +259,9 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
             f"{_compared(evaluation)}. Whether the attributes that it reads may be used is for the bank to judge.",
         )
     )
-    for column, groups in evaluation.slices.items():
-        known = {label: group for label, group in groups.items() if _SERVED in group.models}
-        if len(known) > 1:
-            yield f"- {_weakest(format_name(column), known, _heading(evaluation))}"
+    for column, groups in evaluation.groups.items():
+        if len(groups) > 1:
+            yield f"- {_least_tested(format_name(column), groups, _heading(evaluation))}"
 
 
 def _compared(evaluation: Evaluation) -> str:
@@ -220,12 +269,16 @@ def _compared(evaluation: Evaluation) -> str:
     return f"groups by {', '.join(columns)} alone" if columns else "no groups of customers (`evaluation.slices`)"
 
 
-def _weakest(column: str, groups: dict[str, Slice], metric: str) -> str:
-    worst = min(groups, key=lambda label: groups[label].models[_SERVED].value)
+def _least_tested(column: str, groups: dict[str, Group], metric: str) -> str:
     fewest = min(groups, key=lambda label: groups[label].customers)
+    worse = [
+        f"{_escaped(label)} ({metric} {_escaped(format_interval(group.metrics[metric.lower()]))})"
+        for label, group in groups.items()
+        if group.difference is not None and group.difference.finding == "worse"
+    ]
+    found = f"it is worse for {', '.join(worse)}" if worse else "no group is shown to be served worse"
     return (
-        f"By {_escaped(column)} it is worst for {_escaped(worst)} ({metric} "
-        f"{_escaped(format_interval(groups[worst].models[_SERVED]))}) and least tested for {_escaped(fewest)} "
+        f"By {_escaped(column)} {found}; it is least tested for {_escaped(fewest)} "
         f"({groups[fewest].customers:,} customers)."
     )
 

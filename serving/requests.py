@@ -22,7 +22,15 @@ from nextbest.graph.served_inputs import SERVED_INPUTS, missing_values
 from nextbest.serving.arguments import as_ids
 from nextbest.serving.recommender import Filters, Recommender
 
-__all__ = ["check_filters", "draw_rows", "read_holdings", "requests_for_ids", "requests_from_file", "served_columns", "take"]
+__all__ = [
+    "check_filters",
+    "draw_rows",
+    "read_holdings",
+    "requests_for_ids",
+    "requests_from_file",
+    "served_columns",
+    "take",
+]
 
 
 def take(request: Features, rows: Array | slice) -> Features:

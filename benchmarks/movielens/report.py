@@ -8,7 +8,7 @@ from typing import Any
 
 from nextbest.data.files import write_text
 from nextbest.data.settings import SettingsModel
-from nextbest.evaluation.report import format_interval
+from nextbest.evaluation.group_tables import format_interval
 from nextbest.evaluation.results import Comparison, Difference, Interval
 
 __all__ = ["Findings", "Peer", "markdown", "write_findings"]

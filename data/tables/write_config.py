@@ -32,8 +32,8 @@ which events count as acquisitions. A line that starts with # is a default, or a
 _DEFAULTS = "The settings that people change most. Each is at its default; remove the # to change it."
 _COLUMNS = """\
 The feature columns: role is number, category, boolean, date, text or id; numbers take transform = "log1p" or
-"quantile"; optional = true allows the column to be absent from a file; unit is for people; protected = true keeps a column of
-customers from all models, which are measured by it all the same."""
+"quantile"; optional = true allows the column to be absent from a file; unit is for people; protected = true keeps a
+column of customers from all models, which are measured by it all the same."""
 _SUGGESTIONS = "Rules that the columns' names suggest. Remove the # of those that hold."
 
 

@@ -11,8 +11,8 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import Markup
 
-from nextbest.evaluation.report import format_interval, summary_metrics
-from nextbest.evaluation.results import Evaluation, Interval, Window
+from nextbest.evaluation.group_tables import format_interval
+from nextbest.evaluation.results import Evaluation, Interval, Window, summary_metrics
 from nextbest.serving.formatting import format_date, format_decimals, format_percentage, sentence_case
 from nextbest.serving.insights.version_report import Report
 from nextbest.serving.language import say
@@ -103,7 +103,7 @@ def _loads(found: Report) -> str:
 
 
 def _model_table(evaluation: Evaluation) -> Markup:
-    main, *others = summary_metrics(evaluation)
+    main, *others = summary_metrics(evaluation.main_metric)
     scale = max(_upper_end(metrics[main]) for metrics in evaluation.models.values())
     shares = evaluation.share_of_oracle
     columns = [
