@@ -27,7 +27,7 @@ def group_findings(evaluation: Evaluation) -> list[str]:
     groups = [*all_groups(evaluation.groups), *all_groups(evaluation.product_groups)]
     compared = [one for one in groups if one[2].difference is not None]
     said = [
-        f"By {name}, {_label(label)}: {metric} is {found.finding} by {abs(found.difference):.3f} "
+        f"By {_words(name)}, {_label(label)}: {metric} is {found.finding} by {abs(found.difference):.3f} "
         f"[{min(abs(found.low), abs(found.high)):.3f}, {max(abs(found.low), abs(found.high)):.3f}] than of all others "
         f"({_p(found.p_adjusted)})."
         for name, label, group in compared
@@ -37,8 +37,8 @@ def group_findings(evaluation: Evaluation) -> list[str]:
         said = [f"Of {len(compared)} groups none is shown to have a better or worse {metric} than all others."]
     calibrated = [one for one in groups if one[2].calibration is not None]
     off = [
-        f"By {name}, {_label(label)}: {found.ratio.value:.2f} times [{found.ratio.low:.2f}, {found.ratio.high:.2f}] as "
-        f"much happened as the probabilities say ({_p(found.p_adjusted)})."
+        f"By {_words(name)}, {_label(label)}: {_ratio(group)} times as much happened as the probabilities say "
+        f"({_p(found.p_adjusted)})."
         for name, label, group in calibrated
         if (found := group.calibration) is not None and found.finding != "none shown"
     ]
@@ -57,6 +57,10 @@ def _p(adjusted: float) -> str:
     return f"adjusted p = {adjusted:.3f}" if adjusted >= 0.001 else "adjusted p < 0.001"
 
 
+def _words(column: str) -> str:
+    return column.replace("_", " ")
+
+
 def _label(label: str) -> str:
     return label or "(missing)"
 
@@ -65,10 +69,10 @@ def group_tables(evaluation: Evaluation) -> Iterator[GroupTable]:
     """Yield a table for each grouping of customers and of products, then of exposure and of popularity."""
     for name, groups in evaluation.groups.items():
         note = f"Of the served order ({SERVED}). {_NOTE}"
-        yield _of_groups(f"Customers by {name}", note, evaluation, groups)
+        yield _of_groups(f"Customers by {_words(name)}", note, evaluation, groups)
     for name, groups in evaluation.product_groups.items():
         note = f"What customers acquired of the group, as if only that counted, of the served order. {_NOTE}"
-        yield _of_groups(f"Products by {name}", note, evaluation, groups)
+        yield _of_groups(f"Products by {_words(name)}", note, evaluation, groups)
     for name, groups in evaluation.groups.items():
         if any(group.exposure for group in groups.values()):
             yield _exposure(name, evaluation, groups)
@@ -116,7 +120,7 @@ def _ratio(group: Group) -> str:
 
 def _finding(group: Group, least: int) -> str:
     if group.difference is None:
-        compared = f"fewer than {least}" if group.customers < least else "no others"
+        compared = f"fewer than {least}" if group.customers < least else "too few others"
     else:
         compared = group.difference.finding
     told = group.calibration.finding if group.calibration is not None else "none shown"
@@ -141,7 +145,7 @@ def _exposure(name: str, evaluation: Evaluation, groups: dict[str, Group]) -> Gr
         )
         for category in categories
     )
-    return GroupTable(f"What is shown, by {name}", note, ("product category", *map(_label, groups)), rows)
+    return GroupTable(f"What is shown, by {_words(name)}", note, ("product category", *map(_label, groups)), rows)
 
 
 def _popularity(evaluation: Evaluation, found: PopularityReport) -> GroupTable:

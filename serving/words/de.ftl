@@ -633,6 +633,53 @@ measured-about = { $customers } Kunden, die nach dem { $day } { $products } Prod
 how-good = Wie gut es ist
 how-good-caption = Kennzahlen aller Modelle
 column-customers = Kunden
+column-products = Produkte
+column-shown = Anteil an den Plätzen
+column-acquired = Anteil am Erworbenen
+column-happened = Geschehen / gesagt
+column-finding = Was belegt ist
+column-fifth = { $place ->
+    [1] Unbeliebtestes Fünftel
+    [2] Zweites
+    [3] Drittes
+    [4] Viertes
+   *[other] Beliebtestes Fünftel
+}
+column-gini = Gini
+column-coverage = Abdeckung
+popularity-title = Das Beliebte und der Rest
+popularity-about = Alle Produkte danach, wie oft sie zuvor erworben wurden, in fünf gleich großen Teilen: der Anteil jedes Teils an den ersten { $k } Plätzen. Gini ist 0, wo alle gleich oft gezeigt werden; Abdeckung ist der Anteil der Produkte, die überhaupt jemand sieht.
+group-about = Jede Gruppe wird mit allen anderen verglichen, wenn beide mindestens { $least } Kunden haben. Als belegt gilt ein Unterschied erst nach der Korrektur für die Zahl der Gruppen (Holm).
+group-by = { $name ->
+    [known] Bekannt oder neu
+    [tenure] Zeit als Kunde
+   *[launch] Zeit im Angebot
+}
+group-label = { $label ->
+    [known] Bekannt
+    [new] Neu
+    [yes] Ja
+    [no] Nein
+    [missing] Fehlt
+   *[other] Alle anderen
+}
+group-band = { $low } bis { $high }{ $unit ->
+    [years] {" "}Jahre
+    [months] {" "}Monate
+   *[none] {""}
+}
+group-last-band = { $low } { $unit ->
+    [years] Jahre
+   *[months] Monate
+} und mehr
+group-finding = { $finding ->
+    [worse] schlechter als alle anderen
+    [better] besser als alle anderen
+    [more] es geschieht mehr als gesagt
+    [less] es geschieht weniger als gesagt
+    [few] zu wenige für einen Vergleich
+   *[none] kein Unterschied belegt
+}
 metric-by = { $metric } nach { $column }
 comparisons = { $count } Vergleiche
 served = im Einsatz

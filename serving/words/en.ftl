@@ -601,6 +601,53 @@ measured-about = { $customers } customers who bought { $products } products afte
 how-good = How good it is
 how-good-caption = Metrics of all models
 column-customers = Customers
+column-products = Products
+column-shown = Share of the places
+column-acquired = Share of what was acquired
+column-happened = Happened / said
+column-finding = What is shown
+column-fifth = { $place ->
+    [1] Least popular fifth
+    [2] Second
+    [3] Third
+    [4] Fourth
+   *[other] Most popular fifth
+}
+column-gini = Gini
+column-coverage = Coverage
+popularity-title = The popular and the rest
+popularity-about = All products by how often they were acquired before, in five parts of equal number: each part's share of the first { $k } places. Gini is 0 where all are shown alike, coverage the share of the products that anybody is shown.
+group-about = Each group is compared with all others, if both have at least { $least } customers. A difference counts as shown only after the correction for the number of groups (Holm).
+group-by = { $name ->
+    [known] Known or new
+    [tenure] Time as a customer
+   *[launch] Time on offer
+}
+group-label = { $label ->
+    [known] Known
+    [new] New
+    [yes] Yes
+    [no] No
+    [missing] Missing
+   *[other] All others
+}
+group-band = { $low } to { $high }{ $unit ->
+    [years] {" "}years
+    [months] {" "}months
+   *[none] {""}
+}
+group-last-band = { $low } { $unit ->
+    [years] years
+   *[months] months
+} and more
+group-finding = { $finding ->
+    [worse] worse than all others
+    [better] better than all others
+    [more] more happens than is said
+    [less] less happens than is said
+    [few] too few to compare
+   *[none] no difference shown
+}
 metric-by = { $metric } by { $column }
 comparisons = { $count } comparisons
 served = served

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import gradio as gr
 from gradio.components import Component
@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from nextbest.evaluation.group_tables import format_interval
 from nextbest.evaluation.results import Evaluation, Interval, Window, summary_metrics
-from nextbest.serving.formatting import format_date, format_decimals, format_percentage, sentence_case
+from nextbest.serving.formatting import format_date, format_decimals, format_percentage
 from nextbest.serving.insights.version_report import Report
 from nextbest.serving.language import say
+from nextbest.ui.page.group_report import DECIMALS, group_report, metric_name, model_name
 from nextbest.ui.page.html import Column, alert, definitions, details, empty_state, html, join, label, table
 from nextbest.ui.page.tab import Selection, SharedComponents, Updates
 from nextbest.ui.page.version_data import VersionData
@@ -24,8 +25,6 @@ __all__ = ["ModelsTab", "report_view"]
 
 _SERVED = "ranking"
 """The model whose scores are shown."""
-_DECIMALS = 3
-_NAMES = {"ease": "EASE", "item_knn": "Item-kNN"}
 
 
 class ModelsTab:
@@ -65,7 +64,7 @@ def report_view(found: Report) -> Markup:
             _approval(found),
             _facts(found, evaluation.window),
             _model_table(evaluation),
-            *_slice_tables(evaluation),
+            *group_report(evaluation),
             _comparisons(evaluation),
         ]
     )
@@ -108,17 +107,17 @@ def _model_table(evaluation: Evaluation) -> Markup:
     shares = evaluation.share_of_oracle
     columns = [
         Column(say("column-model")),
-        Column(_metric_name(main), "number", say("column-interval-note", level=format_percentage(evaluation.level))),
+        Column(metric_name(main), "number", say("column-interval-note", level=format_percentage(evaluation.level))),
         Column(say("column-interval"), "chart"),
-        *(Column(_metric_name(metric), "number") for metric in others),
+        *(Column(metric_name(metric), "number") for metric in others),
         *([Column(say("column-of-best"), "number")] if shares else []),
     ]
     rows = [
         (
             _model_cell(name),
-            format_decimals(metrics[main].value, _DECIMALS),
+            format_decimals(metrics[main].value, DECIMALS),
             _interval_bar(metrics[main], scale),
-            *(format_decimals(metrics[metric].value, _DECIMALS) for metric in others),
+            *(format_decimals(metrics[metric].value, DECIMALS) for metric in others),
             *([format_percentage(shares[name].value) if name in shares else ""] if shares else []),
         )
         for name, metrics in evaluation.models.items()
@@ -130,24 +129,6 @@ def _model_table(evaluation: Evaluation) -> Markup:
     return Markup('<h3>{}</h3><p class="muted">{}</p>{}').format(say("how-good"), about, shown)
 
 
-def _slice_tables(evaluation: Evaluation) -> Iterator[Markup]:
-    names = list(evaluation.models)
-    for column, labels in evaluation.slices.items():
-        columns = [Column(sentence_case(column)), Column(say("column-customers"), "number")]
-        columns += [Column(_model_name(name), "number") for name in names]
-        rows = [
-            (
-                sentence_case(label),
-                say("number", count=found.customers),
-                *(_value(found.models, name) for name in names),
-            )
-            for label, found in labels.items()
-        ]
-        metric = _metric_name(evaluation.main_metric)
-        title = say("metric-by", metric=metric, column=sentence_case(column).lower())
-        yield details(title, table(title, columns, rows))
-
-
 def _comparisons(evaluation: Evaluation) -> Markup:
     items = join(Markup("<li>{}</li>").format(verdict.text) for verdict in evaluation.verdicts)
     return details(
@@ -155,22 +136,9 @@ def _comparisons(evaluation: Evaluation) -> Markup:
     )
 
 
-def _value(models: Mapping[str, Interval], name: str) -> str:
-    return format_decimals(models[name].value, _DECIMALS) if name in models else format_interval(None)
-
-
-def _metric_name(metric: str) -> str:
-    name, _, length = metric.partition("@")
-    return {"ndcg": "nDCG", "mrr": "MRR"}.get(name, name.capitalize()) + f"@{length}"
-
-
-def _model_name(name: str) -> str:
-    return _NAMES.get(name, sentence_case(name))
-
-
 def _model_cell(name: str) -> Markup:
     mark = Markup(' <span class="chip">{}</span>').format(say("served")) if name == _SERVED else ""
-    return Markup("{}{}").format(_model_name(name), mark)
+    return Markup("{}{}").format(model_name(name), mark)
 
 
 def _upper_end(value: Interval) -> float:
