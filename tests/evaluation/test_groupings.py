@@ -118,7 +118,7 @@ def test_the_rarest_of_many_are_one_group() -> None:
     many = [f"s{number % 60:02d}" for number in range(110)] + [""]
     snapshot.customers["segment"] = np.array(many, object)
     found = customer_groupings(data, (), history, snapshot)["segment"]
-    assert len(set(found)) == 51 and "" in found  # 49 of 60, the others, and the missing one
+    assert len(set(found)) == 51 and "" in found  # 49 of 60, the others, the missing one
     assert np.sum(found == OTHER) == 12  # one that is there twice, and ten that are there once
 
 

@@ -264,8 +264,5 @@ class TestTables:
         assert [row[0] for row in tables["Customers by kind"].rows] == ["x", "y"]
         assert tables["Customers by kind"].rows[1][-1] == "worse"
         assert tables["Products by time on offer"].rows[0][-1] == "too few others"
-        assert tables["What is shown, by kind"].rows[1] == (
-            "b",
-            "0.0% [0.0%, 0.0%] (0.0%)",
-            "50.0% [50.0%, 50.0%] (100.0%)",
-        )
+        shown = ("b", "0.0% [0.0%, 0.0%] (0.0%)", "50.0% [50.0%, 50.0%] (100.0%)")
+        assert tables["What is shown, by kind"].rows[1] == shown
