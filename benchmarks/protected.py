@@ -3,7 +3,8 @@
     python -m benchmarks.protected nextbest.toml --out protected --seeds 0 1 2
 
 Without `--columns` they are those with `protected = true`, or else those whose names tell of a protected attribute.
-OUT/protected_cost.json is what `evaluation.protected_cost` names, for the model card. Finished runs are kept.
+What was found is written beside the TOML, into protected_cost.json, from where the next export's model card has it.
+Finished runs are kept in OUT.
 """
 
 from __future__ import annotations
@@ -28,13 +29,12 @@ from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import RunConfig, load_config
 from nextbest.pipeline.evaluate import load_exported, make_test_set
+from nextbest.pipeline.model_card import PROTECTED_COST
 from nextbest.pipeline.run import Run, begin_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.pipeline.run_folder import RunFolder
 
 __all__ = ["choose_columns", "measure_cost", "protected_config"]
-
-FILE = "protected_cost.json"
 
 
 def choose_columns(config: RunConfig, toml: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def protected_config(config: RunConfig, columns: Sequence[str], protected: bool,
 
 
 def measure_cost(toml: Path, out: Path, columns: Sequence[str] = (), seeds: Sequence[int] = (0,)) -> ProtectedCost:
-    """Train with the columns and without, compare both rankings on the same customers, and write OUT/`FILE`.
+    """Train with the columns and without, compare both rankings on the same customers, and write what is found.
 
     Args:
         toml: The config of the run.
@@ -100,7 +100,7 @@ def measure_cost(toml: Path, out: Path, columns: Sequence[str] = (), seeds: Sequ
     assert first is not None
     _, _, test_set = make_test_set(first)
     cost = _compare(columns, config, test_set, values, tuple(seeds))
-    write_text(out / FILE, cost.model_dump_json(indent=2) + "\n")
+    write_text(toml.parent / PROTECTED_COST, cost.model_dump_json(indent=2) + "\n")
     return cost
 
 

@@ -81,11 +81,6 @@ class EvaluationConfig(SettingsModel):
     slices: tuple[str, ...] = ()
     """Further customer columns by which all is broken down. Beside them it always is by the segment, what is protected
     by `protected` or by name, age, time as a customer, known or new, and product category and launch."""
-    min_group: int = Field(30, ge=2)
-    """Groups of fewer customers are shown and not compared with others: nothing is said of them."""
-    protected_cost: str | None = None
-    """The file that `python -m benchmarks.protected` wrote: what leaving out the protected columns costs, for the model
-    card."""
     min_holdings: int = Field(0, ge=0)
     """Only customers who held at least so many products at the cutoff are evaluated."""
     customers: str | None = None

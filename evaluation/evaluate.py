@@ -14,7 +14,7 @@ from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.groupings import LAUNCH
-from nextbest.evaluation.groups import Outcomes, measure_groups
+from nextbest.evaluation.groups import MIN_GROUP, Outcomes, measure_groups
 from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.popularity import measure_popularity
 from nextbest.evaluation.results import LEVEL, Calibration, Evaluation, Interval, Window, compare_models
@@ -102,6 +102,7 @@ def evaluate(
     *,
     calibration: Calibration | None = None,
     outcomes: Outcomes | None = None,
+    min_group: int = MIN_GROUP,
     skipped: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda customers: None,
 ) -> Evaluation:
@@ -114,6 +115,7 @@ def evaluate(
         pairs: Names (A, B) to compare: does A beat B?
         calibration: The ranking's calibration, reported as it is.
         outcomes: What it was measured on, for that of the groups.
+        min_group: Groups of fewer customers are not compared.
         skipped: Name of a model that was left out -> why, reported as it is.
         advance: Called with the number of customers that were scored by all, after each batch.
 
@@ -128,7 +130,7 @@ def evaluate(
     for name, lists in ranked.items():
         for k in config.ks:
             models[name][f"coverage@{k}"] = Interval(value=coverage(lists, test_set.num_products, k))
-    groups = measure_groups(ranked, bootstrapped, test_set, config, outcomes)
+    groups = measure_groups(ranked, bootstrapped, test_set, config, outcomes, min_group)
     paired = {f"{model}-{other}": bootstrapped.differences(model, other) for model, other in pairs}
     return Evaluation(
         window=_window(test_set),
@@ -143,7 +145,7 @@ def evaluate(
         calibration=calibration,
         customers_per_second={name: len(test_set) / max(spent, 1e-9) for name, spent in seconds.items()},
         skipped=dict(skipped or {}),
-        min_group=config.min_group,
+        min_group=min_group,
         groups=groups.customers,
         product_groups=groups.products,
         popularity=None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nextbest.evaluation.evaluate import TestSet
 
 __all__ = [
+    "MIN_GROUP",
     "SERVED",
     "Groups",
     "Outcomes",
@@ -45,6 +46,9 @@ __all__ = [
 SERVED, _ORACLE = "ranking", "oracle"
 """The model whose order is served, and the best possible one."""
 _RESAMPLES = 1000
+MIN_GROUP = 30
+"""Groups of fewer customers are shown and not compared with others: below it a mean is not about normal, and nothing
+could be shown but by chance."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def measure_groups(
     test_set: TestSet,
     config: EvaluationConfig,
     outcomes: Outcomes | None,
+    min_group: int = MIN_GROUP,
 ) -> Groups:
     """Measure all groupings of the test set.
 
@@ -96,10 +101,11 @@ def measure_groups(
         lists: Model -> its lists, int32 [n, max(ks)].
         bootstrapped: Every model's metrics per customer.
         test_set: The customers, with their groupings and those of the products.
-        config: The metrics and the least size of a group.
+        config: The metrics.
         outcomes: The probabilities; None where they speak of another time than the window.
+        min_group: Groups of fewer customers are not compared.
     """
-    measure = _Measure(lists, bootstrapped, test_set, config, outcomes)
+    measure = _Measure(lists, bootstrapped, test_set, config, outcomes, min_group)
     slices, customers, products = {}, {}, {}
     for name, labels in test_set.slices.items():
         slices[name], customers[name] = measure.customers(name, labels)
@@ -119,9 +125,10 @@ class _Measure:
         test_set: TestSet,
         config: EvaluationConfig,
         outcomes: Outcomes | None,
+        min_group: int,
     ) -> None:
         self._lists, self._bootstrapped, self._test_set = lists, bootstrapped, test_set
-        self._config, self._outcomes = config, outcomes
+        self._config, self._outcomes, self._least = config, outcomes, min_group
         self._dispersion = outcomes.dispersion if outcomes is not None else 1.0
 
     def customers(self, name: str, labels: Array) -> tuple[dict[str, Slice], dict[str, Group]]:
@@ -138,7 +145,7 @@ class _Measure:
                     customers=len(rows),
                     metrics=found[SERVED],
                     share_of_oracle=_share_of_oracle(part),
-                    difference=compare(values[rows], values[labels != label], self._config.min_group),
+                    difference=compare(values[rows], values[labels != label], self._least),
                     calibration=self._calibration_of(lambda told: told.customer_groups[name][told.customer], label),
                     exposure=self._exposure(rows),
                 )
@@ -155,7 +162,7 @@ class _Measure:
             difference = None
             if part and (rest := self._of_products(~inside)):
                 ours, theirs = (one.values_of(SERVED, config.main_metric) for one in (part, rest))
-                difference = compare(ours, theirs, config.min_group)
+                difference = compare(ours, theirs, self._least)
             groups[label] = Group(
                 customers=len(part.values) if part else 0,
                 products=int(inside.sum()),
@@ -210,7 +217,7 @@ class _Measure:
         if told is None:
             return None
         inside = labels(told) == label
-        if len(np.unique(told.customer[inside])) < self._config.min_group:
+        if len(np.unique(told.customer[inside])) < self._least:
             return None
         return calibrate(told.probability[inside], told.acquired[inside], self._dispersion)
 

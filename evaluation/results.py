@@ -127,7 +127,7 @@ class Group(SettingsModel):
     share_of_oracle: Interval | None = None
     """Its main metric over the oracle's, on the same customers."""
     difference: GroupDifference | None = None
-    """None where the group or all others have fewer customers than `evaluation.min_group`."""
+    """None where the group or all others have fewer than `min_group` customers."""
     calibration: GroupCalibration | None = None
     """None where probabilities were not measured, or fewer customers than that have a candidate."""
     exposure: dict[str, Exposure] = Field({})

@@ -22,10 +22,12 @@ from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.load_check import LoadCheck
 from nextbest.serving.formatting import format_name
 
-__all__ = ["model_card", "read_protected_cost"]
+__all__ = ["PROTECTED_COST", "model_card"]
 
 _SPECIAL = re.compile(r"([\\|<>*`#\[\]])")
 _SERVED = "ranking"
+PROTECTED_COST = "protected_cost.json"
+"""What it costs to leave columns out, beside the run's TOML."""
 
 
 def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check: LoadCheck) -> str:
@@ -187,31 +189,31 @@ def _protected(run: Run) -> Iterator[str]:
         yield f"- {_named(ruled)}: rules of the policy read it; they mask products, and teach no model."
     if named:
         yield f"- {_named(named)}: protected by name alone. The models read it, and reasons never name it."
-    cost = read_protected_cost(run)
+    cost = _protected_cost(run)
     if cost is not None:
         yield f"- {_escaped(cost.text)}"
     elif protected or named:
-        yield "- What it costs to leave them out was not measured (`evaluation.protected_cost`)."
+        yield "- What it costs to leave them out was not measured (`python -m benchmarks.protected`)."
 
 
 def _named(columns: Sequence[str]) -> str:
     return _escaped(", ".join(map(format_name, columns)))
 
 
-def read_protected_cost(run: Run) -> ProtectedCost | None:
-    """Return what `evaluation.protected_cost` says, None without it.
+def _protected_cost(run: Run) -> ProtectedCost | None:
+    """Return what `python -m benchmarks.protected` measured, which lies beside the run's TOML; None without it.
 
     Raises:
         InputError: The file is no such file.
     """
-    if run.config.evaluation.protected_cost is None:
+    path = run.source / PROTECTED_COST
+    if not path.is_file():
         return None
-    path = run.source / run.config.evaluation.protected_cost
     try:
         return ProtectedCost.model_validate_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         what, remedy = "it is not what `python -m benchmarks.protected` writes", f"write it again ({error})"
-        raise InputError([Problem(str(path), "evaluation.protected_cost", None, what, remedy)]) from None
+        raise InputError([Problem(str(path), None, None, what, remedy)]) from None
 
 
 def _calibration(calibration: Calibration | None) -> Iterator[str]:

@@ -28,7 +28,7 @@ from nextbest.retrieval.training import RetrieverSettings
 __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL: dict[str, bool | dict[str, bool]] = {
-    "evaluation": {"approval": True, "protected_cost": True},
+    "evaluation": {"approval": True},
     "export": {"keep_versions": True},
     "tune": True,
 }
@@ -208,7 +208,7 @@ def _check_evaluation_files(config: Path, run: Run) -> None:
     """Find out that a file is missing before hours of training, not after."""
     problems = [
         Problem(str(config), f"evaluation.{name}", None, f"there is no file {path}", "fix the path, or remove it")
-        for name, path in _named_files(run.config, run.source, "customers", "oracle", "protected_cost").items()
+        for name, path in _evaluation_files(run.config, run.source).items()
         if not path.is_file()
     ]
     if problems:
@@ -217,10 +217,5 @@ def _check_evaluation_files(config: Path, run: Run) -> None:
 
 def _evaluation_files(config: RunConfig, source: Path) -> dict[str, Path]:
     """Return the files that the evaluation reads beside the tables, by their keys."""
-    return _named_files(config, source, "customers", "oracle")
-
-
-def _named_files(config: RunConfig, source: Path, *keys: str) -> dict[str, Path]:
-    """Return the files that keys of [evaluation] name, those that do."""
-    named = {key: getattr(config.evaluation, key) for key in keys}
-    return {key: source / path for key, path in named.items() if path is not None}
+    named = {"customers": config.evaluation.customers, "oracle": config.evaluation.oracle}
+    return {name: source / path for name, path in named.items() if path is not None}

@@ -163,8 +163,8 @@ def measure(min_group: int = 2) -> Evaluation:
         "ranking": Fixed([[0, 1]] * 4 + [[0, 2]] * 4),
         "oracle": Fixed([[0, 3]] * 4 + [[2, 3]] * 4),
     }
-    config = EvaluationConfig(ks=(1, 2), main_metric="ndcg@2", min_group=min_group)
-    return evaluate(scorers, test_set, config, outcomes=outcomes)
+    config = EvaluationConfig(ks=(1, 2), main_metric="ndcg@2")
+    return evaluate(scorers, test_set, config, outcomes=outcomes, min_group=min_group)
 
 
 @pytest.fixture(scope="module")

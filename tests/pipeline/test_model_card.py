@@ -13,7 +13,7 @@ from nextbest.data.errors import InputError
 from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.evaluation.approval import Approval, Check
 from nextbest.evaluation.results import Evaluation, Group, GroupDifference, Interval, ProtectedCost, Slice
-from nextbest.pipeline.model_card import model_card
+from nextbest.pipeline.model_card import PROTECTED_COST, model_card
 from nextbest.pipeline.run import Run, open_run
 from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.insights.version_report import CARD
@@ -137,14 +137,13 @@ def test_limits_name_a_group_as_worse_only_where_it_is_shown(run: Run, evaluatio
 
 
 class TestProtectedColumns:
-    def card(self, run: Run, evaluation: Evaluation, cost: Path | None = None, **protected: bool) -> str:
+    def card(self, run: Run, evaluation: Evaluation, source: Path | None = None, **protected: bool) -> str:
         columns = run.config.data.customers.columns
         changed = {name: columns[name].model_copy(update={"protected": value}) for name, value in protected.items()}
         customers = run.config.data.customers.model_copy(update={"columns": columns | changed})
         data = run.config.data.model_copy(update={"customers": customers})
-        measured = run.config.evaluation.model_copy(update={"protected_cost": cost and str(cost)})
-        config = run.config.model_copy(update={"data": data, "evaluation": measured})
-        return model_card(replace(run, config=config), evaluation, APPROVED, LOADED)
+        config = run.config.model_copy(update={"data": data})
+        return model_card(replace(run, config=config, source=source or run.source), evaluation, APPROVED, LOADED)
 
     def test_by_default_their_names_alone_protect_them(self, run: Run, evaluation: Evaluation) -> None:
         card = self.card(run, evaluation)
@@ -158,7 +157,7 @@ class TestProtectedColumns:
         text = section(card, "Protected columns")
         assert "- age, gender: no model reads it nor anything made of it; results are measured by it." in text
         assert "- age: rules of the policy read it; they mask products, and teach no model." in text
-        assert "marital" not in text and "was not measured (`evaluation.protected_cost`)" in text
+        assert "marital" not in text and "was not measured (`python -m benchmarks.protected`)" in text
         read = section(card, "Data").partition("Read of a customer")[2].partition("\n")[0]
         assert "marital status" in read and "gender" not in read and " age," not in read
 
@@ -174,17 +173,17 @@ class TestProtectedColumns:
             difference=Interval(value=-0.01, low=-0.02, high=0.003),
             seed_spread=0.004,
         )
-        file = tmp_path / "cost.json"
+        file = tmp_path / PROTECTED_COST
         file.write_text(cost.model_dump_json())
-        text = section(self.card(run, evaluation, file, gender=True), "Protected columns")
+        text = section(self.card(run, evaluation, tmp_path, gender=True), "Protected columns")
         assert (
-            r"Without gender the ranking has ndcg@5 0.4900 instead of 0.5000: -0.0100 \[-0.0200, +0.0030\], which may be "
-            "chance, on the same 1,234 customers after 2024-09-27, 2 trainings each (from seed to seed it varies by "
+            r"Without gender the ranking has ndcg@5 0.4900 instead of 0.5000: -0.0100 \[-0.0200, +0.0030\], which may "
+            "be chance, on the same 1,234 customers after 2024-09-27, 2 trainings each (from seed to seed it varies by "
             "0.0040)." in text
         )
         file.write_text("{}")
-        with pytest.raises(InputError, match=r"cost\.json.*it is not what `python -m benchmarks.protected` writes"):
-            self.card(run, evaluation, file, gender=True)
+        with pytest.raises(InputError, match=r"protected_cost\.json.*it is not what `python -m benchmarks.protected`"):
+            self.card(run, evaluation, tmp_path, gender=True)
 
 
 def test_unknown_calibration_is_reported(run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
