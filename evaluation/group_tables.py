@@ -38,9 +38,9 @@ def group_findings(evaluation: Evaluation) -> list[str]:
     calibrated = [one for one in groups if one[2].calibration is not None]
     off = [
         f"By {_words(name)}, {_label(label)}: {_ratio(group)} times as much happened as the probabilities say "
-        f"({_p(found.p_adjusted)})."
+        f"({_p(told.p_adjusted)})."
         for name, label, group in calibrated
-        if (found := group.calibration) is not None and found.finding != "none shown"
+        if (told := group.calibration) is not None and told.finding != "none shown"
     ]
     if not off and calibrated:
         off = [f"Of {len(calibrated)} groups none is shown to have probabilities that say too much or too little."]

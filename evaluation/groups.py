@@ -1,22 +1,17 @@
 """What the served model is worth to each group, and for each group of products: metrics, probabilities, exposure.
 
-Nothing is called worse for its figure alone. A group is compared with all others of its grouping, and the p-values of
-all groups together are corrected by Holm's method ("A simple sequentially rejective multiple test procedure", 1979):
-with it the chance that even one group is named wrongly is below 5 %, however the groups overlap. Benjamini and
-Hochberg's, which finds more, bounds the share of the wrong ones among those that are named, and each name in a card
-must stand for itself.
+Nothing is called worse for its figure alone: a group is compared with all others of its grouping, and the p-values of
+all groups together are corrected (`evaluation.significance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import gammainc, gammaincc, gammaincinv
 
 from nextbest.data.dataset import Array
 from nextbest.data.snapshot import NO_PRODUCT
@@ -24,7 +19,8 @@ from nextbest.evaluation.baselines import RANDOM_SEED
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.groupings import label_order
 from nextbest.evaluation.intervals import BootstrappedMetrics, percentile_interval, resampled_means
-from nextbest.evaluation.results import LEVEL, Exposure, Group, GroupCalibration, GroupDifference, Interval, Slice
+from nextbest.evaluation.results import LEVEL, Exposure, Group, GroupCalibration, Interval, Slice
+from nextbest.evaluation.significance import calibrate, compare, holm
 from nextbest.modelling.metrics import per_customer
 
 if TYPE_CHECKING:
@@ -36,9 +32,6 @@ __all__ = [
     "Groups",
     "Outcomes",
     "all_groups",
-    "calibrate",
-    "compare",
-    "holm",
     "measure_groups",
     "resampled_shares",
 ]
@@ -73,8 +66,8 @@ class Outcomes:
         Who acquires one product may acquire several, so that the pairs say less than as many that know nothing of each
         other: all counts are divided by it, as of a quasi-Poisson model (McCullagh and Nelder 1989).
         """
-        excess = np.bincount(self.customer, self.acquired - self.probability.astype(np.float64))
-        expected = float((self.probability * (1 - self.probability.astype(np.float64))).sum())
+        excess = np.bincount(self.customer, self.acquired) - np.bincount(self.customer, self.probability)
+        expected = float((self.probability * (1 - self.probability)).sum(dtype=np.float64))
         return max(1.0, float((excess**2).sum()) / expected) if expected else 1.0
 
 
@@ -116,7 +109,7 @@ def measure_groups(
 
 
 class _Measure:
-    """Measures one group at a time."""
+    """Measures one grouping at a time."""
 
     def __init__(
         self,
@@ -127,54 +120,55 @@ class _Measure:
         outcomes: Outcomes | None,
         min_group: int,
     ) -> None:
-        self._lists, self._bootstrapped, self._test_set = lists, bootstrapped, test_set
-        self._config, self._outcomes, self._least = config, outcomes, min_group
+        self._shown = {model: ranked[:, : config.main_k] for model, ranked in lists.items()}
+        self._bootstrapped, self._test_set, self._config = bootstrapped, test_set, config
+        self._outcomes, self._least = outcomes, min_group
         self._dispersion = outcomes.dispersion if outcomes is not None else 1.0
+        category = test_set.category
+        self._category = None if category is None else _Labels.from_values(category)
 
     def customers(self, name: str, labels: Array) -> tuple[dict[str, Slice], dict[str, Group]]:
         """Measure a grouping of customers: every model's main metric, and the served model in full."""
         main, slices, groups = self._config.main_metric, {}, {}
-        for label in _sorted(labels):
+        served = SERVED in self._shown
+        calibrations = self._calibrations_of_customers(name) if served else {}
+        for label in _Labels.from_values(labels).names:
             rows = np.flatnonzero(labels == label)
             part = self._bootstrapped.part(rows, self._config.summary_metrics)
             found = part.intervals()
             slices[label] = Slice(customers=len(rows), models={model: values[main] for model, values in found.items()})
-            if SERVED in found:
+            if served:
                 values = self._bootstrapped.values_of(SERVED, main)
                 groups[label] = Group(
                     customers=len(rows),
                     metrics=found[SERVED],
                     share_of_oracle=_share_of_oracle(part),
                     difference=compare(values[rows], values[labels != label], self._least),
-                    calibration=self._calibration_of(lambda told: told.customer_groups[name][told.customer], label),
+                    calibration=calibrations.get(label),
                     exposure=self._exposure(rows),
                 )
         return slices, groups
 
-    def products(self, labels: Array) -> dict[str, Group]:
+    def products(self, values: Array) -> dict[str, Group]:
         """Measure a grouping of products: the metrics are those of what was acquired of each group alone."""
-        config, relevant = self._config, self._test_set.relevant
+        labels = _Labels.from_values(values)
+        calibrations, exposures = self._calibrations_of_products(labels), self._exposures(labels)
         groups = {}
-        for label in _sorted(labels):
-            inside = labels == label
-            part = self._of_products(inside)
-            found = part.intervals()[SERVED] if part else {}
+        for place, label in enumerate(labels.names):
+            inside = labels.codes == place
+            part, rest = self._of_products(inside), self._of_products(~inside)
             difference = None
-            if part and (rest := self._of_products(~inside)):
-                ours, theirs = (one.values_of(SERVED, config.main_metric) for one in (part, rest))
+            if part and rest:
+                ours, theirs = (one.values_of(SERVED, self._config.main_metric) for one in (part, rest))
                 difference = compare(ours, theirs, self._least)
             groups[label] = Group(
                 customers=len(part.values) if part else 0,
                 products=int(inside.sum()),
-                metrics=found,
+                metrics=part.intervals()[SERVED] if part else {},
                 share_of_oracle=_share_of_oracle(part) if part else None,
                 difference=difference,
-                calibration=self._calibration_of(lambda told: labels[told.product], label),
-                exposure={
-                    model: Exposure(share=shares[0], acquired=float(relevant[:, inside].sum() / relevant.sum()))
-                    for model, lists in self._lists.items()
-                    if (shares := resampled_shares(_count(lists[:, : config.main_k], ~inside, 2)))
-                },
+                calibration=calibrations.get(label),
+                exposure=exposures[place],
             )
         return groups
 
@@ -186,132 +180,132 @@ class _Measure:
             return None
         columns = np.flatnonzero(inside)[relevant.indices]
         alone = sp.csr_matrix((relevant.data, columns, relevant.indptr), shape=self._test_set.relevant.shape)[rows]
-        k = self._config.main_k
+        main, k = self._config.main_metric, self._config.main_k
         found = {
             model: {
                 metric: values
-                for metric, values in per_customer(lists[rows], alone, [k]).items()
-                if metric in (self._config.main_metric, f"recall@{k}")
+                for metric, values in per_customer(shown[rows], alone, [k]).items()
+                if metric in (main, f"recall@{k}")
             }
-            for model, lists in self._lists.items()
+            for model, shown in self._shown.items()
             if model in (SERVED, _ORACLE)
         }
         return BootstrappedMetrics.from_values(found, self._config)
 
     def _exposure(self, rows: Array) -> dict[str, Exposure]:
         """Return product category -> its places in these customers' served lists, and its share of what they took."""
-        category = self._test_set.category
-        if category is None:
+        if self._category is None:
             return {}
-        names = _sorted(category)
-        codes = np.array([names.index(label) for label in category])
-        shares = resampled_shares(_count(self._lists[SERVED][rows, : self._config.main_k], codes, len(names)))
-        acquired = np.bincount(codes, np.asarray(self._test_set.relevant[rows].sum(axis=0)).ravel(), len(names))
+        (shares,) = resampled_shares(_count([self._shown[SERVED][rows]], self._category))
+        acquired = self._acquired(self._category, rows)
         return {
-            name: Exposure(share=share, acquired=float(taken / acquired.sum()))
-            for name, share, taken in zip(names, shares, acquired, strict=False)
+            name: Exposure(share=share, acquired=part)
+            for name, share, part in zip(self._category.names, shares, acquired, strict=bool(shares))
         }
 
-    def _calibration_of(self, labels: Callable[[Outcomes], Array], label: str) -> GroupCalibration | None:
-        told = self._outcomes
-        if told is None:
-            return None
-        inside = labels(told) == label
-        if len(np.unique(told.customer[inside])) < self._least:
-            return None
-        return calibrate(told.probability[inside], told.acquired[inside], self._dispersion)
+    def _exposures(self, labels: _Labels) -> list[dict[str, Exposure]]:
+        """Return for each label model -> its places in the model's lists, and its share of what was acquired."""
+        acquired = self._acquired(labels, slice(None))
+        shares = resampled_shares(_count(list(self._shown.values()), labels))
+        return [
+            {
+                model: Exposure(share=found[place], acquired=acquired[place])
+                for model, found in zip(self._shown, shares, strict=True)
+                if found
+            }
+            for place in range(len(labels.names))
+        ]
+
+    def _acquired(self, labels: _Labels, rows: Array | slice) -> list[float]:
+        taken = np.asarray((self._test_set.relevant[rows] != 0).sum(axis=0)).ravel()
+        parts: list[float] = (np.bincount(labels.codes, taken, len(labels.names)) / taken.sum()).tolist()
+        return parts
+
+    def _calibrations_of_customers(self, name: str) -> dict[str, GroupCalibration]:
+        if self._outcomes is None:
+            return {}
+        labels = _Labels.from_values(self._outcomes.customer_groups[name])
+        return self._calibrations(self._outcomes, labels.names, labels.codes[self._outcomes.customer])
+
+    def _calibrations_of_products(self, labels: _Labels) -> dict[str, GroupCalibration]:
+        if self._outcomes is None:
+            return {}
+        return self._calibrations(self._outcomes, labels.names, labels.codes[self._outcomes.product])
+
+    def _calibrations(self, told: Outcomes, names: list[str], codes: Array) -> dict[str, GroupCalibration]:
+        """Return label -> calibration of its pairs, where enough customers have one.
+
+        Args:
+            told: The pairs.
+            names: The labels.
+            codes: The label of each pair, [num_pairs].
+        """
+        whose = np.unique(told.customer.astype(np.int64) * len(names) + codes) % len(names)
+        counts = (np.bincount(codes, weights, len(names)) for weights in (None, told.probability, told.acquired))
+        columns = zip(names, np.bincount(whose, minlength=len(names)), *counts, strict=True)
+        return {
+            name: found
+            for name, customers, pairs, expected, happened in columns
+            if customers >= self._least
+            and (found := calibrate(int(pairs), float(expected), float(happened), self._dispersion)) is not None
+        }
 
 
-def _sorted(labels: Array) -> list[str]:
-    return sorted({str(label) for label in labels}, key=label_order)
+@dataclass(frozen=True)
+class _Labels:
+    """Labels as numbers."""
+
+    names: list[str]
+    """In the order of `label_order`."""
+    codes: Array
+    """Of each value its place in `names`, [num]."""
+
+    @classmethod
+    def from_values(cls, labels: Array) -> _Labels:
+        """Number the labels, object str [num]."""
+        names, codes = np.unique(labels.astype(str), return_inverse=True)
+        order = sorted(range(len(names)), key=lambda place: label_order(str(names[place])))
+        return cls([str(names[place]) for place in order], np.argsort(order)[codes])
 
 
 def _share_of_oracle(part: BootstrappedMetrics) -> Interval | None:
     return part.shares_of(_ORACLE).get(SERVED) if _ORACLE in part.models else None
 
 
-def _count(lists: Array, codes: Array, num_codes: int) -> Array:
-    """Return how many places of each list go to each code of a product, [n, num_codes]."""
-    real = lists != NO_PRODUCT
-    cells = np.arange(len(lists))[:, None] * num_codes + codes.astype(int)[np.maximum(lists, 0)]
-    return np.bincount(cells[real], minlength=len(lists) * num_codes).reshape(len(lists), num_codes)
-
-
-def resampled_shares(counts: Array) -> list[Interval]:
-    """Return each column's share of all counts, with a bootstrap interval over the rows; none where all are 0.
+def _count(shown: Sequence[Array], labels: _Labels) -> Array:
+    """Return how many places of each list go to each label of a product, [n, num_models, num_labels].
 
     Args:
-        counts: How often a customer has each, [n, num_columns].
+        shown: Each model's lists, int32 [n, k].
+        labels: The products'.
     """
-    total = counts.sum()
-    if not total:
-        return []
-    means = resampled_means(counts, resamples=_RESAMPLES, seed=RANDOM_SEED)
-    means = means[means.sum(axis=1) > 0]
-    low, high = percentile_interval(means / means.sum(axis=1, keepdims=True), LEVEL)
-    columns = (counts.sum(axis=0) / total, low, high)
-    return [Interval(value=float(a), low=float(b), high=float(c)) for a, b, c in zip(*columns, strict=True)]
+    counts = np.zeros((len(shown[0]), len(shown), len(labels.names)), np.int64)
+    for model, lists in enumerate(shown):
+        rows, places = np.nonzero(lists != NO_PRODUCT)
+        np.add.at(counts[:, model], (rows, labels.codes[lists[rows, places]]), 1)
+    return counts
 
 
-def compare(ours: Array, theirs: Array, least: int) -> GroupDifference | None:
-    """Compare the mean of a group with that of all others; None where one has fewer than `least` customers, at least 2.
-
-    The standard error is Welch's, with each side's variance at least that of all together: a small group of which all
-    happen to have the same value is not taken for one that always has it.
-    """
-    if min(len(ours), len(theirs)) < max(least, 2):
-        return None
-    sides = [side.astype(np.float64) for side in (ours, theirs)]
-    pooled = np.concatenate(sides).var(ddof=1)
-    error = float(np.sqrt(sum(max(side.var(ddof=1), pooled) / len(side) for side in sides)))
-    difference = float(sides[0].mean() - sides[1].mean())
-    normal = NormalDist()
-    half = normal.inv_cdf((1 + LEVEL) / 2) * error
-    p = 2 * normal.cdf(-abs(difference) / error) if error else 1.0
-    return GroupDifference(difference=difference, low=difference - half, high=difference + half, p=p)
-
-
-def calibrate(probability: Array, acquired: Array, dispersion: float) -> GroupCalibration | None:
-    """Compare how often pairs came true with how often their probabilities say; None where they say never.
-
-    The interval is Garwood's (1936) of a Poisson count over what was expected, both divided by the dispersion.
+def resampled_shares(counts: Array) -> list[list[Interval]]:
+    """Return for each model the columns' shares of its counts, with a bootstrap interval over the rows.
 
     Args:
-        probability: [num_pairs].
-        acquired: [num_pairs].
-        dispersion: See `Outcomes.dispersion`.
+        counts: How often a customer has each, [n, num_models, num_columns].
+
+    Returns:
+        A list for each model; an empty one where all counts are 0.
     """
-    expected, count = float(probability.sum(dtype=np.float64)), float(acquired.sum())
-    if not expected:
-        return None
-    said, happened = expected / dispersion, count / dispersion
-    tail = (1 - LEVEL) / 2
-    low = float(gammaincinv(happened, tail)) if happened else 0.0
-    high = float(gammaincinv(happened + 1, 1 - tail))
-    at_least = float(gammainc(happened, said)) if happened else 1.0
-    at_most = float(gammaincc(happened + 1, said))
-    return GroupCalibration(
-        pairs=len(probability),
-        said=expected / len(probability),
-        happened=count / len(probability),
-        ratio=Interval(value=count / expected, low=low / said, high=high / said),
-        p=min(1.0, 2 * min(at_least, at_most)),
-    )
-
-
-def holm(p: Array) -> Array:
-    """Return p-values that are corrected for their number (Holm 1979), [n]: at most one in 20 sets has one below 0.05.
-
-    The smallest of n is multiplied by n, the next by n - 1 and so on, and none is smaller than one before it.
-
-    Args:
-        p: p-values in any order, [n].
-    """
-    order = np.argsort(p, kind="stable")
-    scaled = np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(scaled)
-    return adjusted
+    means = resampled_means(counts.reshape(len(counts), -1), resamples=_RESAMPLES, seed=RANDOM_SEED)
+    shares: list[list[Interval]] = []
+    for total, drawn in zip(counts.sum(axis=0), means.reshape(-1, *counts.shape[1:]).swapaxes(0, 1), strict=True):
+        drawn = drawn[drawn.sum(axis=1) > 0]
+        if not total.sum():
+            shares.append([])
+            continue
+        low, high = percentile_interval(drawn / drawn.sum(axis=1, keepdims=True), LEVEL)
+        columns = zip(total / total.sum(), low, high, strict=True)
+        shares.append([Interval(value=float(a), low=float(b), high=float(c)) for a, b, c in columns])
+    return shares
 
 
 def _tell(*groupings: dict[str, dict[str, Group]]) -> None:

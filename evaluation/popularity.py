@@ -32,18 +32,18 @@ def measure_popularity(
     fifth, num_products = quintiles(popularity), len(popularity)
     taken = np.asarray((relevant != 0).sum(axis=0)).ravel()
     acquired = np.bincount(fifth, taken, _FIFTHS) / taken.sum()
-    models = {}
-    for name, ranked in lists.items():
-        shown = ranked[:, :k]
-        rows, places = np.nonzero(shown != NO_PRODUCT)
-        products = shown[rows, places]
-        counts = np.zeros((len(shown), _FIFTHS), np.int64)
-        np.add.at(counts, (rows, fifth[products]), 1)
-        models[name] = Popularity(
-            quintiles=tuple(resampled_shares(counts)),
-            gini=gini(np.bincount(products, minlength=num_products)),
-            coverage=coverage(ranked, num_products, k),
-        )
+    counts = np.zeros((relevant.shape[0], len(lists), _FIFTHS), np.int64)
+    spread = {}
+    for place, (name, ranked) in enumerate(lists.items()):
+        rows, places = np.nonzero(ranked[:, :k] != NO_PRODUCT)
+        products = ranked[rows, places]
+        np.add.at(counts[:, place], (rows, fifth[products]), 1)
+        spread[name] = gini(np.bincount(products, minlength=num_products)), coverage(ranked, num_products, k)
+    shares = zip(spread.items(), resampled_shares(counts), strict=True)
+    models = {
+        name: Popularity(quintiles=tuple(found), gini=unequal, coverage=covered)
+        for (name, (unequal, covered)), found in shares
+    }
     return PopularityReport(acquired=tuple(acquired.tolist()), acquired_gini=gini(taken), models=models)
 
 

@@ -102,7 +102,7 @@ def _outcomes(run: Run, scorer: ExportedRecommender, acquisitions: Interactions,
         row, place = np.nonzero(products != NO_PRODUCT)
         found = products[row, place]
         acquired = np.take_along_axis(relevant[rows].toarray(), np.maximum(products, 0), axis=1)[row, place]
-        parts.append((probability[row, place], acquired, rows[row], found))
+        parts.append((probability[row, place], acquired, rows[row].astype(np.int32), found.astype(np.int32)))
     groups = customer_groupings(config.data, config.evaluation.slices, history, snapshot)
     probability, acquired, customer, product = map(np.concatenate, zip(*parts, strict=True))
     return Outcomes(probability, acquired, customer, product, groups)

@@ -15,8 +15,9 @@ from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.evaluate import TestSet, evaluate
 from nextbest.evaluation.group_tables import group_findings, group_tables
 from nextbest.evaluation.groupings import LAUNCH
-from nextbest.evaluation.groups import Outcomes, calibrate, compare, holm
+from nextbest.evaluation.groups import Outcomes
 from nextbest.evaluation.results import Evaluation
+from nextbest.evaluation.significance import calibrate, compare, holm
 
 SECOND = 1 / np.log2(3)
 """nDCG of the only hit at place 2."""
@@ -86,7 +87,7 @@ class TestCalibrate:
     def test_by_hand(self) -> None:
         # 400 pairs of 0.01 say 4, and 10 happened. Garwood's interval of 10 is [4.795, 18.390]; Poisson's
         # P(X >= 10) with mean 4 is 0.00813.
-        found = calibrate(np.full(400, 0.01, np.float32), some(10, 400) == 1, 1.0)
+        found = calibrate(400, 4.0, 10, 1.0)
         assert found is not None
         assert (found.pairs, found.said, found.happened) == pytest.approx((400, 0.01, 0.025))
         assert found.ratio.value == pytest.approx(2.5)
@@ -94,7 +95,7 @@ class TestCalibrate:
         assert found.p == pytest.approx(2 * 0.00813, abs=1e-4)
 
     def test_what_never_happened(self) -> None:
-        found = calibrate(np.full(400, 0.01, np.float32), np.zeros(400, bool), 1.0)
+        found = calibrate(400, 4.0, 0, 1.0)
         assert found is not None
         assert (found.ratio.value, found.ratio.low) == (0, 0)
         assert found.ratio.high == pytest.approx(3.689 / 4, abs=1e-3)
@@ -108,12 +109,12 @@ class TestCalibrate:
         assert several.dispersion == pytest.approx(2)
         single = Outcomes(half, np.array([1, 0, 1, 0], bool), np.array([0, 0, 1, 1]), np.arange(4), {})
         assert single.dispersion == 1
-        one, two = (calibrate(np.full(400, 0.01), some(10, 400) == 1, dispersion) for dispersion in (1.0, 2.0))
+        one, two = (calibrate(400, 4.0, 10, dispersion) for dispersion in (1.0, 2.0))
         assert one is not None and two is not None
         assert two.ratio.value == one.ratio.value and two.p > one.p
 
     def test_where_nothing_was_said_there_is_no_ratio(self) -> None:
-        assert calibrate(np.zeros(3), np.zeros(3, bool), 1.0) is None
+        assert calibrate(3, 0.0, 0, 1.0) is None
 
 
 class Fixed:

@@ -7,7 +7,7 @@ numbers, and the groupings that are no columns, are said in the reader's languag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -133,7 +133,7 @@ def _popularity(found: PopularityReport, k: str) -> Markup:
     return details(title, about + table(title, columns, rows))
 
 
-def _folded(metric: str, name: str, columns: list[Column], rows: list[tuple[str, ...]], least: int) -> Markup:
+def _folded(metric: str, name: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], least: int) -> Markup:
     title = say("metric-by", metric=metric, column=_grouping(name).lower())
     about = Markup('<p class="muted">{}</p>').format(say("group-about", least=least)) if least else ""
     return details(title, Markup("{}{}").format(about, table(title, columns, rows)))
