@@ -22,9 +22,10 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import write_text
 from nextbest.data.tables.words import is_named
 from nextbest.data.tables.write_config import toml_value
-from nextbest.evaluation.evaluate import TestSet, rank_all
+from nextbest.evaluation.evaluate import rank_all
 from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.results import Interval, ProtectedCost
+from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import RunConfig, load_config

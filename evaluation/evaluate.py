@@ -1,97 +1,25 @@
-"""The test set, and measuring every scorer on it: lists, metrics, intervals, comparisons, groups."""
+"""Measuring every scorer on the test set: lists, metrics, intervals, comparisons, groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
 from time import perf_counter
 
 import numpy as np
-import scipy.sparse as sp
 
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.groupings import LAUNCH
 from nextbest.evaluation.groups import MIN_GROUP, Outcomes, measure_groups
 from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.popularity import measure_popularity
 from nextbest.evaluation.results import LEVEL, Calibration, Evaluation, Interval, Window, compare_models
+from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import coverage, per_customer, top_k
 
-__all__ = ["TestSet", "evaluate", "rank_all"]
+__all__ = ["evaluate", "rank_all"]
 
 _ORACLE = "oracle"
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """What the customers acquired in `cutoff < day <= until`. Positions are those of the dataset that ends at cutoff.
-
-    Raises:
-        ValueError: Sizes disagree, a customer occurs twice or has no relevant product, or there is no customer.
-    """
-
-    __test__ = False  # for pytest, which would take the name for that of a class of tests
-
-    customers: Array
-    """Positions of the evaluated customers, each with at least one relevant product, int64, [n]."""
-    relevant: sp.csr_matrix
-    """Nonzero where the customer newly acquired the product, [n, num_products]."""
-    allowed: Callable[[Array], Array]
-    """Rows of `customers` [m] -> which products may be recommended, bool, [m, num_products]."""
-    cutoff: date
-    """The last day that the models knew."""
-    until: date
-    """The last day on which an acquisition counts."""
-    slices: Mapping[str, Array] = field(default_factory=dict)
-    """Grouping -> each customer's label, '' where it is missing, object str, [n]; see `evaluation.groupings`."""
-    product_groups: Mapping[str, Array] = field(default_factory=dict)
-    """Grouping -> each product's label, object str, [num_products]."""
-    popularity: Array | None = None
-    """How often each product was acquired before the cutoff, [num_products]."""
-
-    def __post_init__(self) -> None:
-        if problems := self._problems():
-            raise ValueError("the test set is unusable: " + "; ".join(problems))
-
-    def __len__(self) -> int:
-        return len(self.customers)
-
-    @property
-    def num_products(self) -> int:
-        """How many products the catalogue has."""
-        return int(self.relevant.shape[1])
-
-    @property
-    def category(self) -> Array | None:
-        """Each product's category, object str, [num_products], where products have one."""
-        return next((labels for name, labels in self.product_groups.items() if name != LAUNCH), None)
-
-    def _problems(self) -> list[str]:
-        problems = []
-        if not len(self.customers):
-            problems.append("no customer acquired anything in the window; lengthen it or relax who is evaluated")
-        if len(np.unique(self.customers)) != len(self.customers):
-            problems.append("a customer occurs twice; give each position once")
-        if self.relevant.shape[0] != len(self.customers):
-            problems.append(f"relevant has {self.relevant.shape[0]} rows for {len(self.customers)} customers")
-        elif without := int(np.sum(np.asarray((self.relevant != 0).sum(axis=1)) == 0)):
-            problems.append(f"{without} customers have no relevant product; leave them out")
-        problems += [
-            f"slice {column!r} has {len(labels)} labels for {len(self.customers)} customers"
-            for column, labels in self.slices.items()
-            if len(labels) != len(self.customers)
-        ]
-        problems += [
-            f"product group {name!r} has {len(labels)} labels for {self.num_products} products"
-            for name, labels in self.product_groups.items()
-            if len(labels) != self.num_products
-        ]
-        if self.until <= self.cutoff:
-            problems.append(f"until = {self.until} is not after cutoff = {self.cutoff}")
-        return problems
 
 
 def evaluate(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,10 +20,8 @@ from nextbest.evaluation.groupings import label_order
 from nextbest.evaluation.intervals import BootstrappedMetrics, percentile_interval, resampled_means
 from nextbest.evaluation.results import LEVEL, Exposure, Group, GroupCalibration, Interval, Slice
 from nextbest.evaluation.significance import calibrate, compare, holm
+from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import per_customer
-
-if TYPE_CHECKING:
-    from nextbest.evaluation.evaluate import TestSet
 
 __all__ = [
     "MIN_GROUP",

@@ -15,11 +15,12 @@ from nextbest.data.snapshot import NO_PRODUCT, Snapshot, take_snapshot
 from nextbest.data.windows import labels
 from nextbest.evaluation.baselines import Oracle, acquisition_counts, fit_baselines
 from nextbest.evaluation.calibration import measure_calibration
-from nextbest.evaluation.evaluate import TestSet, evaluate
+from nextbest.evaluation.evaluate import evaluate
 from nextbest.evaluation.groupings import customer_groupings, product_groupings
 from nextbest.evaluation.groups import Outcomes
 from nextbest.evaluation.report import write_report
 from nextbest.evaluation.results import Evaluation, stage_pairs
+from nextbest.evaluation.test_set import TestSet
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run

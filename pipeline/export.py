@@ -13,8 +13,9 @@ from nextbest.data.files import write_instead
 from nextbest.data.snapshot import Snapshot
 from nextbest.data.windows import EPOCH
 from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
-from nextbest.evaluation.evaluate import TestSet, rank_all
+from nextbest.evaluation.evaluate import rank_all
 from nextbest.evaluation.results import Difference
+from nextbest.evaluation.test_set import TestSet
 from nextbest.pipeline.evaluate import ExportedRecommender, Requests, count_progress, evaluate_run, make_test_set
 from nextbest.pipeline.model_card import model_card
 from nextbest.pipeline.run import Run

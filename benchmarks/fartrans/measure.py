@@ -17,7 +17,8 @@ from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot
 from nextbest.evaluation.baselines import BaselineName, Scorer, fit_baselines
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import TestSet, rank_all
+from nextbest.evaluation.evaluate import rank_all
+from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.config import load_config

@@ -24,9 +24,10 @@ from nextbest.data.settings import SettingsModel
 from nextbest.data.snapshot import Snapshot
 from nextbest.evaluation.baselines import EASE, ItemKNN, Popularity, Scorer
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import TestSet, rank_all
+from nextbest.evaluation.evaluate import rank_all
 from nextbest.evaluation.intervals import BootstrappedMetrics
 from nextbest.evaluation.results import LEVEL, compare_models, stage_pairs
+from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import per_customer
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.evaluate import load_exported, make_test_set

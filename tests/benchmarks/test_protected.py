@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from benchmarks.protected import _compare, choose_columns, protected_config
 from nextbest.data.errors import InputError
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import TestSet
+from nextbest.evaluation.test_set import TestSet
 from nextbest.pipeline.config import RunConfig, load_config
 
 

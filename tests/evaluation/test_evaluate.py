@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from nextbest.data.dataset import Array
 from nextbest.evaluation.baselines import fit_baselines
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import TestSet, evaluate, rank_all
+from nextbest.evaluation.evaluate import evaluate, rank_all
 from nextbest.evaluation.results import Evaluation, stage_pairs
+from nextbest.evaluation.test_set import TestSet
 from tests.evaluation.worlds import Planted
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from nextbest.data.dataset import Array
 from nextbest.evaluation.config import EvaluationConfig
-from nextbest.evaluation.evaluate import TestSet, evaluate
+from nextbest.evaluation.evaluate import evaluate
 from nextbest.evaluation.group_tables import group_findings, group_tables
 from nextbest.evaluation.groupings import LAUNCH
 from nextbest.evaluation.groups import Outcomes
 from nextbest.evaluation.results import Evaluation
 from nextbest.evaluation.significance import calibrate, compare, holm
+from nextbest.evaluation.test_set import TestSet
 
 SECOND = 1 / np.log2(3)
 """nDCG of the only hit at place 2."""

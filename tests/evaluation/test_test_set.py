@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nextbest.evaluation.evaluate import TestSet
+from nextbest.evaluation.test_set import TestSet
 
 
 def make_set(customers: list[int], relevant: list[list[int]], **others: object) -> TestSet:

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from nextbest.data.dataset import ACQUIRE, ALWAYS, Array, Dataset, EntityTable, Features, Interactions
 from nextbest.data.snapshot import holdings_at, new_acquisitions
-from nextbest.evaluation.evaluate import TestSet
+from nextbest.evaluation.test_set import TestSet
 
 
 def entities(ids: Sequence[str], columns: Features | None = None) -> EntityTable:
