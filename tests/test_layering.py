@@ -116,11 +116,11 @@ def import_name(file: Path) -> str:
 class TestFiles:
     def test_there_are_few(self) -> None:
         # Many small files hide where a thing is done: before adding one, look whether another of its package has room.
-        # The newest: groups (groupings says who is in which, test_set holds them, groups measures them, significance says
-        # what may be said of many, popularity measures the spread over the catalogue, group_tables words all for the
-        # report and the card, group_report for the page), languages (language.py finds the words, english.py has the
-        # grammar that English needs), batches (recommendation_files, batch_report), and whom a product suits (audience,
-        # the tab by_product).
+        # The newest: groups (groupings says who is in which, test_set holds them, groups measures them, significance
+        # says what may be said of many, popularity measures the spread over the catalogue, group_tables words all for
+        # the report and the card, group_report for the page), languages (language.py finds the words, english.py has
+        # the grammar that English needs), batches (recommendation_files, batch_report), and whom a product suits
+        # (audience, the tab by_product).
         assert 110 <= len(product_files()) <= 163
 
     def test_none_is_long(self) -> None:
