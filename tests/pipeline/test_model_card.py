@@ -143,7 +143,8 @@ class TestProtectedColumns:
         customers = run.config.data.customers.model_copy(update={"columns": columns | changed})
         data = run.config.data.model_copy(update={"customers": customers})
         config = run.config.model_copy(update={"data": data})
-        return model_card(replace(run, config=config, source=source or run.source), evaluation, APPROVED, LOADED)
+        moved = replace(run, config=config, source=source or run.source, same_tables_as=run)
+        return model_card(moved, evaluation, APPROVED, LOADED)
 
     def test_by_default_their_names_alone_protect_them(self, run: Run, evaluation: Evaluation) -> None:
         card = self.card(run, evaluation)
