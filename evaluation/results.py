@@ -183,8 +183,14 @@ class ProtectedCost(SettingsModel):
         """What was found, in words."""
         found, trainings = self.difference, len(self.seeds)
         assert found.low is not None and found.high is not None
-        chance = ", which may be chance" if found.low <= 0 <= found.high else ""
-        spread = "" if self.seed_spread is None else f" (from seed to seed it varies by {self.seed_spread:.4f})"
+        error, spread = (self.seed_spread or 0.0) / trainings**0.5, ""
+        if self.seed_spread is not None:
+            spread = (
+                f"; from seed to seed it varies by {self.seed_spread:.4f}, which leaves the mean a standard error of "
+                f"{error:.4f} that the interval does not hold"
+            )
+        half = ((found.high - found.low) ** 2 / 4 + (1.96 * error) ** 2) ** 0.5
+        chance = ", which may be chance" if abs(found.value) <= half else ""
         return (
             f"Without {', '.join(self.columns)} the ranking has {self.metric} {self.protected.value:.4f} instead of "
             f"{self.read.value:.4f}: {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]{chance}, on the same "

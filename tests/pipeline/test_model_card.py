@@ -179,8 +179,8 @@ class TestProtectedColumns:
         text = section(self.card(run, evaluation, tmp_path, gender=True), "Protected columns")
         assert (
             r"Without gender the ranking has ndcg@5 0.4900 instead of 0.5000: -0.0100 \[-0.0200, +0.0030\], which may "
-            "be chance, on the same 1,234 customers after 2024-09-27, 2 trainings each (from seed to seed it varies by "
-            "0.0040)." in text
+            "be chance, on the same 1,234 customers after 2024-09-27, 2 trainings each; from seed to seed it varies by "
+            "0.0040," in text
         )
         file.write_text("{}")
         with pytest.raises(InputError, match=r"protected_cost\.json.*it is not what `python -m benchmarks.protected`"):
