@@ -56,7 +56,7 @@ def test_the_difference_is_paired_and_of_the_means_over_seeds() -> None:
     )
     config = RunConfig.model_construct(evaluation=EvaluationConfig())
     read = [np.array([0.1, 0.5, 0.9, 0.5]), np.array([0.3, 0.5, 0.7, 0.5])]
-    # Every customer loses 0.1 with the first seed, and 0.2 with the second: 0.0707 is their standard deviation, and over
+    # Every customer loses 0.1 with the first seed, 0.2 with the second: 0.0707 is their standard deviation, and over
     # the root of 2 the mean's standard error, of which 0.15 is 3.
     values = {"read": read, "protected": [read[0] - 0.1, read[1] - 0.2]}
     found = _compare(["gender"], config, test_set, values, (0, 1))

@@ -94,10 +94,10 @@ def serve(bank: Dataset, folder: Path) -> Served:
     settings = RetrieverSettings(DATA, StatisticsConfig(), small_retrieval(num_tower_pairs=1), seed=1)
     retriever = train_retriever(past, day, 1, settings, folder / "retriever", quiet)
     snapshot = take_snapshot(past, day, DATA.windows)
-    policy = SuitabilityPolicy(DATA.policy, snapshot.products, len(snapshot.available))
+    policy = SuitabilityPolicy(DATA.policy, snapshot.products, snapshot.product_ids)
     everyone = np.arange(len(past.customers))
     candidates = propose_candidates(
-        retriever, past, snapshot, lambda rows: policy.suitable_array(snapshot.customers, rows), everyone, 10
+        retriever, past, snapshot, lambda rows: policy.suitable_array(snapshot, rows), everyone, 10
     )
     encoders, acquired = fit_encoders(past, day, DATA), new_acquisitions(bank, day, WINDOW.until)
     window = window_examples(bank, WINDOW, candidates, acquired, encoders, DATA, StatisticsConfig())
