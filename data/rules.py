@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from nextbest.data.settings import SettingsModel
-
-if TYPE_CHECKING:
-    from nextbest.data.config import ColumnConfig
 
 __all__ = [
     "FILTER_REASONS",
@@ -235,7 +232,19 @@ class PolicyConfig(SettingsModel):
         return tuple(sorted({column for rule in self.rules for column in rule.customer_columns}))
 
 
-Columns = Mapping[str, "ColumnConfig"]
+class Column(Protocol):
+    """What is asked of a column's meaning, see `data.config.ColumnConfig`."""
+
+    @property
+    def role(self) -> str:
+        """What its values are."""
+
+    @property
+    def unit(self) -> str:
+        """Their unit, '' for none."""
+
+
+Columns = Mapping[str, Column]
 
 
 def policy_problems(policy: PolicyConfig, customers: Columns, products: Columns, product_id: str) -> Iterator[str]:
