@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from nextbest.data.dataset import Array, Dataset, Features, positions_of
@@ -12,7 +10,13 @@ from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
 from nextbest.serving.monitoring.checks import psi
 from nextbest.serving.monitoring.customers import describe_inputs, describe_scores, recommend_all
-from nextbest.serving.monitoring.training_statistics import KINDS, Activity, Distribution, TrainingStatistics
+from nextbest.serving.monitoring.training_statistics import (
+    KINDS,
+    Activity,
+    Distribution,
+    TrainingStatistics,
+    is_demand,
+)
 from nextbest.serving.recommender import Recommender, product_categories
 from nextbest.serving.requests import draw_rows, take
 
@@ -24,6 +28,8 @@ _STRIDES = 12
 _STRIDES_OF_PRODUCTS = 3
 _SCORED = 2_000
 """Of more customers so many are drawn to count what is recommended first."""
+_ALIKE = 0.25
+"""What grows alike for all customers differs by so little of it between the tenth and the nine tenths of them."""
 _SEED = 0
 
 
@@ -38,22 +44,24 @@ def take_statistics(run: Run, recommender: Recommender, requests: Features) -> T
     history, day = run.history, run.windows.test.cutoff
     stride = run.config.data.windows.stride_days
     usual_days = min(_USUAL_DAYS, (day - int(history.interactions.day[0])) // 2)
-    earlier, rows = _requests_of(run, recommender, day - usual_days)
-    everyone = np.ones(len(history.customers), bool)
-    inputs = _distributions(
-        describe_inputs(recommender, requests, everyone),
-        describe_inputs(recommender, earlier, everyone[rows]),
-        rows,
-        usual_days,
+    earlier = _requests_of(run, recommender, day - usual_days)
+    now, then = (
+        describe_inputs(recommender, asked, np.ones(len(asked["as_of_day"]), bool)) for asked in (requests, earlier)
     )
+    growth = _growth_per_day(run, day - usual_days)
+    inputs = {
+        name: Distribution.from_values(values).model_copy(update={"per_day": growth.get(name, 0.0)})
+        for name, values in now.items()
+    }
+    inputs = {name: _with_usual(counted, then[name], -usual_days) for name, counted in inputs.items()}
     for lag in range(stride, usual_days, stride):
         inputs = _with_columns_then(recommender, history, inputs, day, lag)
     scores, scores_then = (_scores(recommender, asked) for asked in (requests, earlier))
     return TrainingStatistics(
         day=day,
         usual_days=usual_days,
-        customers=len(everyone),
-        new_customers=len(everyone) - len(rows),
+        customers=len(requests["as_of_day"]),
+        new_customers=len(requests["as_of_day"]) - len(earlier["as_of_day"]),
         inputs=inputs,
         scores={
             name: _with_usual(Distribution.from_values(scores[name]), scores_then[name], 0) for name in scores_then
@@ -63,13 +71,13 @@ def take_statistics(run: Run, recommender: Recommender, requests: Features) -> T
     )
 
 
-def _requests_of(run: Run, recommender: Recommender, day: int) -> tuple[Features, Array]:
-    """Return the raw requests of the customers who were known on a day, and their positions."""
+def _requests_of(run: Run, recommender: Recommender, day: int) -> Features:
+    """Return the raw requests of the customers who were known on a day."""
     history = run.history
     rows = np.flatnonzero(history.customers.rows_at(day) >= 0)
     snapshot = take_snapshot(history, day, run.config.data.windows)
     columns, lists = recommender.customer_columns, recommender.history_lists
-    return raw_request(snapshot, history.products.ids, columns, lists, rows), rows
+    return raw_request(snapshot, history.products.ids, columns, lists, rows)
 
 
 def _with_columns_then(
@@ -91,19 +99,34 @@ def _scores(recommender: Recommender, requests: Features) -> dict[str, Array]:
     return describe_scores(recommender, recommend_all(recommender, take(requests, rows), 1))
 
 
-def _distributions(
-    now: Mapping[str, Array], then: Mapping[str, Array], rows: Array, days: int
-) -> dict[str, Distribution]:
-    """Count values, those of the customers at `rows` as they were some days before too."""
+def _growth_per_day(run: Run, earlier: int) -> dict[str, float]:
+    """Return the columns that grow alike for all customers, as an age does, and by how much in a day.
+
+    Numbers have grown from one dated row to a later one; a date is an age by the day of the request.
+    """
+    table, day = run.history.customers, run.windows.test.cutoff
+    newest, before = table.rows_at(day), table.rows_at(earlier)
+    newest, before = newest[before >= 0], before[before >= 0]
+    between_rows = table.row_day[newest].astype(np.int64) - table.row_day[before]
     found = {}
-    for name, values in now.items():
-        counted = Distribution.from_values(values)
-        if values.dtype != object and len(then[name]) == len(rows):
-            change = values[rows] - then[name]
-            growth = float(np.nanmedian(change)) / days if np.isfinite(change).any() else 0.0
-            counted = counted.model_copy(update={"per_day": growth})
-        found[name] = _with_usual(counted, then[name], -days)
+    for name, column in run.config.data.customers.columns.items():
+        if column.role not in ("number", "date"):
+            continue
+        values, days = table.columns[name], between_rows
+        change = values[newest] - values[before]
+        if column.role == "date":
+            change, days = day - earlier - change, np.full(len(change), day - earlier)
+        dated = (days > 0) & np.isfinite(change)
+        found[name] = _alike(change[dated] / days[dated])
     return found
+
+
+def _alike(rates: Array) -> float:
+    """Return the rate that nearly all share, 0 where they differ."""
+    if not len(rates):
+        return 0.0
+    low, middle, high = np.quantile(rates, (0.1, 0.5, 0.9))
+    return float(middle) if high - low < _ALIKE * abs(middle) else 0.0
 
 
 def _with_usual(now: Distribution, then: Array, days: int) -> Distribution:
@@ -131,7 +154,7 @@ def _activity(history: Dataset, day: int, stride: int, category_of: Array) -> Ac
         return tuple(map(tuple, np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).tolist()))
 
     products = [
-        np.bincount(events.product[number == one], minlength=len(history.products)).tolist()
+        np.bincount(events.product[(number == one) & is_demand(events)], minlength=len(history.products)).tolist()
         for one in range(max(0, strides - _STRIDES_OF_PRODUCTS), strides)
     ]
     return Activity(

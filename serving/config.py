@@ -65,7 +65,9 @@ class MonitoringConfig(SettingsModel):
     """Population stability index of a column, of holdings, of scores or of what is acquired, beyond its usual change.
     By custom 0.1 is a small and 0.25 a large shift."""
     max_share: float = Field(0.05, gt=0, lt=1)
-    """By how much the share of missing values, of unseen words and of unknown ids may exceed the training's."""
+    """By how much the share of missing values, of unknown ids and of unknown products may exceed the training's."""
+    max_unseen: float = Field(0.01, gt=0, lt=1)
+    """By how much the share of words that no customer of the training had may exceed the training's."""
     max_factor: float = Field(2.0, gt=1)
     """By which factor the rate of events, and the acquisitions against their probabilities, may be off."""
     max_drop: float = Field(0.3, gt=0, lt=1)

@@ -10,6 +10,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import quote_value
 from nextbest.data.padding import concat_padded
+from nextbest.serving.config import MonitoringConfig
 from nextbest.serving.monitoring.checks import Check, distribution_check, share_check
 from nextbest.serving.monitoring.training_statistics import Distribution, TrainingStatistics
 from nextbest.serving.recommender import Recommendations, Recommender, product_categories
@@ -110,32 +111,31 @@ def input_checks(
     yield share_check("customers", _HELD, "unknown", len(strange), len(held), limits.max_share, detail)
     for subject, values in describe_inputs(recommender, requests, known).items():
         if subject in statistics.inputs:
-            yield from _checks_of("customers", subject, statistics.inputs[subject], values, statistics, day)
+            # Those who came since were never any younger.
+            days = np.where(known, day - statistics.day, 0) if subject in requests else 0
+            yield from _checks_of("customers", subject, statistics.inputs[subject], values, statistics.limits, days)
 
 
-def score_checks(
-    recommender: Recommender, statistics: TrainingStatistics, found: Recommendations, day: int
-) -> Iterator[Check]:
+def score_checks(recommender: Recommender, statistics: TrainingStatistics, found: Recommendations) -> Iterator[Check]:
     """Compare what customers are recommended first with what the training's were."""
     for subject, values in describe_scores(recommender, found).items():
-        yield from _checks_of("scores", subject, statistics.scores[subject], values, statistics, day)
+        yield from _checks_of("scores", subject, statistics.scores[subject], values, statistics.limits)
 
 
 def _checks_of(
-    group: str, subject: str, before: Distribution, values: Array, statistics: TrainingStatistics, day: int
+    group: str, subject: str, before: Distribution, values: Array, limits: MonitoringConfig, days: Array | float = 0
 ) -> Iterator[Check]:
-    counts, missing = before.count(values, day - statistics.day)
-    trained, limits = np.array(before.counts), statistics.limits
+    counts, missing = before.count(values, days)
+    trained, labels = np.array(before.counts), before.labels()
     limit = limits.max_psi + before.usual
-    yield distribution_check(group, subject, before.labels(), before.compared(trained), before.compared(counts), limit)
-    total = trained.sum() + before.missing
-    usual = before.missing / max(total, 1)
+    yield distribution_check(group, subject, labels, before.compared(trained), before.compared(counts), limit)
+    usual = before.missing / max(trained.sum() + before.missing, 1)
     yield share_check(group, subject, "missing", missing, len(values), usual + limits.max_share)
     if before.edges is None:
         usual = trained[-1] / max(trained.sum(), 1)
         unseen = values[(values != "") & ~np.isin(values.astype(str), before.words)]
         detail = f"{len(unseen):,} of {counts.sum():,}" + _for_example(unseen)
-        yield share_check(group, subject, "unseen", len(unseen), counts.sum(), usual + limits.max_share, detail)
+        yield share_check(group, subject, "unseen", len(unseen), counts.sum(), usual + limits.max_unseen, detail)
 
 
 def _for_example(values: Array) -> str:

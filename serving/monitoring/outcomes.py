@@ -16,13 +16,15 @@ import numpy as np
 from nextbest.data.dataset import ACQUIRE, Array, Interactions, positions_of
 from nextbest.serving.insights.version_report import METRICS
 from nextbest.serving.monitoring.checks import Check, Picture, distribution_check, psi, rate_check, rate_evidence
-from nextbest.serving.monitoring.training_statistics import KINDS, TrainingStatistics
+from nextbest.serving.monitoring.training_statistics import KINDS, TrainingStatistics, is_demand
 from nextbest.serving.recommender import Recommendations, Recommender, product_categories
 
 __all__ = ["Outcomes", "activity_checks", "performance_checks"]
 
 _QUIET_DAYS = 7
 """So many days without any event of a kind may be a holiday."""
+_IN_WAVES = ("closed",)
+"""What is not compared by category: terms that began together end together."""
 _FALL = 0.75
 """By how much of its events a product falls within a stride without a reason to look."""
 _STRIDES_OF_PRODUCTS = 3
@@ -72,7 +74,7 @@ def activity_checks(recommender: Recommender, statistics: TrainingStatistics, ou
         limit = limits.max_factor * factor
         yield rate_check("outcomes", what, "events a customer", float(now.sum()), expected, limit)
         yield _quiet_check(what, outcomes, KINDS[what], rate * outcomes.customers / limit)
-        if before.shape[1] > 1:
+        if before.shape[1] > 1 and what not in _IN_WAVES:
             usual = max(psi(before.sum(axis=0), stride) for stride in before)
             limit = limits.max_psi + usual
             labels = [name or "no category" for name in activity.categories]
@@ -101,14 +103,13 @@ def _product_check(
     ids, activity = recommender.products.ids, statistics.activity
     strides = range(1, _STRIDES_OF_PRODUCTS + 1)
     if outcomes.events.day[0] <= outcomes.until - activity.stride_days * (_STRIDES_OF_PRODUCTS + 1):
-        counts = [np.bincount(outcomes.stride(days, back).product, minlength=len(ids)) for back in strides]
-        usual = np.mean(counts, axis=0)
+        usual = np.mean([_demand(outcomes.stride(days, back), len(ids)) for back in strides], axis=0)
     elif activity.products:
         exposure = np.mean(activity.customers[-len(activity.products) :]) * activity.stride_days
         usual = np.mean(activity.products, axis=0) * outcomes.customers * days / max(exposure, 1)
     else:
         return
-    seen = np.bincount(lately.product, minlength=len(ids))
+    seen = _demand(lately, len(ids))
     fall = np.where(usual > 0, 1 - seen / np.maximum(usual, 1e-9), 0)
     evidence = np.array([rate_evidence(now, (1 - _FALL) * was) for now, was in zip(seen, usual, strict=True)])
     evidence[fall <= _FALL] = 0
@@ -120,6 +121,10 @@ def _product_check(
         comparisons=len(ids),
         detail="; ".join(shown),
     )
+
+
+def _demand(events: Interactions, num_products: int) -> Array:
+    return np.bincount(events.product[is_demand(events)], minlength=num_products)
 
 
 def performance_checks(

@@ -13,13 +13,21 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array
+from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Interactions
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import MONITORING
 from nextbest.serving.config import MonitoringConfig
 from nextbest.serving.recommender import Recommender
 
-__all__ = ["KINDS", "STATISTICS_FORMAT", "Activity", "Distribution", "TrainingStatistics", "read_statistics"]
+__all__ = [
+    "KINDS",
+    "STATISTICS_FORMAT",
+    "Activity",
+    "Distribution",
+    "TrainingStatistics",
+    "is_demand",
+    "read_statistics",
+]
 
 STATISTICS_FORMAT = 1
 """The file's `format`; it rises when an older program could not read the file any more."""
@@ -52,7 +60,7 @@ class Distribution(_Statistics):
     """The largest population stability index of these values against earlier ones, up to
     `TrainingStatistics.usual_days` before, of which the time that passed was made good."""
     per_day: float = 0.0
-    """Of numbers: by how much the median customer's value grows in a day, such as an age."""
+    """Of numbers that grow alike for all customers, such as an age: by how much in a day. 0 for all others."""
 
     @classmethod
     def from_values(cls, values: Array) -> Self:
@@ -69,12 +77,12 @@ class Distribution(_Statistics):
         counted, missing = empty.count(values)
         return empty.model_copy(update={"counts": tuple(counted.tolist()), "missing": missing})
 
-    def count(self, values: Array, days: float = 0) -> tuple[Array, int]:
+    def count(self, values: Array, days: Array | float = 0) -> tuple[Array, int]:
         """Count other values in these bins; also return how many are missing.
 
         Args:
             values: As for `from_values`.
-            days: How many days later they are, which is made good; below zero for earlier ones.
+            days: How many days later they are, which is made good, perhaps one by one; below zero for earlier ones.
         """
         if self.edges is None:
             known = values[values != ""]
@@ -83,8 +91,9 @@ class Distribution(_Statistics):
             place = np.minimum(np.searchsorted(names, known), max(len(names) - 1, 0))
             bins = np.where(names[place] == known, order[place], len(names)) if len(names) else np.zeros(len(known))
         else:
-            known = values[~np.isnan(values)]
-            bins = np.searchsorted(self.edges, known - np.float32(self.per_day * days), side="right")
+            then = values - (np.float32(self.per_day) * days if self.per_day else 0)
+            known = then[~np.isnan(then)]
+            bins = np.searchsorted(self.edges, known, side="right")
         return np.bincount(bins.astype(int), minlength=len(self.counts)), len(values) - len(known)
 
     def compared(self, counts: Array) -> Array:
@@ -115,11 +124,16 @@ class Activity(_Statistics):
     events: dict[str, tuple[tuple[int, ...], ...]]
     """What was done (see KINDS) -> events by stride and category, [num_strides, num_categories]."""
     products: tuple[tuple[int, ...], ...]
-    """Events of any kind of each of the export's products, in the last strides, [at most 3, num_products]."""
+    """Events that show demand for each of the export's products, in the last strides, [at most 3, num_products]."""
 
     def of(self, kind: str) -> Array:
         """Return the events of a kind, int64, [num_strides, num_categories]."""
         return np.array(self.events[kind], np.int64).reshape(len(self.customers), len(self.categories))
+
+
+def is_demand(events: Interactions) -> Array:
+    """Return whether each event shows demand for its product, bool, [num_events]; what ends also does unasked."""
+    return np.isin(events.kind, (ACQUIRE, SIGNAL))
 
 
 class TrainingStatistics(_Statistics):

@@ -25,9 +25,8 @@ __all__ = ["MonitoringReport", "check_gate", "load_outcomes", "watch"]
 
 _LIST_LENGTH = 20
 """How many of each customer's recommendations are compared with what was acquired."""
-_MOST_SCORED = 20_000
 _SEED = 0
-"""Of more customers so many are drawn for the checks of scores, which is enough for any of them."""
+"""Draws the customers whose recommendations are compared."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,7 @@ def watch(
     requests: Features,
     events: Interactions | None = None,
     day: int | None = None,
+    scored: int = 20_000,
 ) -> MonitoringReport:
     """Compare customers, what they are recommended, and what came since, with the training's statistics.
 
@@ -87,6 +87,7 @@ def watch(
         requests: Their raw requests, [num_customers, ...].
         events: What `load_outcomes` returned.
         day: As of which day the customers are, days since 1970-01-01; by default the export's cutoff.
+        scored: Of more customers so many are drawn, whose recommendations are compared.
 
     Raises:
         InputError: The export has no statistics.
@@ -95,11 +96,11 @@ def watch(
     day = statistics.day if day is None else day
     requests = requests | {"as_of_day": np.full(len(ids), day, np.int64)}
     checks = list(input_checks(recommender, statistics, ids, requests, day))
-    rows, remarks, until = draw_rows(len(ids), _MOST_SCORED, _SEED), [], None
+    rows, remarks, until = draw_rows(len(ids), scored, _SEED), [], None
     if len(rows):
         sample = take(requests, rows)
         found = recommend_all(recommender, sample, _LIST_LENGTH)
-        checks += score_checks(recommender, statistics, found, day)
+        checks += score_checks(recommender, statistics, found)
     if events is not None:
         outcomes = Outcomes(events, day, len(ids))
         if not len(rows) or not len(events) or outcomes.until <= day:
