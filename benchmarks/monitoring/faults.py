@@ -1,4 +1,4 @@
-"""Five faults, each in one month of a future: what it changes, and which alarms have found it."""
+"""Five faults, one of two sizes, each in a month of a future: what it changes, and which alarms have found it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ FAULTS = (
     "a product is withdrawn",
     "a feed stops",
     "behaviour shifts",
+    "behaviour shifts less",
 )
 _UNITS = (
     ("income", 1 / 1000), ("income", 1 / 12), ("savings", 1 / 1000), ("savings", 100), ("loan_balance", 1 / 1000),
@@ -30,8 +31,9 @@ _LEAST_SHARE = 0.03
 """A word is renamed that at least so many customers have."""
 _BEST_SELLERS = 20
 """A product is withdrawn that is one of so many with the most events in the month before."""
-_SHIFT = 1.0
-"""Standard deviation of what is added to the utility of each category: the odds of one change by a factor of 2.7."""
+_SHIFT, _SMALLER_SHIFT = 1.5, 1.0
+"""Standard deviation of what is added to the utility of each category: the odds of one change by a factor of 4.5, or of
+2.7. A campaign adds 0.8 for one segment and category."""
 _FEEDS = {"opened": ACQUIRE, "closed": RELEASE, "looked at": SIGNAL}
 _COLUMNS = ("income", "credit_score", "segment", "last_event")
 
@@ -49,7 +51,7 @@ class Fault:
 
 def inject(what: str, future: Future, month: Month, rng: np.random.Generator) -> Fault:
     """Return the month that a future has just lived with one of FAULTS in it."""
-    made = dict(zip(FAULTS, (_unit, _renamed, _withdrawn, _feed, _shift), strict=True))
+    made = dict(zip(FAULTS, (_unit, _renamed, _withdrawn, _feed, _shift, _shift), strict=True))
     return made[what](what, future, month, rng)
 
 
@@ -91,6 +93,6 @@ def _feed(what: str, future: Future, month: Month, rng: np.random.Generator) -> 
 
 
 def _shift(what: str, future: Future, month: Month, rng: np.random.Generator) -> Fault:
-    needs = _SHIFT * rng.normal(size=len(CATEGORIES))
+    needs = (_SHIFT if what == FAULTS[4] else _SMALLER_SHIFT) * rng.normal(size=len(CATEGORIES))
     changed = future.otherwise(rng, needs=needs)
     return Fault(what, f"largest {np.abs(needs).max():.1f}", changed, lambda alarm: alarm.group == "outcomes")

@@ -91,7 +91,7 @@ class Month:
     ids: Array
     requests: Features
     events: Interactions
-    """What these customers did since the cutoff, in positions of `ids` and of the export's products."""
+    """What these customers ever did, in positions of `ids` and of the export's products."""
 
 
 @dataclass
@@ -212,9 +212,9 @@ class Future:
         snapshot = take_snapshot(Dataset(table, products, known), day, self._bank.run.data.windows)
         lists = self._recommender.history_lists
         requests = raw_request(snapshot, products.ids, self._recommender.customer_columns, lists, rows)
-        since = _joined(self._events, events)
-        place = positions_of(since.customer, rows)
-        return Month(day, ids, requests, replace(since, customer=place.astype(np.int32))[place >= 0])
+        ever = _joined(known, events)
+        place = positions_of(ever.customer, rows)
+        return Month(day, ids, requests, replace(ever, customer=place.astype(np.int32))[place >= 0])
 
     def _customers(self, day: int) -> tuple[Array, Features]:
         parts = []

@@ -99,11 +99,20 @@ def psi(before: Array, now: Array) -> float:
 
 
 def distribution_check(
-    group: str, subject: str, labels: Sequence[str], before: Array, now: Array, limit: float
+    group: str, subject: str, labels: Sequence[str], before: Array, now: Array, limit: float, since: str = "in training"
 ) -> Check:
-    """Compare two samples by their counts, [num_bins] each.
+    """Compare two samples by their counts.
 
     The evidence is that of the bin that differs most: the likelihood ratio of two shares to a common one.
+
+    Args:
+        group: See `Check`.
+        subject: See `Check`.
+        labels: The bins' names.
+        before: Counts, [num_bins].
+        now: Counts, [num_bins].
+        limit: Of the population stability index.
+        since: What people call the time of `before`.
     """
     totals = np.array([before.sum(), now.sum()], float)
     evidence = np.zeros(len(before))
@@ -113,7 +122,7 @@ def distribution_check(
         evidence = sum(total * _divergence(row / total, common) for row, total in zip(counts, totals, strict=True))
     worst = int(np.argmax(evidence))
     shares = [counts / max(counts.sum(), 1) for counts in (before, now)]
-    detail = f"{labels[worst]}: {shares[1][worst]:.1%}, in training {shares[0][worst]:.1%}"
+    detail = f"{labels[worst]}: {shares[1][worst]:.1%}, {since} {shares[0][worst]:.1%}"
     picture = Picture(labels, shares[0].tolist(), shares[1].tolist())
     return Check(group, subject, "PSI", psi(before, now), limit, float(evidence[worst]), len(before), detail, picture)
 

@@ -10,13 +10,22 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import quote_value
 from nextbest.data.padding import concat_padded
+from nextbest.serving.artifacts.assets import CUSTOMERS
 from nextbest.serving.config import MonitoringConfig
 from nextbest.serving.monitoring.checks import Check, distribution_check, share_check
 from nextbest.serving.monitoring.training_statistics import Distribution, TrainingStatistics
 from nextbest.serving.recommender import Recommendations, Recommender, product_categories
 from nextbest.serving.requests import take
 
-__all__ = ["describe_inputs", "describe_scores", "held_pairs", "input_checks", "recommend_all", "score_checks"]
+__all__ = [
+    "describe_inputs",
+    "describe_scores",
+    "held_pairs",
+    "input_checks",
+    "known_customers",
+    "recommend_all",
+    "score_checks",
+]
 
 _CHUNK = 256
 _HELD, _HELD_CATEGORIES = "products held", "categories held"
@@ -45,6 +54,13 @@ def held_pairs(recommender: Recommender, requests: Features) -> Array:
     positions = recommender.products.positions(requests["held_products"])
     rows, _ = np.nonzero(positions >= 0)
     return np.unique(rows * len(recommender.products.ids) + positions[positions >= 0])
+
+
+def known_customers(recommender: Recommender, ids: Array) -> Array:
+    """Return whom the export knows, bool, [num_customers]; all of them where it holds no customers."""
+    if recommender.asset(CUSTOMERS) is None:
+        return np.ones(len(ids), bool)
+    return np.asarray(recommender.customers().positions(ids) >= 0)
 
 
 def describe_inputs(recommender: Recommender, requests: Features, known: Array) -> dict[str, Array]:
@@ -94,10 +110,8 @@ def input_checks(
         requests: Their raw requests, [num_customers, ...].
         day: As of which day they are, days since 1970-01-01.
     """
-    snapshot = recommender.customers()
-    known = snapshot.positions(ids) >= 0 if len(snapshot.ids) else np.ones(len(ids), bool)
-    limits = statistics.limits
-    if len(snapshot.ids):
+    known, limits = known_customers(recommender, ids), statistics.limits
+    if recommender.asset(CUSTOMERS) is not None:
         joining = statistics.new_customers / max(statistics.customers, 1)
         elapsed = max(1.0, (day - statistics.day) / max(statistics.usual_days, 1))
         unknown = ids[~known]
@@ -133,7 +147,7 @@ def _checks_of(
     yield share_check(group, subject, "missing", missing, len(values), usual + limits.max_share)
     if before.edges is None:
         usual = trained[-1] / max(trained.sum(), 1)
-        unseen = values[(values != "") & ~np.isin(values.astype(str), before.words)]
+        unseen = before.unseen(values)
         detail = f"{len(unseen):,} of {counts.sum():,}" + _for_example(unseen)
         yield share_check(group, subject, "unseen", len(unseen), counts.sum(), usual + limits.max_unseen, detail)
 

@@ -7,8 +7,8 @@ day, and what they newly acquired after it counts, up to the horizon that a prob
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,8 @@ _IN_WAVES = ("closed",)
 """What is not compared by category: terms that began together end together."""
 _FALL = 0.75
 """By how much of its events a product falls within a stride without a reason to look."""
-_STRIDES_OF_PRODUCTS = 3
-"""The strides before the last one with which a product's events are compared."""
+_STRIDES_BEFORE = 3
+"""The strides before the last one with which it is compared."""
 _BINS = 10
 
 
@@ -40,8 +40,13 @@ class Outcomes:
     """Positions are those in the file and in the export, sorted by day."""
     day: int
     """As of which day the customers are."""
-    customers: int
-    """How many the file has."""
+    known: Array
+    """Whom of them the export knows: those who joined since begin otherwise, bool, [num_customers]."""
+
+    @property
+    def customers(self) -> int:
+        """How many the file has."""
+        return len(self.known)
 
     @property
     def until(self) -> int:
@@ -53,6 +58,10 @@ class Outcomes:
         last = self.until - days * back
         return self.events.between(last - days, last)
 
+    def reaches(self, days: int) -> bool:
+        """Return whether the table reaches so far back from its last day."""
+        return bool(self.events.day[0] <= self.until - days + _QUIET_DAYS)
+
 
 def activity_checks(recommender: Recommender, statistics: TrainingStatistics, outcomes: Outcomes) -> Iterator[Check]:
     """Compare the last stride's events with those of the strides before the cutoff."""
@@ -61,14 +70,14 @@ def activity_checks(recommender: Recommender, statistics: TrainingStatistics, ou
         return
     days = min(activity.stride_days, outcomes.until - outcomes.day)
     lately = outcomes.stride(days)
-    category = positions_of(product_categories(recommender), np.array(activity.categories, object))[lately.product]
+    category_of = positions_of(product_categories(recommender), np.array(activity.categories, object))
     exposure = np.array(activity.customers, float) * activity.stride_days
     for what in activity.events:
         before, is_kind = activity.of(what), lately.kind == KINDS[what]
         rate = before.sum() / max(exposure.sum(), 1)
         if not rate:
             continue
-        now = np.bincount(category[is_kind], minlength=before.shape[1])
+        now = np.bincount(category_of[lately.product[is_kind]], minlength=before.shape[1])
         factor = _largest_factor(before.sum(axis=1), rate * exposure)
         expected = rate * outcomes.customers * days
         limit = limits.max_factor * factor
@@ -76,10 +85,60 @@ def activity_checks(recommender: Recommender, statistics: TrainingStatistics, ou
         yield _quiet_check(what, outcomes, KINDS[what], rate * outcomes.customers / limit)
         if before.shape[1] > 1 and what not in _IN_WAVES:
             usual = max(psi(before.sum(axis=0), stride) for stride in before)
+            subject, labels = f"{what} by category", [name or "no category" for name in activity.categories]
             limit = limits.max_psi + usual
-            labels = [name or "no category" for name in activity.categories]
-            yield distribution_check("outcomes", f"{what} by category", labels, before.sum(axis=0), now, limit)
+            yield distribution_check("outcomes", subject, labels, before.sum(axis=0), now, limit)
+            yield from _change_check(statistics, outcomes, what, subject, category_of, labels)
     yield from _product_check(recommender, statistics, outcomes, lately, days)
+
+
+def _change_check(
+    statistics: TrainingStatistics,
+    outcomes: Outcomes,
+    what: str,
+    subject: str,
+    category_of: Array,
+    labels: Sequence[str],
+) -> Iterator[Check]:
+    """Compare the last stride's categories with those of the strides before it, where these are known."""
+    activity, stride = statistics.activity, statistics.activity.stride_days
+
+    def count(back: int) -> Array:
+        events = outcomes.stride(stride, back)
+        events = events[(events.kind == KINDS[what]) & outcomes.known[events.customer]]
+        return np.bincount(category_of[events.product], minlength=len(labels))
+
+    before = _before(statistics, outcomes, count, activity.of(what))
+    if before is not None:
+        limit = statistics.limits.max_psi
+        found = distribution_check("outcomes", subject, labels, before.sum(axis=0), count(0), limit, "before")
+        yield replace(found, measure="PSI to the months before", picture=None)
+
+
+def _before(
+    statistics: TrainingStatistics, outcomes: Outcomes, count: Callable[[int], Array], trained: Array
+) -> Array | None:
+    """Return the counts of the strides before the last one; None where they are not known.
+
+    Those that began before the cutoff are the training's, which leaves out who joined in them.
+
+    Args:
+        statistics: The training's statistics.
+        outcomes: What came since.
+        count: Counts a stride so many before the last one.
+        trained: The same counts of the strides before the cutoff, [num_strides, ...].
+    """
+    stride, found = statistics.activity.stride_days, []
+    for back in range(1, _STRIDES_BEFORE + 1):
+        begin = outcomes.until - stride * (back + 1)
+        ago = -((begin - statistics.day) // stride)  # the stride before the cutoff that begins at or before it
+        if 0 < ago <= len(trained):
+            found.append(trained[-ago])
+        elif ago <= 0 and outcomes.reaches(stride * (back + 1)):
+            found.append(count(back))
+        else:
+            return None
+    return np.stack(found)
 
 
 def _largest_factor(seen: Array, expected: Array) -> float:
@@ -101,14 +160,14 @@ def _product_check(
 ) -> Iterator[Check]:
     """Check whether a product's events have all but ceased: it may not be sold any more."""
     ids, activity = recommender.products.ids, statistics.activity
-    strides = range(1, _STRIDES_OF_PRODUCTS + 1)
-    if outcomes.events.day[0] <= outcomes.until - activity.stride_days * (_STRIDES_OF_PRODUCTS + 1):
-        usual = np.mean([_demand(outcomes.stride(days, back), len(ids)) for back in strides], axis=0)
-    elif activity.products:
-        exposure = np.mean(activity.customers[-len(activity.products) :]) * activity.stride_days
-        usual = np.mean(activity.products, axis=0) * outcomes.customers * days / max(exposure, 1)
-    else:
-        return
+    trained = np.array(activity.products, float).reshape(len(activity.products), len(ids))
+    trained *= outcomes.customers / max(activity.customers[-1], 1)
+
+    def count(back: int) -> Array:
+        return _demand(outcomes.stride(activity.stride_days, back), len(ids))
+
+    before = _before(statistics, outcomes, count, trained)
+    usual = (trained if before is None else before).mean(axis=0) * days / activity.stride_days
     seen = _demand(lately, len(ids))
     fall = np.where(usual > 0, 1 - seen / np.maximum(usual, 1e-9), 0)
     evidence = np.array([rate_evidence(now, (1 - _FALL) * was) for now, was in zip(seen, usual, strict=True)])
@@ -179,11 +238,7 @@ def _calibration_check(probability: Array, happened: Array, metrics: Mapping[str
     bins = [(probability[rows].mean(), happened[rows].mean()) for rows in order if len(rows)]
     picture = Picture([f"said {said:.2%}" for said, _ in bins], *zip(*bins, strict=True)) if bins else None
     detail = f"{happened.sum():,} of those recommended were acquired, {said:,.0f} were said"
-    return Check(
-        *(check.group, check.subject, check.measure, check.value, check.limit, check.evidence),
-        detail=detail,
-        picture=picture,
-    )
+    return replace(check, detail=detail, picture=picture)
 
 
 def _ndcg(hits: Array, num_relevant: Array, k: int) -> Array:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Interactions
+from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Interactions, positions_of
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import MONITORING
 from nextbest.serving.config import MonitoringConfig
@@ -66,7 +66,7 @@ class Distribution(_Statistics):
     def from_values(cls, values: Array) -> Self:
         """Count values: float with NaN for missing, or object str with '' for missing, [num_values]."""
         if values.dtype == object:
-            words, counts = np.unique(values[values != ""].astype(str), return_counts=True)
+            words, counts = np.unique(values[values != ""], return_counts=True)
             order = np.lexsort((words, -counts))[:_MOST_WORDS]
             empty = cls(edges=None, words=tuple(words[order].tolist()), counts=(0,) * (len(order) + 1), missing=0)
         else:
@@ -86,15 +86,23 @@ class Distribution(_Statistics):
         """
         if self.edges is None:
             known = values[values != ""]
-            order = np.argsort(self.words)
-            names = np.array(self.words, object)[order]
-            place = np.minimum(np.searchsorted(names, known), max(len(names) - 1, 0))
-            bins = np.where(names[place] == known, order[place], len(names)) if len(names) else np.zeros(len(known))
+            bins = self._places(known)
         else:
             then = values - (np.float32(self.per_day) * days if self.per_day else 0)
             known = then[~np.isnan(then)]
             bins = np.searchsorted(self.edges, known, side="right")
-        return np.bincount(bins.astype(int), minlength=len(self.counts)), len(values) - len(known)
+        return np.bincount(bins, minlength=len(self.counts)), len(values) - len(known)
+
+    def unseen(self, values: Array) -> Array:
+        """Return the words among values that are none of these, object str."""
+        known = values[values != ""]
+        return known[self._places(known) == len(self.words)]
+
+    def _places(self, words: Array) -> Array:
+        """Return the bin of each word, int64, [num_words]."""
+        order = np.argsort(np.array(self.words, object))
+        place = positions_of(words, np.array(self.words, object)[order])
+        return np.where(place < 0, len(order), order[place] if len(order) else 0)
 
     def compared(self, counts: Array) -> Array:
         """Return counts by the bins that are compared: of words only the commonest have one of their own."""

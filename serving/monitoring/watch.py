@@ -15,7 +15,7 @@ from nextbest.data.dataset import Array, Features, Interactions
 from nextbest.data.errors import FailedError
 from nextbest.data.tables.load import read_outcomes
 from nextbest.serving.monitoring.checks import Check, alarms, needed_evidence
-from nextbest.serving.monitoring.customers import held_pairs, input_checks, recommend_all, score_checks
+from nextbest.serving.monitoring.customers import held_pairs, input_checks, known_customers, recommend_all, score_checks
 from nextbest.serving.monitoring.outcomes import Outcomes, activity_checks, performance_checks
 from nextbest.serving.monitoring.training_statistics import read_statistics
 from nextbest.serving.recommender import Recommender
@@ -102,7 +102,7 @@ def watch(
         found = recommend_all(recommender, sample, _LIST_LENGTH)
         checks += score_checks(recommender, statistics, found)
     if events is not None:
-        outcomes = Outcomes(events, day, len(ids))
+        outcomes = Outcomes(events, day, known_customers(recommender, ids))
         if not len(rows) or not len(events) or outcomes.until <= day:
             remarks.append(f"no interaction of these customers after {_date(day)}: nothing to compare outcomes by")
         else:
