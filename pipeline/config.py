@@ -15,7 +15,7 @@ from nextbest.evaluation.config import EvaluationConfig
 from nextbest.pipeline.tune_space import TuneConfig, space_problems
 from nextbest.ranking.config import RankingConfig
 from nextbest.retrieval.config import RetrievalConfig
-from nextbest.serving.config import ExportConfig, MonitoringConfig
+from nextbest.serving.config import ExportConfig
 
 __all__ = ["CHANGED_MOST", "RunConfig", "load_config"]
 
@@ -87,8 +87,6 @@ class RunConfig(SettingsModel):
     """What is measured."""
     export: ExportConfig = ExportConfig()
     """What is exported."""
-    monitoring: MonitoringConfig = MonitoringConfig()
-    """From where on `nextbest monitor` raises an alarm."""
     tune: TuneConfig = TuneConfig()
     """How better settings are searched for; no part of a run."""
 

@@ -48,7 +48,6 @@ _MAY_CHANGE: Any = {
     "retrieval": {"index"},
     "evaluation": True,
     "export": True,
-    "monitoring": True,
 }
 """What a refresh may change: where the tables are, which days count, what is allowed, measured and exported. All else
 says how the weights were made and what their inputs mean."""

@@ -67,7 +67,6 @@ def take_statistics(run: Run, recommender: Recommender, requests: Features) -> T
             name: _with_usual(Distribution.from_values(scores[name]), scores_then[name], 0) for name in scores_then
         },
         activity=_activity(history, day, stride, product_categories(recommender)),
-        limits=run.config.monitoring,
     )
 
 

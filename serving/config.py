@@ -10,7 +10,6 @@ __all__ = [
     "ExplanationConfig",
     "ExportConfig",
     "LoadCheckConfig",
-    "MonitoringConfig",
     "NeighbourhoodConfig",
     "ProfilesConfig",
 ]
@@ -56,22 +55,6 @@ class LoadCheckConfig(SettingsModel):
     Strings and whole numbers must be equal."""
     processes: int = Field(2, ge=1)
     """How many models are checked at a time, each in a process of its own with TensorFlow's own 0.5 GB of memory."""
-
-
-class MonitoringConfig(SettingsModel):
-    """From where on a difference from the training matters; the export holds it. Chance is allowed for beside it."""
-
-    max_psi: float = Field(0.25, gt=0)
-    """Population stability index of a column, of holdings, of scores or of what is acquired, beyond its usual change.
-    By custom 0.1 is a small and 0.25 a large shift."""
-    max_share: float = Field(0.05, gt=0, lt=1)
-    """By how much the share of missing values, of unknown ids and of unknown products may exceed the training's."""
-    max_unseen: float = Field(0.01, gt=0, lt=1)
-    """By how much the share of words that no customer of the training had may exceed the training's."""
-    max_factor: float = Field(2.0, gt=1)
-    """By which factor the rate of events, and the acquisitions against their probabilities, may be off."""
-    max_drop: float = Field(0.3, gt=0, lt=1)
-    """By which share nDCG may fall below what was measured."""
 
 
 class ProfilesConfig(SettingsModel):

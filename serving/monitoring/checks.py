@@ -19,6 +19,7 @@ from nextbest.data.dataset import Array
 __all__ = [
     "FALSE_ALARMS",
     "Check",
+    "Limits",
     "Picture",
     "alarms",
     "distribution_check",
@@ -33,6 +34,22 @@ FALSE_ALARMS = 0.01
 """The chance that a healthy month has an alarm at all."""
 _PRIOR = 0.5
 """What every bin is credited with (Jeffreys), so that an empty one has no infinite index."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a difference from the training matters."""
+
+    max_psi: float = 0.25
+    """Population stability index, beyond what is usual. By custom 0.1 is a small and 0.25 a large shift."""
+    max_share: float = 0.05
+    """By how much the share of missing values, of unknown ids and of unknown products may exceed the training's."""
+    max_unseen: float = 0.01
+    """By how much the share of words may that no customer of the training had."""
+    max_factor: float = 2.0
+    """By which factor the rate of events, and the acquisitions against their probabilities, may be off."""
+    max_drop: float = 0.3
+    """By which share nDCG may fall below what was measured."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ def share_check(
 ) -> Check:
     """Compare a share with the largest that is no fault; the evidence is that even this is exceeded."""
     share = count / max(total, 1)
-    limit = min(limit, 0.999)
+    limit = min(max(limit, 1e-6), 0.999)  # its logarithms are finite
     evidence = total * float(_divergence(np.array(share), np.array(limit))) if share > limit else 0.0
     return Check(group, subject, measure, share, limit, evidence, detail=detail or f"{count:,} of {total:,}")
 

@@ -11,8 +11,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import quote_value
 from nextbest.data.padding import concat_padded
 from nextbest.serving.artifacts.assets import CUSTOMERS
-from nextbest.serving.config import MonitoringConfig
-from nextbest.serving.monitoring.checks import Check, distribution_check, share_check
+from nextbest.serving.monitoring.checks import Check, Limits, distribution_check, share_check
 from nextbest.serving.monitoring.training_statistics import Distribution, TrainingStatistics
 from nextbest.serving.recommender import Recommendations, Recommender, product_categories
 from nextbest.serving.requests import take
@@ -99,18 +98,24 @@ def describe_scores(recommender: Recommender, found: Recommendations) -> dict[st
 
 
 def input_checks(
-    recommender: Recommender, statistics: TrainingStatistics, ids: Array, requests: Features, day: int
+    recommender: Recommender,
+    statistics: TrainingStatistics,
+    limits: Limits,
+    ids: Array,
+    requests: Features,
+    day: int,
 ) -> Iterator[Check]:
     """Compare customers with those of the training.
 
     Args:
         recommender: The loaded export.
         statistics: Its statistics.
+        limits: What matters.
         ids: Customer ids, object str, [num_customers].
         requests: Their raw requests, [num_customers, ...].
         day: As of which day they are, days since 1970-01-01.
     """
-    known, limits = known_customers(recommender, ids), statistics.limits
+    known = known_customers(recommender, ids)
     if recommender.asset(CUSTOMERS) is not None:
         joining = statistics.new_customers / max(statistics.customers, 1)
         elapsed = max(1.0, (day - statistics.day) / max(statistics.usual_days, 1))
@@ -127,17 +132,19 @@ def input_checks(
         if subject in statistics.inputs:
             # Those who came since were never any younger.
             days = np.where(known, day - statistics.day, 0) if subject in requests else 0
-            yield from _checks_of("customers", subject, statistics.inputs[subject], values, statistics.limits, days)
+            yield from _checks_of("customers", subject, statistics.inputs[subject], values, limits, days)
 
 
-def score_checks(recommender: Recommender, statistics: TrainingStatistics, found: Recommendations) -> Iterator[Check]:
+def score_checks(
+    recommender: Recommender, statistics: TrainingStatistics, limits: Limits, found: Recommendations
+) -> Iterator[Check]:
     """Compare what customers are recommended first with what the training's were."""
     for subject, values in describe_scores(recommender, found).items():
-        yield from _checks_of("scores", subject, statistics.scores[subject], values, statistics.limits)
+        yield from _checks_of("scores", subject, statistics.scores[subject], values, limits)
 
 
 def _checks_of(
-    group: str, subject: str, before: Distribution, values: Array, limits: MonitoringConfig, days: Array | float = 0
+    group: str, subject: str, before: Distribution, values: Array, limits: Limits, days: Array | float = 0
 ) -> Iterator[Check]:
     counts, missing = before.count(values, days)
     trained, labels = np.array(before.counts), before.labels()

@@ -15,7 +15,15 @@ import numpy as np
 
 from nextbest.data.dataset import ACQUIRE, Array, Interactions, positions_of
 from nextbest.serving.insights.version_report import METRICS
-from nextbest.serving.monitoring.checks import Check, Picture, distribution_check, psi, rate_check, rate_evidence
+from nextbest.serving.monitoring.checks import (
+    Check,
+    Limits,
+    Picture,
+    distribution_check,
+    psi,
+    rate_check,
+    rate_evidence,
+)
 from nextbest.serving.monitoring.training_statistics import KINDS, TrainingStatistics, is_demand
 from nextbest.serving.recommender import Recommendations, Recommender, product_categories
 
@@ -63,9 +71,11 @@ class Outcomes:
         return bool(self.events.day[0] <= self.until - days + _QUIET_DAYS)
 
 
-def activity_checks(recommender: Recommender, statistics: TrainingStatistics, outcomes: Outcomes) -> Iterator[Check]:
+def activity_checks(
+    recommender: Recommender, statistics: TrainingStatistics, limits: Limits, outcomes: Outcomes
+) -> Iterator[Check]:
     """Compare the last stride's events with those of the strides before the cutoff."""
-    activity, limits = statistics.activity, statistics.limits
+    activity = statistics.activity
     if not activity.customers:
         return
     days = min(activity.stride_days, outcomes.until - outcomes.day)
@@ -88,12 +98,13 @@ def activity_checks(recommender: Recommender, statistics: TrainingStatistics, ou
             subject, labels = f"{what} by category", [name or "no category" for name in activity.categories]
             limit = limits.max_psi + usual
             yield distribution_check("outcomes", subject, labels, before.sum(axis=0), now, limit)
-            yield from _change_check(statistics, outcomes, what, subject, category_of, labels)
+            yield from _change_check(statistics, limits, outcomes, what, subject, category_of, labels)
     yield from _product_check(recommender, statistics, outcomes, lately, days)
 
 
 def _change_check(
     statistics: TrainingStatistics,
+    limits: Limits,
     outcomes: Outcomes,
     what: str,
     subject: str,
@@ -110,8 +121,8 @@ def _change_check(
 
     before = _before(statistics, outcomes, count, activity.of(what))
     if before is not None:
-        limit = statistics.limits.max_psi
-        found = distribution_check("outcomes", subject, labels, before.sum(axis=0), count(0), limit, "before")
+        counts = before.sum(axis=0), count(0)
+        found = distribution_check("outcomes", subject, labels, *counts, limits.max_psi, "before")
         yield replace(found, measure="PSI to the months before", picture=None)
 
 
@@ -188,7 +199,7 @@ def _demand(events: Interactions, num_products: int) -> Array:
 
 def performance_checks(
     recommender: Recommender,
-    statistics: TrainingStatistics,
+    limits: Limits,
     outcomes: Outcomes,
     rows: Array,
     found: Recommendations,
@@ -198,7 +209,7 @@ def performance_checks(
 
     Args:
         recommender: The loaded export.
-        statistics: Its statistics.
+        limits: What matters.
         outcomes: What came since.
         rows: Which of the file's customers the recommendations are for, ascending, [num_rows].
         found: The recommendations, [num_rows, k].
@@ -216,11 +227,11 @@ def performance_checks(
     metrics = _measured(recommender)
     days = until - outcomes.day
     probability = 1 - (1 - found.probability[listed].astype(float)) ** (days / horizon)
-    yield _calibration_check(probability, hits[listed], metrics, statistics.limits.max_factor)
+    yield _calibration_check(probability, hits[listed], metrics, limits.max_factor)
     k = int(metrics.get("main_metric", "ndcg@5").split("@")[1])
     ndcg = _ndcg(hits, np.bincount(new // num_products, minlength=len(rows)), k)
     if len(ndcg) > 1:
-        yield _ndcg_check(ndcg, k, days, metrics, statistics.limits.max_drop)
+        yield _ndcg_check(ndcg, k, days, metrics, limits.max_drop)
 
 
 def _measured(recommender: Recommender) -> Mapping[str, Any]:

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict
 from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Interactions, positions_of
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import MONITORING
-from nextbest.serving.config import MonitoringConfig
 from nextbest.serving.recommender import Recommender
 
 __all__ = [
@@ -160,7 +159,6 @@ class TrainingStatistics(_Statistics):
     scores: dict[str, Distribution]
     """What the customers were recommended first."""
     activity: Activity
-    limits: MonitoringConfig
 
 
 def read_statistics(recommender: Recommender) -> TrainingStatistics:

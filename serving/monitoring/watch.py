@@ -14,7 +14,7 @@ from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array, Features, Interactions
 from nextbest.data.errors import FailedError
 from nextbest.data.tables.load import read_outcomes
-from nextbest.serving.monitoring.checks import Check, alarms, needed_evidence
+from nextbest.serving.monitoring.checks import Check, Limits, alarms, needed_evidence
 from nextbest.serving.monitoring.customers import held_pairs, input_checks, known_customers, recommend_all, score_checks
 from nextbest.serving.monitoring.outcomes import Outcomes, activity_checks, performance_checks
 from nextbest.serving.monitoring.training_statistics import read_statistics
@@ -78,6 +78,7 @@ def watch(
     events: Interactions | None = None,
     day: int | None = None,
     scored: int = 20_000,
+    limits: Limits | None = None,
 ) -> MonitoringReport:
     """Compare customers, what they are recommended, and what came since, with the training's statistics.
 
@@ -88,28 +89,29 @@ def watch(
         events: What `load_outcomes` returned.
         day: As of which day the customers are, days since 1970-01-01; by default the export's cutoff.
         scored: Of more customers so many are drawn, whose recommendations are compared.
+        limits: What matters.
 
     Raises:
         InputError: The export has no statistics.
     """
-    statistics = read_statistics(recommender)
+    statistics, limits = read_statistics(recommender), limits or Limits()
     day = statistics.day if day is None else day
     requests = requests | {"as_of_day": np.full(len(ids), day, np.int64)}
-    checks = list(input_checks(recommender, statistics, ids, requests, day))
+    checks = list(input_checks(recommender, statistics, limits, ids, requests, day))
     rows, remarks, until = draw_rows(len(ids), scored, _SEED), [], None
     if len(rows):
         sample = take(requests, rows)
         found = recommend_all(recommender, sample, _LIST_LENGTH)
-        checks += score_checks(recommender, statistics, found)
+        checks += score_checks(recommender, statistics, limits, found)
     if events is not None:
         outcomes = Outcomes(events, day, known_customers(recommender, ids))
         if not len(rows) or not len(events) or outcomes.until <= day:
             remarks.append(f"no interaction of these customers after {_date(day)}: nothing to compare outcomes by")
         else:
             until = _date(outcomes.until)
-            checks += activity_checks(recommender, statistics, outcomes)
+            checks += activity_checks(recommender, statistics, limits, outcomes)
             held = held_pairs(recommender, sample)
-            checks += performance_checks(recommender, statistics, outcomes, rows, found, held)
+            checks += performance_checks(recommender, limits, outcomes, rows, found, held)
     raised = {id(check) for check in alarms(checks)}
     ordered = sorted(checks, key=lambda one: (id(one) not in raised, -one.value / max(one.limit, 1e-9)))
     manifest = recommender.manifest
