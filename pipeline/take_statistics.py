@@ -56,16 +56,15 @@ def take_statistics(run: Run, recommender: Recommender, requests: Features) -> T
     inputs = {name: _with_usual(counted, then[name], -usual_days) for name, counted in inputs.items()}
     for lag in range(stride, usual_days, stride):
         inputs = _with_columns_then(recommender, history, inputs, day, lag)
-    scores, scores_then = (_scores(recommender, asked) for asked in (requests, earlier))
+    scores = {name: Distribution.from_values(values) for name, values in _scores(recommender, requests).items()}
+    scores |= {name: _with_usual(scores[name], values, 0) for name, values in _scores(recommender, earlier).items()}
     return TrainingStatistics(
         day=day,
         usual_days=usual_days,
         customers=len(requests["as_of_day"]),
         new_customers=len(requests["as_of_day"]) - len(earlier["as_of_day"]),
         inputs=inputs,
-        scores={
-            name: _with_usual(Distribution.from_values(scores[name]), scores_then[name], 0) for name in scores_then
-        },
+        scores=scores,
         activity=_activity(history, day, stride, product_categories(recommender)),
     )
 

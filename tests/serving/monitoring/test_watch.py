@@ -10,6 +10,7 @@ import pytest
 
 from nextbest.data.dataset import ACQUIRE, RELEASE, SIGNAL, Array, Features, Interactions
 from nextbest.data.errors import FailedError
+from nextbest.serving.artifacts.assets import CUSTOMERS
 from nextbest.serving.insights.version_report import METRICS
 from nextbest.serving.monitoring.checks import Check
 from nextbest.serving.monitoring.watch import MonitoringReport, check_gate, load_outcomes, watch
@@ -57,6 +58,15 @@ class TestCustomers:
     def test_nor_do_none(self, recommender: Recommender) -> None:
         customers = recommender.customers()
         assert watch(recommender, customers.ids[:0], take(customers.columns, slice(0, 0))).alarms == []
+
+    def test_an_export_without_customers_knows_no_ids(
+        self, recommender: Recommender, columns: Features, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = recommender.customers().ids
+        assets = {name: held for name, held in recommender._assets.items() if name != CUSTOMERS}
+        monkeypatch.setattr(recommender, "_assets", assets)
+        report = watch(recommender, ids, columns, scored=SCORED)
+        assert report.alarms == [] and "ids" not in {check.subject for check in report.checks}
 
     @pytest.mark.parametrize("factor", [1000, 0.001])
     def test_another_unit(self, recommender: Recommender, columns: Features, factor: float) -> None:
