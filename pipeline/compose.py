@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from nextbest.data.config import EntityConfig
+from nextbest.data.config import TableConfig
 from nextbest.data.dataset import Array, Features
 from nextbest.data.feature_names import FeatureName, NamedFeature
+from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot, take_snapshot
 from nextbest.data.tables.read import without_password
 from nextbest.graph.query import raw_request
 from nextbest.pipeline.run import Run
+from nextbest.pipeline.take_statistics import take_statistics
 from nextbest.serving.artifacts.assets import (
     ASSETS,
     COMPOSITE,
@@ -27,6 +29,7 @@ from nextbest.serving.artifacts.assets import (
     EXPORT_FORMAT,
     FEATURES,
     MANIFEST,
+    MONITORING,
     PRODUCTS,
     SCHEMA,
     CustomerEvents,
@@ -86,6 +89,8 @@ def compose(run: Run) -> None:
         shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
         with closing(Recommender(staging, LocalBackend(staging))) as recommender:
             write_explanations(run, recommender, requests)
+            statistics = take_statistics(run, recommender, requests)
+            write_text(staging / ASSETS / MONITORING, statistics.model_dump_json() + "\n")
         _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, requests)
 
 
@@ -130,14 +135,15 @@ def _manifest(run: Run) -> dict[str, object]:
         "customer_order": list(run.config.data.customers.columns),  # which the keys of a JSON file lose
         "segment": run.config.data.segment,
         "products": describe(run.config.data.products),
+        "interactions": describe(run.config.data.interactions),
         "policy": run.config.data.policy.model_dump(mode="json"),
         "enforces_policy": True,
     }
 
 
-def describe(entity: EntityConfig) -> dict[str, Any]:
+def describe(table: TableConfig) -> dict[str, Any]:
     """Return what a table means; of a database neither the password nor the query, which are none of a reader's."""
-    return entity.model_dump() | {"path": without_password(entity.path), "query": None}
+    return table.model_dump() | {"path": without_password(table.path), "query": None}
 
 
 def _write_warmup(run: Run, servables: Mapping[str, Path], requests: Features) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from nextbest.data.errors import Problem
 from nextbest.serving.language import LANGUAGES
-from nextbest.ui.console import Json, Models, print_json, shown_progress
+from nextbest.ui.console import Json, Models, ServedModels, print_json, shown_progress
 
 if TYPE_CHECKING:
     from nextbest.serving.insights.reasons import ReasonExplainer
@@ -27,9 +27,6 @@ Backend = Annotated[
 ]
 Client = Annotated[
     Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see docs/settings.md.")
-]
-ServedModels = Annotated[
-    str, typer.Option("--models", help="The folder of the served models, or a copy of it at s3://...")
 ]
 Language = Annotated[str, typer.Option("--language", help=f"Whose words --why uses: {' or '.join(LANGUAGES)}.")]
 
@@ -112,6 +109,9 @@ def score(
     max_unseen: Annotated[
         float, typer.Option("--max-unseen", min=0, max=1, help="The share of a column's words that may be new to them.")
     ] = 0.5,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Score nothing where `nextbest monitor` would raise an alarm; exit code 1.")
+    ] = False,
     max_risk: MaxRisk = None,
     category: Categories = None,
     exclude: Exclude = None,
@@ -133,6 +133,10 @@ def score(
         ids, requests = requests_from_file(recommender, customers, holdings, rejected)
         report = describe_input(recommender, ids, requests)
         check_input(report, InputLimits(max_unknown_ids, max_unseen), customers)
+        if gate:
+            from nextbest.serving.monitoring.watch import check_gate
+
+            check_gate(recommender, ids, requests)
         with shown_progress(as_json) as progress:
             show, done = progress(f"score {len(ids):,} customers"), 0
 

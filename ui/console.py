@@ -28,6 +28,7 @@ __all__ = [
     "Json",
     "Models",
     "PushTo",
+    "ServedModels",
     "StartProgress",
     "open_console",
     "print_json",
@@ -45,6 +46,9 @@ def _written(path: Path | None) -> Path | None:
 Models = Annotated[Path, typer.Option("--models", help="The folder of the served models.", callback=_written)]
 PushTo = Annotated[
     Path | None, typer.Option("--models", help="The folder to push the models to when all is done.", callback=_written)
+]
+ServedModels = Annotated[
+    str, typer.Option("--models", help="The folder of the served models, or a copy of it at s3://...")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 

@@ -14,11 +14,13 @@ from nextbest.data.dataset import Array
 __all__ = [
     "EVENT_NAMES",
     "Branch",
+    "Diary",
     "Events",
     "Situation",
     "acquisition_probabilities",
     "advance",
     "best_products",
+    "live_step",
     "refresh",
     "simulate_branch",
 ]
@@ -93,7 +95,7 @@ def simulate_branch(market: Market, people: People, hidden: Hidden, rng: np.rand
     timeline = market.world.timeline
     now = Situation(people, hidden, market.tastes(people, hidden), State.empty(len(people), len(market.catalogue)))
     joining_step = np.searchsorted(timeline.bounds, people.joined, side="left") - 1
-    diary = _Diary(timeline.bounds, rng)
+    diary = Diary(timeline.bounds, rng)
     rows = [(np.arange(len(people)), people.joined, people)]
     for step in range(len(timeline)):
         if timeline.refresh[step]:
@@ -102,13 +104,29 @@ def simulate_branch(market: Market, people: People, hidden: Hidden, rng: np.rand
             rows.append((known, np.full(len(known), timeline.bounds[step]), now.people.take(known)))
         if step == timeline.cutoff_step:
             at_cutoff = now.copy()
-        change = advance(market, now, step, rng)
-        diary.write(OPEN, change.bought, step)
-        diary.write(CLOSE, change.closed, step)
-        diary.write(VIEW, _draw_views(market, now, step, rng), step)
-        brought = _join(market, now, joining_step == step, step, rng)
-        diary.write(OPEN, brought, step, people.joined[brought[0]])
+        live_step(market, now, step, joining_step == step, diary, rng)
     return Branch(rows, diary.events(), at_cutoff)
+
+
+def live_step(
+    market: Market, now: Situation, step: int, joining: Array, diary: Diary, rng: np.random.Generator
+) -> None:
+    """Live through one step and write down what happens; `now.state` becomes that of its end.
+
+    Args:
+        market: The branch's assortment.
+        now: The situation at its beginning.
+        step: Which step.
+        joining: Who joins in it, bool, [num_customers].
+        diary: What is written into.
+        rng: Source of everything random here.
+    """
+    change = advance(market, now, step, rng)
+    diary.write(OPEN, change.bought, step)
+    diary.write(CLOSE, change.closed, step)
+    diary.write(VIEW, _draw_views(market, now, step, rng), step)
+    brought = _join(market, now, joining, step, rng)
+    diary.write(OPEN, brought, step, now.people.joined[brought[0]])
 
 
 def acquisition_probabilities(market: Market, at_cutoff: Situation, draws: int, rng: np.random.Generator) -> Array:
@@ -250,7 +268,7 @@ def _remaining_debt(market: Market, people: People, state: State, step: int) -> 
     return np.bincount(customers, left, minlength=len(people))
 
 
-class _Diary:
+class Diary:
     """Collects dated events."""
 
     def __init__(self, bounds: Array, rng: np.random.Generator) -> None:

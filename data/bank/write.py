@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,7 +30,7 @@ from nextbest.data.dataset import Array
 from nextbest.data.files import is_free, new_folder
 from nextbest.data.tables.write_config import toml_value
 
-__all__ = ["simulate_bank"]
+__all__ = ["DrawnBank", "customer_table", "draw_bank", "run_branch", "simulate_bank"]
 
 TIERS = ("basic", "plus", "premium")
 CUSTOMER_COLUMNS: dict[str, dict[str, Any]] = {
@@ -125,21 +126,13 @@ def simulate_bank(config: BankConfig, out: Path, progress: Callable[[float, str]
 
 def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, str], None]) -> None:
     suffix = ".csv" if config.customers <= config.csv_up_to else ".parquet"
-    timeline = make_timeline(config)
-    branches = -(-config.customers // config.branch_size)
-    shared, *seeds = np.random.SeedSequence(config.seed).spawn(1 + branches)
-    rng = np.random.default_rng(shared)
-    catalogue = draw_products(config, timeline, rng)
-    world = draw_world(config, timeline, rng)
-    width = max(6, len(str(config.customers)))
+    bank = draw_bank(config)
     with _Tables(folder, suffix) as tables:
-        tables.append("products", _product_table(catalogue))
-        for number, seed in enumerate(seeds):
-            progress(number / branches, f"branch {number + 1} of {branches}")
-            market, branch, chances = _run_branch(config, world, catalogue, number, seed)
-            first = 1 + number * config.branch_size
-            ids = np.array([f"C{one:0{width}d}" for one in range(first, first + len(chances))], object)
-            rows = [_customer_table(ids[who], f"B{number + 1:02d}", days, people) for who, days, people in branch.rows]
+        tables.append("products", _product_table(bank.catalogue))
+        for number in range(len(bank.seeds)):
+            progress(number / len(bank.seeds), f"branch {number + 1} of {len(bank.seeds)}")
+            ids, market, branch, chances = run_branch(config, bank, number)
+            rows = [customer_table(ids[who], f"B{number + 1:02d}", days, people) for who, days, people in branch.rows]
             order = [("customer_id", "ascending"), ("as_of", "ascending")]
             tables.append("customers", pa.concat_tables(rows).sort_by(order))
             product_ids = market.catalogue.ids
@@ -147,24 +140,39 @@ def _write_files(config: BankConfig, folder: Path, progress: Callable[[float, st
             customers, products, best = best_products(chances, config.oracle_top)
             scores = {"customer_id": ids[customers], "product_id": product_ids[products], "probability": best}
             tables.append("oracle.parquet", pa.table(scores))
-    (folder / "nextbest.toml").write_text(_toml(config, timeline, suffix), encoding="utf-8")
+    (folder / "nextbest.toml").write_text(_toml(config, bank.world.timeline, suffix), encoding="utf-8")
 
 
-def _run_branch(
-    config: BankConfig,
-    world: World,
-    catalogue: BankProducts,
-    number: int,
-    seed: np.random.SeedSequence,
-) -> tuple[Market, Branch, Array]:
-    """Simulate the branch and ask the oracle; returns the oracle's probabilities last."""
-    draw, history, future = (np.random.default_rng(one) for one in seed.spawn(3))
-    market = Market(world, catalogue.take(draw_assortment(catalogue, config.products_per_branch, draw)))
-    count = min(config.branch_size, config.customers - number * config.branch_size)
-    regions = np.full(count, number % len(REGIONS))
-    people = draw_people(count, regions, world.timeline, draw)
+@dataclass(frozen=True)
+class DrawnBank:
+    """What all branches of a bank share, and the seed of each."""
+
+    world: World
+    catalogue: BankProducts
+    seeds: tuple[np.random.SeedSequence, ...]
+
+
+def draw_bank(config: BankConfig) -> DrawnBank:
+    """Draw what all branches share."""
+    timeline = make_timeline(config)
+    branches = -(-config.customers // config.branch_size)
+    shared, *seeds = np.random.SeedSequence(config.seed).spawn(1 + branches)
+    rng = np.random.default_rng(shared)
+    catalogue = draw_products(config, timeline, rng)
+    return DrawnBank(draw_world(config, timeline, rng), catalogue, tuple(seeds))
+
+
+def run_branch(config: BankConfig, bank: DrawnBank, number: int) -> tuple[Array, Market, Branch, Array]:
+    """Simulate a branch and ask the oracle; returns its customers' ids, and the oracle's probabilities last."""
+    draw, history, future = (np.random.default_rng(one) for one in bank.seeds[number].spawn(3))
+    market = Market(bank.world, bank.catalogue.take(draw_assortment(bank.catalogue, config.products_per_branch, draw)))
+    first = 1 + number * config.branch_size
+    count = min(config.branch_size, config.customers + 1 - first)
+    width = max(6, len(str(config.customers)))
+    ids = np.array([f"C{one:0{width}d}" for one in range(first, first + count)], object)
+    people = draw_people(count, np.full(count, number % len(REGIONS)), bank.world.timeline, draw)
     branch = simulate_branch(market, people, draw_hidden(count, config.choice, draw), history)
-    return market, branch, acquisition_probabilities(market, branch.at_cutoff, config.oracle_draws, future)
+    return ids, market, branch, acquisition_probabilities(market, branch.at_cutoff, config.oracle_draws, future)
 
 
 class _Tables:
@@ -231,7 +239,8 @@ def _product_table(products: BankProducts) -> pa.Table:
     return pa.table(keys | {name: columns[name] for name in PRODUCT_COLUMNS})
 
 
-def _customer_table(ids: Array, branch: str, days: Array, people: People) -> pa.Table:
+def customer_table(ids: Array, branch: str, days: Array, people: People) -> pa.Table:
+    """Return the rows of customers, as of a day each."""
     columns = {
         "joined": _dates(people.joined),
         "branch": pa.array([branch] * len(ids)),

@@ -37,7 +37,7 @@ from nextbest.data.tables.raw_table import RawTable, report_rows
 from nextbest.data.tables.read import read_file, read_table
 from nextbest.data.tables.snapshots import matching_columns, snapshot_interactions
 
-__all__ = ["load_dataset", "read_customers"]
+__all__ = ["load_dataset", "read_customers", "read_outcomes"]
 
 
 def load_dataset(config: DataConfig, folder: Path) -> Dataset:
@@ -101,6 +101,32 @@ def read_customers(
     return customers[newest], {name: values[newest] for name, values in features.items()}
 
 
+def read_outcomes(config: DataConfig, customer_ids: Array, product_ids: Array) -> Interactions:
+    """Read interactions of the given customers and products; those of others are left out, and there may be none.
+
+    Args:
+        config: what the tables mean, and where the interactions are; a relative path starts where the program runs.
+        customer_ids: sorted, object str, [num_customers].
+        product_ids: sorted, object str, [num_products].
+
+    Returns:
+        The interactions in positions of both, sorted by day.
+
+    Raises:
+        InputError: with all problems of the table.
+    """
+    problems: list[Problem] = []
+    customers, products = (
+        EntityTable(ids, np.arange(len(ids), dtype=np.int32), np.full(len(ids), ALWAYS, np.int32), {})
+        for ids in (customer_ids, product_ids)
+    )
+    # A feed that has stopped is what monitoring looks for, and no fault of the table.
+    found = _load_interactions(config, Path(), customers, products, problems, must_acquire=False)
+    if problems or found is None:
+        raise InputError(problems)
+    return found
+
+
 def _read_like(
     config: EntityConfig, path: Path | str, wanted: Sequence[str], rejected: list[Problem] | None
 ) -> RawTable:
@@ -156,8 +182,12 @@ def _load_interactions(
     customers: EntityTable | None,
     products: EntityTable | None,
     problems: list[Problem],
+    must_acquire: bool = True,
 ) -> Interactions | None:
-    """Return the interactions; None where a table or column is missing, which has then been reported."""
+    """Return the interactions; None where a table or column is missing, which has then been reported.
+
+    Without any acquisition there is nothing to learn from, which is a problem if there must be some.
+    """
     source = config.interactions
     is_wide = bool(source.products)
     keys = [source.customer_id, source.timestamp, *([] if is_wide else [source.product_id])]
@@ -185,19 +215,20 @@ def _load_interactions(
     if missing:
         return None
     day = _known_from(source, table, _required_days(table, source.timestamp, problems), problems)
-    kind, is_read = _kinds(table, source, problems)
+    kind, is_read = _kinds(table, source, problems, must_acquire)
     weight = _weights(table, source.weight, problems)
     if len(positions) < len(entities) or products is None:
         return None
     if source.kind == "snapshots":
         found = snapshot_interactions(table, source, positions[0], day, products, config.products.path, problems)
-        return _known_and_sorted(table.file, found, np.ones(len(found), bool), positions[0] < 0, problems)
-    found = Interactions(positions[0], positions[1], day, kind, weight)
-    return _known_and_sorted(table.file, found, is_read, positions[0] < 0, problems)
+        is_read = np.ones(len(found), bool)
+    else:
+        found = Interactions(positions[0], positions[1], day, kind, weight)
+    return _known_and_sorted(table.file, found, is_read, positions[0] < 0, problems, must_acquire)
 
 
 def _known_and_sorted(
-    file: str, found: Interactions, is_read: Array, strangers: Array, problems: list[Problem]
+    file: str, found: Interactions, is_read: Array, strangers: Array, problems: list[Problem], must_acquire: bool
 ) -> Interactions:
     """Leave out what is not read, and what is of unknown customers or products, which is told; sort by day."""
     known = (found.customer >= 0) & (found.product >= 0)
@@ -206,7 +237,7 @@ def _known_and_sorted(
             "%s: left out %d rows of unknown customers, and %d of unknown products",
             *(file, np.sum(strangers), np.sum(found.product < 0)),
         )
-    if not problems and not (known & is_read & (found.kind == ACQUIRE)).any():
+    if must_acquire and not problems and not (known & is_read & (found.kind == ACQUIRE)).any():
         what = "no acquisition of a known customer and product is left"
         problems.append(Problem(file, None, None, what, "check the ids and interactions.acquire"))
     interactions = found[known & is_read]
@@ -292,7 +323,9 @@ def _check_unique(table: RawTable, column: str, entities: Array, day: Array, pro
     report_rows(problems, table, column, np.sort(again), what, remedy)
 
 
-def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem]) -> tuple[Array, Array]:
+def _kinds(
+    table: RawTable, source: InteractionsConfig, problems: list[Problem], must_acquire: bool
+) -> tuple[Array, Array]:
     """Return ACQUIRE, RELEASE, REFUSE or SIGNAL, int8, [num_rows], and whether a row is read, bool, [num_rows]."""
     if source.event is None:
         return np.full(len(table), ACQUIRE, np.int8), np.ones(len(table), bool)
@@ -308,7 +341,7 @@ def _kinds(table: RawTable, source: InteractionsConfig, problems: list[Problem])
     meanings = {ACQUIRE: source.acquire, RELEASE: source.release, REFUSE: source.refuse}
     kinds = np.select([np.isin(names, words) for words in meanings.values()], list(meanings), SIGNAL)
     quoted = ", ".join(map(quote_value, names[:EXAMPLES]))
-    if ACQUIRE not in kinds:
+    if must_acquire and ACQUIRE not in kinds:
         what = f"no event is one of acquire = {list(source.acquire)}, so there is nothing to predict"
         remedy = f"set interactions.acquire in the config; the file has {quoted}"
         problems.append(Problem(table.file, source.event, None, what, remedy))

@@ -24,6 +24,7 @@ __all__ = [
     "EXPORT_FORMAT",
     "FEATURES",
     "MANIFEST",
+    "MONITORING",
     "PRODUCTS",
     "SCHEMA",
     "CustomerEvents",
@@ -40,6 +41,8 @@ COMPOSITE_SCANN = "recommender_scann"
 ASSETS = "assets.extra"
 MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "products.npz", "customers.npz"
 EXPLANATIONS, EVENTS = "explanations.npz", "events.npz"
+MONITORING = "monitoring.json"
+"""The training's statistics, with which `nextbest monitor` compares; exports of 0.3.0 have none."""
 FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 

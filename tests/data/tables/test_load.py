@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.config import ColumnConfig, DataConfig, EntityConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, RELEASE, SIGNAL
+from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, RELEASE, SIGNAL, Interactions
 from nextbest.data.errors import EXAMPLES, InputError
-from nextbest.data.tables.load import load_dataset, read_customers
+from nextbest.data.tables.load import load_dataset, read_customers, read_outcomes
 from nextbest.data.tables.raw_table import MISSING, MISSING_STRINGS
 from tests.data.table_files import CUSTOMERS, INTERACTIONS, PRODUCTS, problems_of, write_bank
 
@@ -577,3 +577,36 @@ def test_any_cell_is_read_or_refused(tmp_path: Path, number: str, boolean: str, 
         assert np.isfinite(columns["income"]).all() or number.strip().lower() in MISSING
         assert columns["has_app"][0] in (0, 1) or np.isnan(columns["has_app"][0])
         assert columns["segment"].tolist() in ([word.strip()], [""] if word.strip().lower() in MISSING_STRINGS else [])
+
+
+class TestOutcomes:
+    """Interactions after training: of some customers, perhaps without a single acquisition."""
+
+    CUSTOMERS, PRODUCTS = (np.array(ids, object) for ids in (["C1", "C3"], ["card", "loan"]))
+
+    def read(self, folder: Path, *rows: str) -> Interactions:
+        path = folder / "since.csv"
+        path.write_text("\n".join(["customer_id,product_id,timestamp,event", *rows, ""]))
+        entity = {"path": "unused.csv", "id": "id"}
+        since = {"path": str(path), "event": "event", "unknown": "drop"}
+        tables = {"customers": entity, "products": entity, "interactions": since}
+        return read_outcomes(DataConfig.model_validate(tables), self.CUSTOMERS, self.PRODUCTS)
+
+    def test_those_of_others_are_left_out(self, tmp_path: Path) -> None:
+        found = self.read(
+            tmp_path,
+            "C3,loan,2023-01-02,open",
+            "C2,loan,2023-01-01,open",
+            "C1,boat,2023-01-01,open",
+            "C1,card,2023-01-01,view",
+        )
+        assert found.customer.tolist() == [0, 1] and found.product.tolist() == [0, 1]
+        assert found.day.tolist() == [NEW_YEAR_2023, NEW_YEAR_2023 + 1] and found.kind.tolist() == [SIGNAL, ACQUIRE]
+
+    def test_without_an_acquisition_or_anything(self, tmp_path: Path) -> None:
+        assert self.read(tmp_path, "C1,card,2023-01-01,view").kind.tolist() == [SIGNAL]
+        assert len(self.read(tmp_path, "C9,card,2023-01-01,view")) == 0
+
+    def test_what_is_wrong_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"column 'timestamp', line 2: .*2023-02-30"):
+            self.read(tmp_path, "C1,card,2023-02-30,view")

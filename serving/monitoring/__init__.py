@@ -1,0 +1,1 @@
+"""Watching a served model: customers, scores and outcomes against the training's statistics in its export."""
