@@ -116,8 +116,8 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
     trained = f"Trained on windows from {windows.ranking[0].dates[0]} to {windows.ranking[-1].dates[1]}"
     if origin := manifest.get("refreshed_from"):
         trained = (
-            f"The weights are those of a run trained as of {origin['cutoff']}; holdings, popularity and products are "
-            "as of the day above"
+            f"The weights are those of a run trained as of {origin['cutoff']}; a refresh without training made "
+            "holdings, popularity, statistics and products those of the last day"
         )
     yield (
         f"{len(history.customers):,} customers, {len(history.products):,} products and "
@@ -125,7 +125,11 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
         f"{trained}. Measured on what came after {measured.cutoff} until {measured.until}, which no training saw."
     )
     if not windows.measured:
-        yield "\nNothing is known of what came later: the figures below are those of the run whose weights it has."
+        yield (
+            "\nNothing is known of what came later. The figures below were measured with the same weights and what was "
+            f"known on {measured.cutoff}; on {windows.test.dates[0]} the weights are "
+            f"{(windows.test.dates[0] - measured.cutoff).days} days older."
+        )
     yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.columns) + "."
     yield "\nRead of a product: " + _columns(run.config.data.products.columns) + ".\n"
     yield from _table(("table", "SHA-256"), sorted(manifest["data"].items()))

@@ -18,7 +18,10 @@ _SETTINGS = """slices = ["segment"]
 
 [export]
 default_k = 5
+refresh = false
 """
+"""What is pushed is what was measured, so that one can be compared with the other; `tests/pipeline/test_served_run.py`
+refreshes it, as a run does by default."""
 
 
 def make_small_bank(folder: Path) -> Path:

@@ -24,6 +24,7 @@ __all__ = [
     "EXPORT_FORMAT",
     "FEATURES",
     "MANIFEST",
+    "MEASURED",
     "PRODUCTS",
     "SCHEMA",
     "CustomerEvents",
@@ -40,6 +41,9 @@ COMPOSITE_SCANN = "recommender_scann"
 ASSETS = "assets.extra"
 MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "products.npz", "customers.npz"
 EXPLANATIONS, EVENTS = "explanations.npz", "events.npz"
+MEASURED = "measured"
+"""The composite that was measured, where a refreshed one is served, without anybody's data: a later run is compared
+with it on days that the refreshed one has seen."""
 FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 

@@ -157,10 +157,9 @@ def read_customers(data: VersionData, path: Path, most: int) -> dict[str, Select
     if len(ids) > most:
         what = say("upload-too-many", count=len(ids), most=most)
         raise InputError([Problem(path.name, None, None, what, say("upload-too-many-do"))])
-    columns = data.recommender.customer_columns
     rows = enumerate(ids)
     return {
-        str(customer): SelectedCustomer(str(customer), {name: features[name][row] for name in columns})
+        str(customer): SelectedCustomer(str(customer), {name: values[row] for name, values in features.items()})
         for row, customer in rows
     }
 
