@@ -40,8 +40,6 @@ CHANGED_MOST = (
     "export.default_k",
     "export.keep_versions",
     "export.customer_snapshot",
-    "export.refresh",
-    "export.max_age_days",
 )
 """The settings that users touch: `nextbest schema` writes them as comments."""
 

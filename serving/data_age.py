@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Self
 
+import numpy as np
+
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.windows import EPOCH
 
 __all__ = ["DataAge", "today"]
 
@@ -36,7 +37,7 @@ class DataAge:
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Self:
         """Read it from an export's manifest, as of `today`."""
-        as_of = EPOCH + timedelta(days=int(manifest["as_of_day"]))
+        as_of: date = np.datetime64(int(manifest["as_of_day"]), "D").item()
         days = max((today() - as_of).days, 0)
         return cls(as_of, days, int(manifest["horizon_days"]), manifest.get("max_age_days"))
 

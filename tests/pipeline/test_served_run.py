@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nextbest.pipeline.compose
 import nextbest.pipeline.run
 import nextbest.pipeline.train
 from nextbest.data.errors import InputError
@@ -62,7 +63,9 @@ def served(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Served
     command = ("run", "--config", toml, "--out", folder / "run", "--models", folder / "models")
     never = mock.patch.object(nextbest.pipeline.train, "train_retriever", side_effect=AssertionError("it trains"))
     read = mock.patch.object(nextbest.pipeline.run, "load_dataset", wraps=nextbest.pipeline.run.load_dataset)
-    with all_models_load(), never, read as tables:
+    nothing = {"write_explanations": lambda *arguments: None, "_write_warmup": lambda *arguments: None}
+    # `test_refresh.py` has the whole of a refresh; here nobody explains it, and no server warms it up.
+    with all_models_load(), mock.patch.multiple(nextbest.pipeline.compose, **nothing), never, read as tables:
         said = run_nextbest(*command)
     assert said.code == 0, said.err
     return Served(folder / "run", folder / "models", command, said, tables.call_count)
