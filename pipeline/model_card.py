@@ -209,8 +209,8 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
             "does not say that an offer causes the purchase, nor that the product is good for the customer.",
             f"It knows nothing after {cutoff}: no newer product, no newer customer's holdings. Refresh or train it "
             f"again before the world has changed. {_usable(run)}",
-            "Who holds nothing and is new gets what suits the attributes alone, which is less sure. Whom it does not know, "
-            "and who brings no holdings, gets an order and no probability.",
+            "Who holds nothing and is new gets what suits the attributes alone, which is less sure. Whom it does not "
+            "know, and who brings no holdings, gets an order and no probability.",
             "It was measured on past customers, not by offering anything, and compared between "
             f"{_compared(evaluation)}. Whether the attributes that it reads may be used is for the bank to judge.",
         )

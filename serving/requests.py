@@ -122,8 +122,9 @@ def of_unknown_holdings(recommender: Recommender, ids: Array, requests: Features
         bool, [num_customers].
     """
     unknown = ~recommender.knows(ids)
-    held = requests["held_products"][unknown]
-    unknown[unknown] = ~(recommender.products.positions(held) >= 0).any(axis=1)
+    if unknown.any():
+        held = requests["held_products"][unknown]
+        unknown[unknown] = ~(recommender.products.positions(held) >= 0).any(axis=1)
     return unknown
 
 
