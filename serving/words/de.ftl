@@ -122,6 +122,7 @@ held-count = { $count ->
     [one] { $count } Produkt
    *[other] { $count } Produkte
 }
+held-unknown = Produkte nicht bekannt
 last-opened = das letzte { $when } eröffnet
 ago = { $unit ->
     [today] heute

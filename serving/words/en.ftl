@@ -98,6 +98,7 @@ held-count = { $count ->
     [one] { $count } product
    *[other] { $count } products
 }
+held-unknown = products not known
 last-opened = the last one opened { $when }
 ago = { $unit ->
     [today] today

@@ -17,6 +17,7 @@ from nextbest.serving.language import speak
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.ui.page.app import heading
 from nextbest.ui.page.config import PageConfig
+from nextbest.ui.page.customer import portrait
 from nextbest.ui.page.tab import Selection
 from nextbest.ui.page.tabs.desk import DeskTab
 from nextbest.ui.page.tabs.what_if import comparison
@@ -79,6 +80,8 @@ def test_the_desk_says_why_there_is_none(data: VersionData, customer: SelectedCu
     shown = desk.content(data, select(STRANGER))
     assert shown[desk.recommendations].count(NO_PROBABILITY) == 3
     assert shown[desk.sheet].count("No probability: what the customer holds is not known") == 3
+    assert "products not known" in portrait(data, STRANGER) and "products not known" in shown[desk.sheet]
+    assert "products not known" not in portrait(data, customer)
     assert NO_PROBABILITY not in desk.content(data, select(customer))[desk.recommendations]
     with speak("de"):
         assert (

@@ -188,7 +188,7 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
         reasons: Of each product, if there are any.
     """
     today, age = EPOCH + timedelta(days=int(answer.request["as_of_day"][0])), data.recommender.age
-    suitable = num_offered(data, answer.excluded)
+    suitable, lacks = num_offered(data, answer.excluded), data.lacks_holdings(selection.customer, answer.request)
     pairs = zip_longest(answer.recommendations, reasons)  # as many reasons as products, or none
     products = join(_printed(data, one, why, suitable) for one, why in pairs)
     filters = describe_filters(data, selection.filters)
@@ -199,7 +199,7 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
     )
     return Markup(markup).format(
         say("sheet-title", customer=selection.customer.id),
-        ", ".join([summary(data.profiles.profile(answer.request), today), *marks(selection.customer)]),
+        ", ".join([summary(data.profiles.profile(answer.request), today, lacks), *marks(selection.customer)]),
         products or say("no-product-left"),
         say("sheet-applied"),
         join(Markup("<li>{}</li>").format(one) for one in applied),
