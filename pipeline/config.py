@@ -17,7 +17,7 @@ from nextbest.ranking.config import RankingConfig
 from nextbest.retrieval.config import RetrievalConfig
 from nextbest.serving.config import ExportConfig
 
-__all__ = ["CHANGED_MOST", "RunConfig", "load_config"]
+__all__ = ["CHANGED_MOST", "RunConfig", "load_config", "set_in_toml"]
 
 CHANGED_MOST = (
     "size",
@@ -118,3 +118,22 @@ def load_config(path: Path) -> RunConfig:
         InputError: It is missing, is not valid TOML, or has problems; all of them are listed.
     """
     return read_settings(RunConfig, path, if_missing="write one, or infer it with `nextbest schema`")
+
+
+def set_in_toml(text: str, settings: Mapping[str, Any]) -> str:
+    """Return the text of a TOML with other values of some settings; its comments stay.
+
+    Args:
+        text: The TOML.
+        settings: Dotted key -> value.
+    """
+    import tomlkit  # most who read a config write none
+
+    document = tomlkit.parse(text)
+    for key, value in settings.items():
+        section: Any = document
+        *sections, field = key.split(".")
+        for name in sections:
+            section = section.setdefault(name, tomlkit.table())
+        section[field] = value
+    return tomlkit.dumps(document)

@@ -1,4 +1,7 @@
-"""Push a run's models to where they are served: only those that are good enough and that load elsewhere."""
+"""Push a run's models to where they are served: only those that are good enough and that load elsewhere.
+
+What is approved is what was measured; what is pushed is that, refreshed to the newest day (see `refresh.served_run`).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from nextbest.data.snapshot import Snapshot
 from nextbest.data.windows import EPOCH
 from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
 from nextbest.evaluation.evaluate import rank_all
-from nextbest.evaluation.results import Difference
+from nextbest.evaluation.results import Difference, Evaluation
 from nextbest.evaluation.test_set import TestSet
 from nextbest.pipeline.evaluate import ExportedRecommender, Requests, count_progress, evaluate_run, make_test_set
 from nextbest.pipeline.model_card import model_card
+from nextbest.pipeline.refresh import served_run
 from nextbest.pipeline.run import Run
-from nextbest.serving.artifacts.assets import read_manifest
+from nextbest.serving.artifacts.assets import ASSETS, MEASURED, read_manifest
 from nextbest.serving.artifacts.load_check import LoadCheck, check_loads
 from nextbest.serving.insights.version_report import CARD, METRICS
 from nextbest.serving.recommender import Recommender
@@ -38,7 +42,7 @@ class NotApprovedError(FailedError):
 
 
 def export_run(run: Run, models: Path, force: bool = False) -> int:
-    """Approve the run's servables, push them as one new version and return it; once per MODELS folder.
+    """Approve a run, push what is served of it as one new version and return that; once per MODELS folder.
 
     Args:
         run: A trained run.
@@ -53,23 +57,27 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
     pushed: dict[str, int] = run.folder.manifest().get("pushed", {})
     target = str(models.resolve())
     if target not in pushed or not (models / "recommender" / str(pushed[target])).exists():
-        approval, load_check = _approve_and_load(run, models, force)
+        evaluation, approval = evaluate_run(run), approve_run(run, models)
+        served = served_run(run)
+        load_check = _load_check(run, served, approval, force)
+        entries = _entries(run, evaluation, approval, load_check)
+        # From these files `serving.insights.version_report` reads how good the version is.
+        card = model_card(served, evaluation, approval, load_check)
+        report = {METRICS: evaluation.model_dump_json(indent=2) + "\n", CARD: card}
         keep = run.config.export.keep_versions
-        assets = {COMPOSITE: _report_files(run, approval, load_check)}
-        pushed[target] = push(run.folder.servables(), models, _approval_entries(approval, load_check), keep, assets)
+        pushed[target] = push(served.folder.servables(), models, entries, keep, {COMPOSITE: report})
         run.folder.add_to_manifest(pushed=pushed)
     return pushed[target]
 
 
-def _approve_and_load(run: Run, models: Path, force: bool) -> tuple[Approval, LoadCheck]:
-    """Return the approval, which may be refused where the push is forced, and the load check, which has passed.
+def _load_check(run: Run, served: Run, approval: Approval, force: bool) -> LoadCheck:
+    """Return the load check of what is served, which has passed.
 
     Raises:
-        NotApprovedError: As for `export_run`.
+        NotApprovedError: It has not, or the run is not approved and the push is not forced.
     """
-    approval = approve_run(run, models)
     show = run.progress("load and call the models in fresh processes")
-    load_check = check_loads(run.folder.servables())
+    load_check = check_loads(served.folder.servables())
     load_check.write(run.folder.path("evaluation"))
     show("done", 1.0)
     if not load_check.passed:
@@ -79,24 +87,18 @@ def _approve_and_load(run: Run, models: Path, force: bool) -> tuple[Approval, Lo
     if not approval.blessed and not force:
         remedy = "train a better model, change [evaluation.approval], or push it all the same with --force"
         raise NotApprovedError(f"{run.folder.root} was not pushed: {'; '.join(approval.reasons)}; {remedy}")
-    return approval, load_check
+    return load_check
 
 
-def _approval_entries(approval: Approval, load_check: LoadCheck) -> dict[str, object]:
-    """Return what the version's manifest says of both."""
+def _entries(run: Run, evaluation: Evaluation, approval: Approval, load_check: LoadCheck) -> dict[str, object]:
+    """Return what the version's manifest says beside what it knows: what was measured, and how long it may be used."""
+    window = evaluation.window
     return {
+        "measured": {"cutoff": str(window.cutoff), "until": str(window.until)},
+        "max_age_days": run.config.export.max_age_days,
         "blessing": {"blessed": approval.blessed, "reasons": approval.reasons},
         "infra_blessing": {"blessed": load_check.passed, "reasons": load_check.reasons},
         "forced": not approval.blessed,
-    }
-
-
-def _report_files(run: Run, approval: Approval, load_check: LoadCheck) -> dict[str, str]:
-    """Return the files from which `serving.insights.version_report` reads how good the version is."""
-    evaluation = evaluate_run(run)
-    return {
-        METRICS: evaluation.model_dump_json(indent=2) + "\n",
-        CARD: model_card(run, evaluation, approval, load_check),
     }
 
 
@@ -151,6 +153,9 @@ def _check_drop(run: Run, models: Path | None) -> tuple[Check, int | None]:
     if models is None or last is None:
         return Check(name=name, passed=True, text=f"{what} a last approved version, since there is none"), None
     version, manifest = last
+    folder = models / "recommender" / str(version)
+    if (measured := folder / ASSETS / MEASURED).exists():
+        folder, manifest = measured, read_manifest(measured)
     what = f"{what} version {version}, the last approved:"
     cutoff, known = run.windows.test.cutoff, int(manifest["as_of_day"])
     if known > cutoff:
@@ -158,7 +163,7 @@ def _check_drop(run: Run, models: Path | None) -> tuple[Check, int | None]:
         text = f"{what} it knew everything until {seen} and so has seen the test window, which begins after {begins}"
         return Check(name=name, passed=True, text=text), None
     try:
-        difference = _compare(run, models / "recommender" / str(version), metric)
+        difference = _compare(run, folder, version, metric)
     except _Incomparable as error:
         remedy = "prune that version, or push with --force"
         return Check(name=name, passed=False, text=f"{what} {error}; {remedy}"), None
@@ -169,13 +174,13 @@ class _Incomparable(Exception):
     """The last approved version cannot be measured on this run's test window. Says why."""
 
 
-def _compare(run: Run, last: Path, metric: str) -> Difference:
+def _compare(run: Run, last: Path, version: int, metric: str) -> Difference:
     """Measure both versions on the same customers, masked alike, with equally long lists."""
     snapshot, _, test_set = make_test_set(run)
     try:
         recommender = Recommender(last)
         _check_comparable(run.config.data, recommender, run.history.products.ids)
-        theirs = _rank(run, recommender, snapshot, test_set, f"approval: version {last.name}")
+        theirs = _rank(run, recommender, snapshot, test_set, f"approval: version {version}")
     except Exception as error:  # whatever an older export or one of another program raises is a reason not to compare
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _Incomparable(reason) from error

@@ -122,8 +122,8 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
     trained = f"Trained on windows from {windows.ranking[0].dates[0]} to {windows.ranking[-1].dates[1]}"
     if origin := manifest.get("refreshed_from"):
         trained = (
-            f"The weights are those of a run trained as of {origin['cutoff']}; holdings, popularity and products are "
-            "as of the day above"
+            f"The weights are those of a run trained as of {origin['cutoff']}; a refresh without training made "
+            "holdings, popularity, statistics and products those of the last day"
         )
     yield (
         f"{len(history.customers):,} customers, {len(history.products):,} products and "
@@ -131,7 +131,12 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
         f"{trained}. Measured on what came after {measured.cutoff} until {measured.until}, which no training saw."
     )
     if not windows.measured:
-        yield "\nNothing is known of what came later: the figures below are those of the run whose weights it has."
+        yield (
+            "\nNothing is known of what came later. The figures below were measured with the same weights and what was "
+            f"known on {measured.cutoff}; on {windows.test.dates[0]} the weights are "
+            f"{(windows.test.dates[0] - measured.cutoff).days} days older. What older weights cost, "
+            "`python -m benchmarks.refresh_cost` measures."
+        )
     yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.model_columns) + "."
     yield "\nRead of a product: " + _columns(run.config.data.products.columns) + ".\n"
     yield from _table(("table", "SHA-256"), sorted(manifest["data"].items()))
@@ -255,8 +260,9 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
             "It repeats what was acquired in the past, with the campaigns and habits of that time. A high probability "
             "does not say that an offer causes the purchase, nor that the product is good for the customer.",
             f"It knows nothing after {cutoff}: no newer product, no newer customer's holdings. Refresh or train it "
-            "again before the world has changed.",
-            "Who holds nothing and is new gets what suits the attributes alone, which is less sure.",
+            f"again before the world has changed. {_usable(run)}",
+            "Who holds nothing and is new gets what suits the attributes alone, which is less sure. Whom it does not "
+            "know, and who brings no holdings, gets an order and no probability.",
             "It was measured on past customers, not by offering anything, and compared between "
             f"{_compared(evaluation)}. Whether the attributes that it reads may be used is for the bank to judge.",
         )
@@ -264,6 +270,14 @@ def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
     for column, groups in evaluation.groups.items():
         if len(groups) > 1:
             yield f"- {_least_tested(format_name(column), groups, _heading(evaluation))}"
+
+
+def _usable(run: Run) -> str:
+    """Return how long it is used."""
+    days = run.config.export.max_age_days
+    if days is None:
+        return "No age is set beyond which it is refused; who uses it is told how old the data are."
+    return f"More than {days} days after that day it is refused, unless somebody asks for it all the same."
 
 
 def _compared(evaluation: Evaluation) -> str:

@@ -3,19 +3,24 @@
 What training made is copied as it is: both towers, the ranker, the encoders' means and vocabularies, the calibration.
 What is a statistic or a state of the world is computed again as of the new test cutoff: the products and their
 popularity, hence their embeddings and the indexes; the pair and segment statistics; what everyone holds.
+
+`start_refresh` brings it to tables of another TOML, `served_run` to the last day of its own.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from nextbest.data.errors import InputError, Problem
+from nextbest.data.windows import EPOCH
 from nextbest.modelling.training import Progress, make_deterministic
 from nextbest.pipeline.compose import compose
-from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.config import RunConfig, load_config, set_in_toml
 from nextbest.pipeline.run import Run, begin_run, read_run
 from nextbest.pipeline.run_folder import (
     RUN_FORMAT,
@@ -31,8 +36,12 @@ from nextbest.pipeline.train import catalogue_at_cutoff, write_ranking, write_re
 from nextbest.ranking.calibration import Calibration
 from nextbest.ranking.training import refresh_ranker
 from nextbest.retrieval.training import refresh_retriever
+from nextbest.serving.artifacts.assets import ASSETS, COMPOSITE, MANIFEST, MEASURED, PRODUCTS
 
-__all__ = ["refresh", "start_refresh"]
+__all__ = ["REFRESHED", "refresh", "served_run", "start_refresh"]
+
+REFRESHED = "refreshed"
+"""The folder in RUN of the run that `served_run` makes."""
 
 _ENTITY = {"path": True, "query": True, "id": True, "as_of": True, "columns": {"__all__": {"optional", "unit"}}}
 _MAY_CHANGE: Any = {
@@ -72,14 +81,62 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     trained_with = load_config(source.path("config.toml"))
     problems = source.problems_if_missing([*source.servables().values(), *trained_files(source)])
     problems += _missing_metrics(source, run, config)
-    refreshed_from = None if problems else source.refreshed_from or _describe_trained(manifest, trained_with)
+    refreshed_from = None if problems else _origin(manifest, trained_with)
     if refreshed_from is not None:
         problems += _format_and_cutoff_problems(refreshed_from, source, run, config)
     problems += _changed_settings(trained_with, run.config, config)
     if problems:
         raise InputError(problems)
-    begin_run(run, config, refreshed_from)
+    begin_run(run, config.read_text(encoding="utf-8"), refreshed_from)
     return run
+
+
+def served_run(run: Run) -> Run:
+    """Return the run whose models are pushed: a measured run's, refreshed to the last day of its tables.
+
+    It is in RUN/refreshed, a run's folder like any other, and is made once, of tables that are not read again. Where
+    [export] says so, or where the run knows the last day anyway, it is the run itself.
+
+    Args:
+        run: A run that was measured.
+
+    Raises:
+        InputError: The run is not trained to the end, or RUN/refreshed holds something else.
+    """
+    if not run.config.export.refresh or not run.windows.measured:
+        return run
+    if problems := run.folder.problems_if_missing(trained_files(run.folder)):
+        raise InputError(problems)
+    newest = EPOCH + timedelta(days=int(run.dataset.interactions.day[-1]))
+    folder = RunFolder(run.folder.path(REFRESHED))
+    refreshed = replace(run, config=_as_of(run.config, newest), folder=folder, same_tables_as=run)
+    toml = set_in_toml(
+        run.folder.path("config.toml").read_text(encoding="utf-8"),
+        {"data.windows.test_cutoff": newest, "data.windows.test_days": 0},
+    )
+    begin_run(refreshed, toml, _origin(run.folder.manifest(), run.config))
+    refresh(run.folder.root, refreshed)
+    _keep_measured(run.folder, refreshed.folder)
+    return refreshed
+
+
+def _keep_measured(measured: RunFolder, refreshed: RunFolder) -> None:
+    """Put the composite that was measured beside the one that is served: its graph, its products and its manifest."""
+    source, place = measured.path(COMPOSITE), (COMPOSITE, ASSETS, MEASURED)
+    if refreshed.path(*place).exists():
+        return
+    kept = (source / ASSETS / MANIFEST, source / ASSETS / PRODUCTS)
+    with refreshed.staged(*place) as staging:
+        shutil.copytree(source, staging, ignore=shutil.ignore_patterns(ASSETS), dirs_exist_ok=True)
+        (staging / ASSETS).mkdir()
+        for file in kept:
+            shutil.copy(file, staging / ASSETS)
+
+
+def _as_of(config: RunConfig, day: date) -> RunConfig:
+    """Return a config whose models know everything until a day, so that nothing is left to measure by."""
+    windows = config.data.windows.model_copy(update={"test_cutoff": day, "test_days": 0})
+    return config.model_copy(update={"data": config.data.model_copy(update={"windows": windows})})
 
 
 def refresh(trained: Path, run: Run) -> None:
@@ -120,8 +177,10 @@ def _refresh_ranker(run: Run) -> None:
     show("done", 1.0)
 
 
-def _describe_trained(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
-    """Return what a refreshed run's manifest says of the trained one."""
+def _origin(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """Return what a refreshed run's manifest says of the trained one, from the manifest of that or of another one."""
+    if (origin := manifest.get("refreshed_from")) is not None:
+        return dict(origin)
     ((cutoff, _),) = manifest["windows"]["test"]
     from_manifest = {key: manifest.get(key) for key in ("config", "data", "format", "version", "git_revision", "seed")}
     return from_manifest | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,10 +29,10 @@ __all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
 
 SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL: dict[str, bool | dict[str, bool]] = {
     "evaluation": {"approval": True},
-    "export": {"keep_versions": True},
+    "export": {"keep_versions": True, "refresh": True, "max_age_days": True},
     "tune": True,
 }
-"""They say how a run is approved and pushed or how settings are searched: a run goes on when these change."""
+"""They say how a run is approved, pushed and used or how settings are searched: a run goes on when these change."""
 _VERSIONED = ("nextbest", "tensorflow", "tensorflow-recommenders", "scann", "numpy", "pandas")
 
 
@@ -47,7 +47,7 @@ class Run:
     show: Callable[[str], Progress]
     """Step's name -> a function that shows people how far it is."""
     same_tables_as: Run | None = None
-    """A run with the same tables and windows, which are then not read again."""
+    """A run with the same tables, which are then not read again."""
 
     def progress(self, step: str) -> Progress:
         """Begin a step, which is shown and logged; return what is called with what goes on and the share done."""
@@ -68,8 +68,6 @@ class Run:
     @cached_property
     def windows(self) -> Windows:
         """How time is cut."""
-        if self.same_tables_as is not None:
-            return self.same_tables_as.windows
         days = self.dataset.interactions.day
         selection = self.config.retrieval.patience > 0
         return cut_windows(self.config.data.windows, int(days[0]), int(days[-1]), selection)
@@ -77,9 +75,10 @@ class Run:
     @cached_property
     def history(self) -> Dataset:
         """What is known at the test cutoff: all that models are made of."""
-        if self.same_tables_as is not None:
-            return self.same_tables_as.history
-        return self.dataset.until(self.windows.test.cutoff)
+        cutoff, other = self.windows.test.cutoff, self.same_tables_as
+        if other is not None and other.windows.test.cutoff == cutoff:
+            return other.history
+        return self.dataset.until(cutoff)
 
     @property
     def selection_window(self) -> Window:
@@ -124,7 +123,7 @@ def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> R
         raise InputError([Problem(str(config), "data.windows.test_days", None, what, remedy)])
     selection = run.selection_window if run.config.retrieval.patience > 0 else None
     check_tables(config, run.config, run.dataset, run.windows, selection)
-    begin_run(run, config)
+    begin_run(run, config.read_text(encoding="utf-8"))
     return run
 
 
@@ -139,19 +138,21 @@ def read_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Ru
     return run
 
 
-def begin_run(run: Run, config: Path, refreshed_from: dict[str, Any] | None = None) -> None:
+def begin_run(run: Run, toml: str, refreshed_from: dict[str, Any] | None = None) -> None:
     """Write the manifest and the config into the run's folder, or go on with the run that is there.
 
     Args:
         run: What `read_run` read.
-        config: The TOML.
+        toml: The text of its config.
         refreshed_from: Which trained run's weights this one has; None where it is trained itself.
 
     Raises:
         InputError: The folder holds something else.
     """
-    run.folder.begin(_manifest(run.config, run.source, refreshed_from))
-    write_text(run.folder.path("config.toml"), config.read_text(encoding="utf-8"))
+    other = run.same_tables_as
+    data = _data_digests(run.config, run.source) if other is None else other.folder.manifest()["data"]
+    run.folder.begin(_manifest(run.config, run.source, data, refreshed_from))
+    write_text(run.folder.path("config.toml"), toml)
     run.folder.add_to_manifest(windows=run.windows.dates())
 
 
@@ -165,11 +166,13 @@ def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
     source = Path(folder.manifest()["source"])
     run = Run(load_config(folder.path("config.toml")), source, folder, progress)
     _check_evaluation_files(folder.path("config.toml"), run)
-    folder.begin(_manifest(run.config, source, folder.refreshed_from))
+    folder.begin(_manifest(run.config, source, _data_digests(run.config, source), folder.refreshed_from))
     return run
 
 
-def _manifest(config: RunConfig, source: Path, refreshed_from: dict[str, Any] | None) -> dict[str, Any]:
+def _manifest(
+    config: RunConfig, source: Path, data: Mapping[str, str], refreshed_from: dict[str, Any] | None
+) -> dict[str, Any]:
     return {
         "format": RUN_FORMAT,
         "version": importlib.metadata.version("nextbest"),
@@ -177,7 +180,7 @@ def _manifest(config: RunConfig, source: Path, refreshed_from: dict[str, Any] | 
         "packages": {name: importlib.metadata.version(name) for name in _VERSIONED},
         "seed": config.seed,
         "source": str(source),
-        "data": _data_digests(config, source),
+        "data": data,
         "config": hashlib.sha256(
             # A setting that a newer version adds changes no older run; where it changes a default, RUN_FORMAT rises.
             config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL, exclude_defaults=True).encode()

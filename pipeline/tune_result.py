@@ -12,11 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-
 from nextbest.data.config import TableConfig
 from nextbest.data.files import write_text
-from nextbest.pipeline.config import RunConfig
+from nextbest.pipeline.config import RunConfig, set_in_toml
 from nextbest.pipeline.tune_search import Trial
 from nextbest.pipeline.tune_space import Stage
 
@@ -113,15 +111,13 @@ def write_best(result: TuneResult, config: RunConfig, text: str, source: Path) -
         text: The given TOML.
         source: The folder at which its relative paths start.
     """
-    document = tomlkit.parse(text)
-    for key, path in _files(config):
-        _put(document, key, os.path.relpath(source / path, result.best.parent.resolve()))
+    here = result.best.parent.resolve()
+    changed: dict[str, Any] = {key: os.path.relpath(source / path, here) for key, path in _files(config)}
     for stage in result.stages:
-        for key, value in stage.changed.items():
-            _put(document, key, value)
+        changed |= stage.changed
     paragraphs = ("Written by `nextbest tune`.", *map(str, result.stages), CAUTION)
     header = [f"# {line}" for paragraph in paragraphs for line in textwrap.wrap(paragraph, _WIDTH)]
-    write_text(result.best, "\n".join([*header, "", tomlkit.dumps(document)]))
+    write_text(result.best, "\n".join([*header, "", set_in_toml(text, changed)]))
 
 
 def _files(config: RunConfig) -> Iterator[tuple[str, str]]:
@@ -133,13 +129,6 @@ def _files(config: RunConfig) -> Iterator[tuple[str, str]]:
     for name, path in (("customers", config.evaluation.customers), ("oracle", config.evaluation.oracle)):
         if path is not None:
             yield f"evaluation.{name}", path
-
-
-def _put(document: Any, key: str, value: Any) -> None:
-    *sections, field = key.split(".")
-    for name in sections:
-        document = document.setdefault(name, tomlkit.table())
-    document[field] = value
 
 
 def write_trials(result: TuneResult) -> None:

@@ -105,3 +105,9 @@ class ExportConfig(SettingsModel):
     customer_snapshot: bool = True
     """Whether the recommender's assets hold the customers as of the cutoff, so that they can be named by id;
     without it the warmup requests hold no one's data either."""
+    refresh: bool = True
+    """Whether what is pushed is refreshed to the last day of the tables, without a training step. Without it what is
+    pushed knows nothing of the test window that it was measured on: who opened an account there is offered it again."""
+    max_age_days: int | None = Field(None, ge=0)
+    """How many days after the last one that it knows a pushed version is still used. After them `score`, `recommend`
+    and the page refuse, unless they are told --any-age. Without it they go on, and say how old the data are."""

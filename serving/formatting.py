@@ -119,9 +119,9 @@ def format_percentage(share: float, decimals: int = 0) -> str:
     return _with_unit(f"{100 * share:.{decimals}f}", "%", share)
 
 
-def format_probability(value: float) -> str:
-    """Return a probability with one decimal, so that those of a column stand below each other: 6.0%."""
-    return format_percentage(value, 1)
+def format_probability(value: float | None) -> str:
+    """Return a probability with one decimal, for a column of them: 6.0%; MISSING for None."""
+    return MISSING if value is None else format_percentage(value, 1)
 
 
 def format_similarity(value: float) -> str:

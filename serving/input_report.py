@@ -19,7 +19,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem, quote_value
 from nextbest.data.tables.read import read_file
 from nextbest.serving.recommender import Recommender
-from nextbest.serving.requests import served_columns
+from nextbest.serving.requests import of_unknown_holdings, served_columns
 
 __all__ = [
     "FORMULA_SIGNS",
@@ -42,7 +42,7 @@ class InputLimits:
     """How much may be strange before nothing is scored, as shares of the customers from 0 to 1."""
 
     unknown_ids: float = 0.5
-    """Customers whom the export does not know: they hold nothing, as far as it knows."""
+    """Customers whom the export does not know."""
     unseen: float = 0.5
     """Values of one column, of those that are not missing, that no customer of the export has."""
 
@@ -113,6 +113,8 @@ class InputReport:
     """One of them."""
     known_id: str | None
     """How the export spells ids."""
+    without_probability: int
+    """Those of the unknown who bring no holdings either; see `requests.of_unknown_holdings`."""
     columns: tuple[ColumnReport, ...]
     holdings: HoldingsReport
     formulas: int
@@ -139,7 +141,12 @@ class InputReport:
             like = f", which has ids like {quote_value(self.known_id)}" if self.known_id is not None else ""
             yield (
                 f"{self.unknown_ids:,} of {self.customers:,} customers are unknown to the export{like} (for example "
-                f"{quote_value(self.unknown_id)}); as far as it knows they hold nothing"
+                f"{quote_value(self.unknown_id)})"
+            )
+        if self.without_probability:
+            yield (
+                f"{self.without_probability:,} of them bring no holdings that the export knows: they get an order and "
+                "no probability; say what they hold with --holdings, or in the list held_products of a Parquet file"
             )
         if self.holdings.unknown_products:
             yield (
@@ -178,6 +185,7 @@ def describe_input(recommender: Recommender, ids: Array, requests: Features) -> 
         unknown_ids=len(unknown),
         unknown_id=str(unknown[0]) if len(unknown) else None,
         known_id=str(snapshot.ids[0]) if len(snapshot.ids) else None,
+        without_probability=int(of_unknown_holdings(recommender, ids, requests).sum()),
         columns=tuple(columns),
         holdings=_describe_holdings(recommender, requests["held_products"]),
         formulas=len(formulas),

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from nextbest.data.dataset import Array
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import new_file, write_text
+from nextbest.serving.data_age import DataAge
 from nextbest.serving.input_report import InputReport
 from nextbest.serving.recommender import Recommendations
 
@@ -55,7 +56,7 @@ Write = Callable[[pa.Table], None]
 
 
 def recommendation_table(ids: Array, found: Recommendations, why: Array | None = None) -> pa.Table:
-    """Return one row per recommendation with RECOMMENDATION_COLUMNS, best first.
+    """Return one row per recommendation with RECOMMENDATION_COLUMNS, best first; a probability may be null.
 
     Args:
         ids: Customer ids, [num_customers].
@@ -68,7 +69,7 @@ def recommendation_table(ids: Array, found: Recommendations, why: Array | None =
         ids[customer],
         place + 1,
         found.product_id[real],
-        found.probability[real],
+        pa.array(found.probability[real], _REAL, from_pandas=True),  # NaN is none
         found.similarity[real],
         found.retrieval_rank[real],
     ]
@@ -82,8 +83,15 @@ def recommendation_schema(explained: bool = False) -> pa.Schema:
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
-    """Yield the rows as NumPy's values, since those of float32 have the fewest digits that tell them apart."""
-    return zip(*(column.to_numpy() for column in table.columns), strict=True)
+    """Yield the rows as NumPy's values, since those of float32 have the fewest digits that tell them apart.
+
+    What is null is None.
+    """
+    columns = (
+        np.where(column.is_null(), None, column.to_numpy()) if column.null_count else column.to_numpy()
+        for column in table.columns
+    )
+    return zip(*columns, strict=True)
 
 
 @contextmanager
@@ -133,7 +141,7 @@ def _excel_rows(book: Any, sheet: Any, schema: pa.Schema) -> Write:
             for place, (value, is_text) in enumerate(zip(values, kinds, strict=True)):
                 if is_text:
                     sheet.write_string(number, place, str(value), text)
-                else:
+                elif value is not None:
                     sheet.write_number(number, place, float(str(value)))
 
     return write
@@ -204,7 +212,10 @@ def _reason(problem: Problem) -> str:
     return problem.what if problem.column is None else f"column {problem.column!r}: {problem.what}"
 
 
-def write_summary(out: Path, report: InputReport, written: int, rejected: Sequence[Problem] = ()) -> None:
-    """Write what was scored, and what was strange about it, beside the scores."""
-    summary = {**report.as_json(), "rejected": len(rejected), "recommendations": written}
+def write_summary(
+    out: Path, report: InputReport, age: DataAge, written: int, rejected: Sequence[Problem] = ()
+) -> dict[str, Any]:
+    """Write what was scored, as of which day, and what was strange about it beside the scores; return it too."""
+    summary = {**report.as_json(), **age.as_json(), "rejected": len(rejected), "recommendations": written}
     write_text(summary_path(out), json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    return summary

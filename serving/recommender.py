@@ -6,14 +6,14 @@ import io
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
 from nextbest.data.config import HistoryList
-from nextbest.data.dataset import Array, Features
+from nextbest.data.dataset import Array, Features, positions_of
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.remote import is_remote
 from nextbest.graph.served_inputs import missing_values
@@ -31,6 +31,7 @@ from nextbest.serving.artifacts.assets import (
 )
 from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.backends import Backend, BackendError, InputSpec
+from nextbest.serving.data_age import DataAge
 from nextbest.serving.store.versions import copy_newest, latest_version, versions
 
 if TYPE_CHECKING:
@@ -85,13 +86,17 @@ class Recommendations:
     product_id: Array
     """Object str, [batch, k]."""
     probability: Array
-    """Calibrated probability of a purchase within the horizon, float32, [batch, k]."""
+    """Calibrated probability of a purchase within the horizon, NaN where none is told, float32, [batch, k]."""
     similarity: Array
     """Retrieval's cosine, float32, [batch, k]."""
     retrieval_rank: Array
     """Place before ranking, from 1, int32, [batch, k]."""
     count: Array
     """How many products were found, int32, [batch]."""
+
+    def hide_probability(self, rows: Array) -> Recommendations:
+        """Return the same without a probability for some customers, bool [batch]."""
+        return replace(self, probability=np.where(rows[:, None], np.float32(np.nan), self.probability))
 
 
 class Recommender:
@@ -131,6 +136,11 @@ class Recommender:
     def index(self) -> str:
         """What finds the candidates: 'exact' or 'scann'."""
         return "scann" if self._backend.model_name == COMPOSITE_SCANN else "exact"
+
+    @property
+    def age(self) -> DataAge:
+        """How old is what it knows."""
+        return DataAge.of(self.manifest)
 
     @property
     def customer_columns(self) -> tuple[str, ...]:
@@ -190,6 +200,15 @@ class Recommender:
         """Return the customers as of the cutoff as raw requests; without a snapshot the table is empty."""
         snapshot = self.asset(CUSTOMERS)
         return Table(np.zeros(0, object), self.complete({}, 0)) if snapshot is None else Table.load(snapshot)
+
+    def knows(self, ids: Array) -> Array:
+        """Return which customers the snapshot has, bool, same shape as `ids`."""
+        snapshot = self.asset(CUSTOMERS)
+        if snapshot is None:
+            return np.zeros(ids.shape, bool)
+        with np.load(snapshot) as arrays:  # which reads nothing else
+            known: Array = positions_of(ids, arrays["ids"].astype(object)) >= 0
+        return known
 
     def asset(self, name: str) -> io.BytesIO | None:
         """Open a file of `assets.extra`, save those that are held as attributes; None where the export lacks it."""

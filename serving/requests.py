@@ -25,6 +25,7 @@ from nextbest.serving.recommender import Filters, Recommender
 __all__ = [
     "check_filters",
     "draw_rows",
+    "of_unknown_holdings",
     "read_holdings",
     "requests_for_ids",
     "requests_from_file",
@@ -114,6 +115,26 @@ def requests_for_ids(recommender: Recommender, ids: Array) -> Features:
         remedy = f"its {len(customers.ids)} customers have ids like {', '.join(customers.ids[:2])}; or give a file"
         raise InputError([Problem(str(recommender.folder), None, None, what, remedy)])
     return take(customers.columns, rows)
+
+
+def of_unknown_holdings(recommender: Recommender, ids: Array, requests: Features) -> Array:
+    """Return of whom nobody knows what they hold: the export knows neither them nor any holding that they bring.
+
+    The models take them for people who hold nothing. They get an order, and no probability.
+
+    Args:
+        recommender: The loaded export.
+        ids: Customer ids, object str, [num_customers].
+        requests: Their raw requests, [num_customers, ...].
+
+    Returns:
+        bool, [num_customers].
+    """
+    unknown = ~recommender.knows(ids)
+    if unknown.any():
+        held = requests["held_products"][unknown]
+        unknown[unknown] = ~(recommender.products.positions(held) >= 0).any(axis=1)
+    return unknown
 
 
 def requests_from_file(

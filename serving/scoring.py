@@ -13,7 +13,7 @@ from nextbest.data.files import new_file
 from nextbest.serving.insights.reasons import ReasonExplainer, why_sentences
 from nextbest.serving.recommendation_files import check_output, open_writer, recommendation_table
 from nextbest.serving.recommender import Filters, Recommender
-from nextbest.serving.requests import take
+from nextbest.serving.requests import of_unknown_holdings, take
 
 __all__ = ["EXPLAINED_CHUNK", "SCORING_CHUNK", "ScoredChunk", "score", "score_in_chunks"]
 
@@ -44,6 +44,8 @@ def score_in_chunks(
 ) -> Generator[ScoredChunk]:
     """Recommend to many customers, and write a row per recommendation; the file is there when the last chunk was taken.
 
+    The probability of whom nobody knows what they hold is left empty; see `of_unknown_holdings`.
+
     Who closes the iterator before stops the work, and nothing is left of it.
 
     Args:
@@ -62,13 +64,16 @@ def score_in_chunks(
         InputError: The output cannot be written in that format or place.
     """
     check_output(out, len(ids) * min(top, len(recommender.products.ids)))
+    hidden = of_unknown_holdings(recommender, ids, requests)
     chunk = SCORING_CHUNK if explainer is None else EXPLAINED_CHUNK
     with new_file(out) as staging, open_writer(staging, out.suffix, explainer is not None) as write:
         for first in range(0, max(len(ids), 1), chunk):
             rows = slice(first, first + chunk)
             chunk_requests = take(requests, rows)
-            found = recommender.recommend(chunk_requests, top, filters)
+            found = recommender.recommend(chunk_requests, top, filters).hide_probability(hidden[rows])
             why = None if explainer is None else why_sentences(explainer, chunk_requests, found.product_id)
+            if why is not None:
+                why[hidden[rows]] = ""  # reasons are of a probability
             table = recommendation_table(ids[rows], found, why)
             write(table)
             yield ScoredChunk(len(ids[rows]), table)

@@ -126,7 +126,9 @@ def after_make_run(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyP
     evaluation = Evaluation.model_validate_json((trained.run / "evaluation" / "metrics.json").read_text("utf-8"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(local, "_open_session", open_session)
-    monkeypatch.setattr("nextbest.pipeline.run_all.run_all", lambda run, models, force: Outcome(evaluation))
+    monkeypatch.setattr(
+        "nextbest.pipeline.run_all.run_all", lambda run, models, force: Outcome(evaluation, evaluation.window.until)
+    )
     return tmp_path
 
 

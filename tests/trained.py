@@ -17,8 +17,11 @@ _SIZE = 'size = "tiny"\n'
 _SETTINGS = """slices = ["segment"]
 
 [export]
+refresh = false
 default_k = 5
 """
+"""What is pushed is what was measured, so that one can be compared with the other; `tests/pipeline/test_served_run.py`
+refreshes it, as a run does by default."""
 
 
 def make_small_bank(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from nextbest.data.dataset import Array, Features
 from nextbest.serving.formatting import MISSING, format_name, format_probability, format_similarity, format_value
 from nextbest.serving.insights.reasons import ProductReasons, ReasonExplainer, reasons_for
 from nextbest.serving.recommender import Filters, Recommender, product_names
+from nextbest.serving.requests import of_unknown_holdings
 from nextbest.serving.store.versions import Version
 from nextbest.ui.console import open_console
 
@@ -44,8 +45,10 @@ def recommendations_as_json(
         explainer: Explains why each product is recommended.
 
     Returns:
-        An answer per customer, as JSON knows it.
+        An answer per customer, as JSON knows it: of which day the data are, how many days old, and the products. Of
+        whom nobody knows what they hold, `holdings_known` is false and each probability null.
     """
+    hidden, age = of_unknown_holdings(recommender, ids, request), recommender.age
     found = recommender.recommend(request, top, filters)
     why = None if explainer is None else reasons_for(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
@@ -58,7 +61,7 @@ def recommendations_as_json(
                 "rank": place + 1,
                 "product_id": found.product_id[customer, place],
                 "name": names[rows[customer, place]],
-                "probability": round(float(found.probability[customer, place]), 6),
+                "probability": None if hidden[customer] else round(float(found.probability[customer, place]), 6),
                 "similarity": round(float(found.similarity[customer, place]), 6),
                 "retrieval_rank": int(found.retrieval_rank[customer, place]),
                 "product": {
@@ -66,10 +69,16 @@ def recommendations_as_json(
                     for name, values in recommender.products.columns.items()
                 },
             }
-            | ({} if why is None else {"why": reasons_as_json(why[customer][place])})
+            | ({} if why is None or hidden[customer] else {"why": reasons_as_json(why[customer][place])})
             for place in range(found.count[customer])
         ]
-        answer: dict[str, Any] = {"customer_id": customer_id, "products": products}
+        answer: dict[str, Any] = {
+            "customer_id": customer_id,
+            "as_of": str(age.as_of),
+            "age_days": age.days,
+            "holdings_known": not hidden[customer],
+            "products": products,
+        }
         if exclusions is not None:
             reasons = zip(recommender.products.ids, exclusions[customer], strict=True)
             answer["excluded"] = {product: reason.split("\n") for product, reason in reasons if reason}
@@ -126,6 +135,8 @@ def print_recommendations(answers: list[dict[str, Any]], columns: Mapping[str, M
                 *(_shown_cell(product["product"][name], column) for name, column in columns.items()),
             )
         console.print(table)
+        if not answer["holdings_known"]:
+            console.print("the export does not know this customer, nor what is held: an order, and no probability")
         for product in answer["products"]:
             if "why" in product:
                 console.print(f"{product['rank']}. {product['product_id']}: {product['why']['sentence']}")

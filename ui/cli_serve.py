@@ -28,6 +28,7 @@ Backend = Annotated[
 Client = Annotated[
     Path | None, typer.Option("--client", help="A TOML for the backend: deadlines, TLS, batches; see docs/settings.md.")
 ]
+AnyAge = Annotated[bool, typer.Option("--any-age", help="Use the models however old their data are.")]
 Language = Annotated[str, typer.Option("--language", help=f"Whose words --why uses: {' or '.join(LANGUAGES)}.")]
 
 
@@ -43,6 +44,7 @@ def recommend(
     exclude: Exclude = None,
     backend: Backend = "local",
     client: Client = None,
+    any_age: AnyAge = False,
     as_json: Json = False,
 ) -> None:
     """Recommend products to one customer, or to the few of a file."""
@@ -52,7 +54,7 @@ def recommend(
     from nextbest.serving.requests import requests_for_ids, requests_from_file
     from nextbest.ui.answers import print_recommendations, recommendations_as_json
 
-    with speak(language), _recommender(models, backend, client) as recommender:
+    with speak(language), _recommender(models, backend, client, any_age) as recommender:
         filters = _filters(recommender, max_risk, category, exclude)
         if Path(customer).is_file():
             ids, request = requests_from_file(recommender, Path(customer))
@@ -65,6 +67,7 @@ def recommend(
         print_json(answers)
     else:
         print_recommendations(answers, _columns_to_print(recommender))
+        typer.echo(str(recommender.age))
 
 
 _NUM_COLUMNS = 2
@@ -117,6 +120,7 @@ def score(
     exclude: Exclude = None,
     backend: Backend = "local",
     client: Client = None,
+    any_age: AnyAge = False,
     as_json: Json = False,
 ) -> None:
     """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
@@ -127,7 +131,7 @@ def score(
     from nextbest.serving.scoring import score
 
     check_output(out)
-    with speak(language), _recommender(models, backend, client) as recommender:
+    with speak(language), _recommender(models, backend, client, any_age) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         rejected: list[Problem] | None = None if rejects is None else []
         ids, requests = requests_from_file(recommender, customers, holdings, rejected)
@@ -146,11 +150,12 @@ def score(
                 show(f"{done:,}", done / max(len(ids), 1))
 
             written = score(recommender, ids, requests, out, top, filters, advance, explainer)
-    write_summary(out, report, written, rejected or ())
+        age = recommender.age
+    summary = write_summary(out, report, age, written, rejected or ())
     if rejects is not None:
         write_rejects(rejects, rejected or ())
     if as_json:
-        print_json({**report.as_json(), "rejected": len(rejected or ()), "recommendations": written, "out": str(out)})
+        print_json({**summary, "out": str(out)})
         return
     if rejected:
         typer.echo(f"{len(rejected):,} rows were left out; {rejects} says why")
@@ -158,6 +163,7 @@ def score(
         typer.echo(line)
     by = "ScaNN" if report.index == "scann" else "exact search"
     typer.echo(f"wrote {written:,} recommendations to {out}; candidates by {by}")
+    typer.echo(str(age))
 
 
 def ui(
@@ -169,6 +175,7 @@ def ui(
     poll: Annotated[float, typer.Option("--poll", min=0.1, help="Seconds between two looks for a new version.")] = 5.0,
     backend: Backend = "local",
     client: Client = None,
+    any_age: AnyAge = False,
 ) -> None:
     """Open the page on the served models; a version that is pushed meanwhile takes over."""
     from signal import SIGTERM, default_int_handler, signal
@@ -180,11 +187,14 @@ def ui(
     from nextbest.ui.page.config import load_page_config
     from nextbest.ui.page.server import check_address, open_page
 
-    config = override_settings(load_page_config(settings), {"host": host, "port": port, "auth_file": auth})
+    options = {"host": host, "port": port, "auth_file": auth, "any_age": any_age or None}
+    config = override_settings(load_page_config(settings), options)
     check_address(config.host, config.port)
     signal(SIGTERM, default_int_handler)  # what stops a service must remove the uploads, as Ctrl-C does
     typer.echo(f"loading {models}")
     with suppress(KeyboardInterrupt), LiveRecommender(open_source(models, backend, load_client_config(client))) as live:
+        if not config.any_age:
+            live.current.age.check(models)
         live.start(poll)
         with open_page(live, config) as address:
             typer.echo(f"the page is open at {address} (version {live.version}); Ctrl-C closes it")
@@ -192,11 +202,13 @@ def ui(
 
 
 @contextmanager
-def _recommender(models: str, backend: str, client: Path | None) -> Iterator[Recommender]:
+def _recommender(models: str, backend: str, client: Path | None, any_age: bool) -> Iterator[Recommender]:
     from nextbest.serving.backends.config import load_client_config
     from nextbest.serving.recommender import Recommender
 
     with closing(Recommender.load(models, backend, load_client_config(client))) as recommender:
+        if not any_age:
+            recommender.age.check(models)
         yield recommender
 
 

@@ -56,7 +56,7 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Train retrieval and ranking, measure both, and push the models if they are good enough: the main job."""
+    """Train retrieval and ranking, measure them, refresh them to the newest day, and push what is good enough."""
     from nextbest.pipeline.run import start_run
     from nextbest.pipeline.run_all import run_all
 
@@ -66,6 +66,7 @@ def run(
     _print_evaluation(outcome.evaluation, as_json)
     if not as_json:
         typer.echo(f"report: {out / 'evaluation' / 'report.html'}")
+        typer.echo(f"what is served knows all until {outcome.as_of}")
         if outcome.version is not None:
             typer.echo(f"pushed version {outcome.version} to {models}")
     if outcome.refusal is not None:
@@ -140,7 +141,7 @@ def export(
     prune: Annotated[int | None, typer.Option("--prune", min=1, help="Remove all versions but so many.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Push a trained run's models (the last step of `run`), or list, roll back and prune what was pushed."""
+    """Refresh a run to the newest day and push it (the last steps of `run`), or list, roll back and prune versions."""
     jobs = {"--out": out, "--list": list_ or None, "--rollback": rollback, "--prune": prune}
     given = [name for name, value in jobs.items() if value is not None]
     if len(given) != 1:

@@ -24,6 +24,7 @@ __all__ = [
     "EXPORT_FORMAT",
     "FEATURES",
     "MANIFEST",
+    "MEASURED",
     "MONITORING",
     "PRODUCTS",
     "SCHEMA",
@@ -43,6 +44,9 @@ MANIFEST, SCHEMA, PRODUCTS, CUSTOMERS = "manifest.json", "schema.pbtxt", "produc
 EXPLANATIONS, EVENTS = "explanations.npz", "events.npz"
 MONITORING = "monitoring.json"
 """The training's statistics, with which `nextbest monitor` compares; exports of 0.3.0 have none."""
+MEASURED = "measured"
+"""The composite that was measured, where a refreshed one is served, without anybody's data: a later run is compared
+with it on days that the refreshed one has seen."""
 FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 

@@ -59,7 +59,15 @@ words-and = { $words } und { $last }
 
 ### Die Seite um die Reiter
 
-page-heading = Die nächsten passenden Produkte · Version { $version } · Stand { $day }
+page-heading = Die nächsten passenden Produkte · Version { $version } · Stand { $day }, { $age ->
+    [0] heute
+    [one] vor { $age } Tag
+   *[other] vor { $age } Tagen
+}
+data-old = veraltet
+data-old-more = Die { $days } Tage danach, für die die Wahrscheinlichkeiten gelten, sind vorbei. Bitten Sie um neuere Daten.
+data-too-old = die Daten haben den Stand { $day } und sind { $count } Tage alt; erlaubt sind höchstens { $most }
+data-too-old-do = bitten Sie um neuere Daten (`nextbest refresh`) oder um eine Seite, die mit --any-age geöffnet ist
 languages = Sprache
 no-customer = Kein Kunde ausgewählt
 no-customer-do = Suchen Sie einen Kunden nach seiner Nummer, oder laden Sie ein Profil hoch.
@@ -114,6 +122,7 @@ held-count = { $count ->
     [one] { $count } Produkt
    *[other] { $count } Produkte
 }
+held-unknown = Produkte nicht bekannt
 last-opened = das letzte { $when } eröffnet
 ago = { $unit ->
     [today] heute
@@ -144,7 +153,7 @@ upload-read = { $count ->
     [one] { $count } Kunde gelesen.
    *[other] { $count } Kunden gelesen.
 }
-upload-unknown = { $count } davon bisher unbekannt: ohne Produkte.
+upload-unknown = { $count } davon bisher unbekannt. Ohne die Liste held_products gibt es eine Reihenfolge, aber keine Wahrscheinlichkeit.
 upload-known = Ihre Produkte sind bekannt.
 upload-template = Vorlage herunterladen (CSV)
 upload-too-many = sie hat { $count } Kunden, und die Seite zeigt höchstens { $most } einzeln
@@ -197,6 +206,8 @@ sample = { $kind ->
 }
 no-product-left-do = Lassen Sie mehr Risiko oder mehr Interessen zu, oder lassen Sie weniger Produkte aus. Darunter steht, was nicht angeboten wird und warum.
 reasons-follow = Die Gründe folgen ...
+no-probability = ohne Wahrscheinlichkeit: die Produkte des Kunden sind nicht bekannt
+no-probability-do = Weder die Daten der Bank noch die Datei sagen, welche Produkte der Kunde hat. Darum gibt es eine Reihenfolge, aber weder Wahrscheinlichkeit noch Gründe.
 reasons-not-exported = Diese Version wurde ohne das exportiert, was Gründe brauchen.
 reasons-need-package = Gründe brauchen ein weiteres Paket: { $package }
 card-details = Alles dazu
@@ -746,10 +757,11 @@ batch-check-ids = { $unknown } von { $count } Kunden { $unknown ->
 } dem Export unbekannt{ $known ->
     [no] {""}
    *[other] , dessen Nummern wie { $known } aussehen
-} (zum Beispiel { $example }); nach seinem Stand { $unknown ->
-    [one] hat er
-   *[other] haben sie
-} keine Produkte.
+} (zum Beispiel { $example }).
+batch-check-holdings = { $count ->
+    [one] { $count } davon bringt keine Produkte mit, die der Export kennt: eine Reihenfolge, aber keine Wahrscheinlichkeit.
+   *[other] { $count } davon bringen keine Produkte mit, die der Export kennt: eine Reihenfolge, aber keine Wahrscheinlichkeit.
+}
 batch-check-products = { $unknown } von { $count } vorhandenen Produkten kennt der Export nicht (zum Beispiel { $example }).
 batch-check-formulas = { $count ->
     [one] { $count } Nummer beginnt
@@ -821,7 +833,10 @@ sheet-title = Die nächsten passenden Produkte für { $customer }
 sheet-applied = Angewandte Regeln und Filter
 sheet-filters = Filter: { $filters }
 sheet-none = keine
-sheet-about = Modellversion { $version }. Stand der Daten: { $day }.
+sheet-about = Modellversion { $version }. Stand der Daten: { $day }, { $age ->
+    [one] { $age } Tag alt.
+   *[other] { $age } Tage alt.
+}
 sheet-printed = Gedruckt am
 sheet-left-out = { $count ->
     [0] { $reason }: kein Produkt ausgelassen

@@ -35,7 +35,15 @@ words-and = { $words } and { $last }
 
 ### The page around the tabs
 
-page-heading = Next best products · version { $version } · as of { $day }
+page-heading = Next best products · version { $version } · as of { $day }, { $age ->
+    [0] today
+    [one] { $age } day ago
+   *[other] { $age } days ago
+}
+data-old = out of date
+data-old-more = The { $days } days after it, of which the probabilities speak, are over. Ask for a refresh of the data.
+data-too-old = the data are of { $day }, { $count } days old, and at most { $most } are allowed
+data-too-old-do = ask for a refresh (`nextbest refresh`), or for a page that is opened with --any-age
 languages = Language
 no-customer = No customer is chosen
 no-customer-do = Search a customer by id, or upload a profile.
@@ -90,6 +98,7 @@ held-count = { $count ->
     [one] { $count } product
    *[other] { $count } products
 }
+held-unknown = products not known
 last-opened = the last one opened { $when }
 ago = { $unit ->
     [today] today
@@ -120,7 +129,7 @@ upload-read = { $count ->
     [one] { $count } customer read.
    *[other] { $count } customers read.
 }
-upload-unknown = { $count } not known before: they hold nothing.
+upload-unknown = { $count } not known before. Without the list held_products they get an order and no probability.
 upload-known = What they hold is known.
 upload-template = Download a template (CSV)
 upload-too-many = it has { $count } customers, and the page shows at most { $most } one by one
@@ -173,6 +182,8 @@ sample = { $kind ->
 }
 no-product-left-do = Allow more risk or more interests, or leave out fewer products. Below is what is not offered, and why.
 reasons-follow = Reasons follow ...
+no-probability = no probability: what the customer holds is not known
+no-probability-do = Neither the bank's data nor the upload say what the customer holds. So there is an order, and neither a probability nor reasons.
 reasons-not-exported = This version was exported without what reasons need.
 reasons-need-package = Reasons need another package: { $package }
 card-details = All about it
@@ -711,7 +722,11 @@ batch-check = Please check:
 batch-check-ids = { $unknown } of { $count } customers are unknown to the export{ $known ->
     [no] {""}
    *[other] , which has ids like { $known }
-} (for example { $example }); as far as it knows they hold nothing.
+} (for example { $example }).
+batch-check-holdings = { $count ->
+    [one] { $count } of them brings no holdings that the export knows: an order, and no probability.
+   *[other] { $count } of them bring no holdings that the export knows: an order, and no probability.
+}
 batch-check-products = { $unknown } of { $count } holdings are of products that the export does not know (for example { $example }).
 batch-check-formulas = { $count ->
     [one] { $count } id begins
@@ -783,7 +798,10 @@ sheet-title = Next best products for { $customer }
 sheet-applied = Rules and filters that were applied
 sheet-filters = Filters: { $filters }
 sheet-none = none
-sheet-about = Model version { $version }. Data as of { $day }.
+sheet-about = Model version { $version }. Data as of { $day }, { $age ->
+    [one] { $age } day old.
+   *[other] { $age } days old.
+}
 sheet-printed = Printed on
 sheet-left-out = { $count ->
     [0] { $reason }: no product left out

@@ -217,7 +217,7 @@ def train(
     force: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Outcome:
-    """Train retrieval and ranking, measure both, and push the models if they are good enough: `nextbest run`.
+    """Train retrieval and ranking, measure both, refresh them to the newest day and push them: `nextbest run`.
 
     Args:
         config: The TOML that describes the tables.
@@ -227,7 +227,8 @@ def train(
         progress: Called with the name of each step as it begins, for example `print`.
 
     Returns:
-        The evaluation, and the version that was pushed or the reason why none was.
+        The evaluation, the last day that what is served knows, and the version that was pushed or the reason why none
+        was: models that are not good enough are not pushed.
 
     Raises:
         InputError: The config or the tables have problems, or `out` holds something else.
@@ -318,7 +319,13 @@ def load(models: str | Path, backend: str = "local", client: str | Path | None =
 
 @explain_missing_packages()
 def recommend(
-    recommender: Recommender, customers: Sequence[str | int] | str | Path, top: int = 5, filters: Filters | None = None
+    recommender: Recommender,
+    customers: Sequence[str | int] | str | Path,
+    top: int = 5,
+    filters: Filters | None = None,
+    *,
+    holdings: str | Path | None = None,
+    any_age: bool = False,
 ) -> pa.Table:
     """Recommend products to some customers.
 
@@ -327,20 +334,25 @@ def recommend(
         customers: A list of ids that the models know, or the path of a CSV or Parquet file with the customers' columns.
         top: How many products per customer at most.
         filters: Narrow the result.
+        holdings: As for `score`.
+        any_age: Recommend however old the data are; `recommender.age` says it.
 
     Returns:
         A row per recommendation, best first: customer_id, rank, product_id, probability, similarity, retrieval_rank.
-        pandas has it by `.to_pandas()`.
+        The probability is null for whom the models do not know, nor what is held. pandas has it by `.to_pandas()`.
 
     Raises:
-        InputError: An id, the file or a filter has problems.
+        InputError: An id, the file or a filter has problems, or the data are older than `export.max_age_days`.
     """
     from nextbest.serving.arguments import as_count
     from nextbest.serving.recommendation_files import recommendation_table
+    from nextbest.serving.requests import of_unknown_holdings
 
     most = as_count("top", top)
-    ids, request = _read_customers(recommender, customers, filters)
-    return recommendation_table(ids, recommender.recommend(request, most, filters))
+    _check_age(recommender, any_age)
+    ids, request = _read_customers(recommender, customers, filters, holdings)
+    hidden = of_unknown_holdings(recommender, ids, request)
+    return recommendation_table(ids, recommender.recommend(request, most, filters).hide_probability(hidden))
 
 
 @explain_missing_packages()
@@ -350,6 +362,8 @@ def explain(
     products: Sequence[str | int] = (),
     top: int = 5,
     filters: Filters | None = None,
+    *,
+    any_age: bool = False,
 ) -> tuple[ProductReasons, ...]:
     """Give the reasons of one customer's recommendations, or of some products: by what a person knows of the customer.
 
@@ -362,9 +376,10 @@ def explain(
         products: The products' ids; without any those that are recommended.
         top: How many are recommended at most.
         filters: Narrow the recommendation.
+        any_age: As for `recommend`.
 
     Raises:
-        InputError: An id or a filter has problems.
+        InputError: An id or a filter has problems, or the data are too old.
         FailedError: The models were exported without what reasons need.
         MissingPackageError: The package shap is not installed.
     """
@@ -372,6 +387,7 @@ def explain(
     from nextbest.serving.insights.reasons import ReasonExplainer
 
     most = as_count("top", top)
+    _check_age(recommender, any_age)
     _, request = _read_customers(recommender, [customer], filters)
     if products:
         chosen = as_ids("products", products)
@@ -393,6 +409,7 @@ def score(
     holdings: str | Path | None = None,
     max_unknown_ids: float = 0.5,
     max_unseen: float = 0.5,
+    any_age: bool = False,
 ) -> int:
     """Recommend products to many customers, into a file, with a summary beside it, OUT.summary.json.
 
@@ -407,12 +424,14 @@ def score(
             the day, `since`; in place of what the models know.
         max_unknown_ids: The share of customers whom the models may not know.
         max_unseen: The share of a column's words that the models may never have seen.
+        any_age: As for `recommend`.
 
     Returns:
         How many recommendations were written.
 
     Raises:
-        InputError: An id, a file or a filter has problems, or too much is unknown; nothing is written then.
+        InputError: An id, a file or a filter has problems, too much is unknown, or the data are too old; nothing is
+            written then.
     """
     from nextbest.serving.arguments import as_count
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
@@ -421,6 +440,7 @@ def score(
     from nextbest.serving.scoring import score
 
     most = as_count("top", top)
+    _check_age(recommender, any_age)
     check_output(Path(out))
     ids, request = _read_customers(recommender, customers, filters, holdings)
     report = describe_input(recommender, ids, request)
@@ -428,8 +448,13 @@ def score(
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
     explainer = ReasonExplainer(recommender) if why else None
     written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
-    write_summary(Path(out), report, written)
+    write_summary(Path(out), report, recommender.age, written)
     return written
+
+
+def _check_age(recommender: Recommender, any_age: bool) -> None:
+    if not any_age:
+        recommender.age.check(recommender.folder, "any_age=True")
 
 
 def _begin_step(progress: Callable[[str], object] | None) -> Callable[[str], Progress]:

@@ -184,7 +184,7 @@ class TestNewestDay:
         assert ours.read_bytes() == theirs.read_bytes()
         card = (assets / CARD).read_text(encoding="utf-8")
         assert "trained as of 2024-09-27" in card
-        assert "the figures below are those of the run whose weights it has" in card
+        assert "The figures below were measured with the same weights and what was known on 2024-09-27" in card
         assert "was not compared with a last approved version, since nothing that came after" in card
         report = read_report(Recommender(newest / "recommender" / "2"))
         assert report is not None and report.approved

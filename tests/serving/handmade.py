@@ -61,6 +61,7 @@ class World:
         manifest = {
             "format": EXPORT_FORMAT,
             "as_of_day": 20_000,
+            "horizon_days": 91,
             "customers": {"columns": self.columns},
             "products": {"columns": self.product_columns},
             "policy": {"risk_column": None, "category_column": "category" if "category" in self.products else None},

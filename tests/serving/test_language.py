@@ -180,7 +180,10 @@ class TestGerman:
             assert format_value(np.float32(1), {"role": "boolean", "unit": ""}) == "ja"
             assert format_probability(0.06) == "6,0\N{NO-BREAK SPACE}%"
             assert format_change(-0.416, 2) == "\N{MINUS SIGN}0,42"
-            assert say("upload-unknown", count=42_137) == "42.137 davon bisher unbekannt: ohne Produkte."
+            assert say("upload-unknown", count=42_137) == (
+                "42.137 davon bisher unbekannt. Ohne die Liste held_products gibt es eine Reihenfolge, aber keine "
+                "Wahrscheinlichkeit."
+            )
 
     def test_english_is_as_ever(self) -> None:
         assert (format_date(date(2024, 9, 5)), format_month(date(2024, 9, 5))) == ("05 Sep 2024", "Sep 2024")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 import nextbest.serving.scoring
 from nextbest.data.errors import InputError
+from nextbest.serving.artifacts.assets import Table
 from nextbest.serving.recommender import Recommendations
 from nextbest.serving.scoring import score_in_chunks
 
@@ -21,10 +21,13 @@ IDS = np.array([f"C{number}" for number in range(7)], object)
 class OneProduct:
     """Recommends one product to each customer, and counts its calls."""
 
-    products = SimpleNamespace(ids=np.array(["P1"], object))
+    products = Table(np.array(["P1"], object), {})
 
     def __init__(self) -> None:
         self.calls = 0
+
+    def knows(self, ids: np.ndarray) -> np.ndarray:
+        return np.ones(len(ids), bool)
 
     def recommend(self, requests: dict[str, Any], top: int, filters: object) -> Recommendations:
         self.calls += 1
@@ -46,7 +49,7 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def request() -> dict[str, np.ndarray]:
-    return {"age": np.arange(len(IDS))}
+    return {"age": np.arange(len(IDS)), "held_products": np.full((len(IDS), 1), "", object)}
 
 
 def test_each_chunk_is_told_when_it_is_written(scorer: Any, tmp_path: Path) -> None:

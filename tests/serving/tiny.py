@@ -70,6 +70,7 @@ def export(folder: Path, label: str = "v", factor: float = 1.0, *, warmup: bool 
     manifest = {
         "format": EXPORT_FORMAT,
         "as_of_day": 20_000,
+        "horizon_days": 91,
         "customers": {"columns": {"income": {}}},
         "products": {"columns": {}},
         "policy": {"risk_column": None, "category_column": None},

@@ -18,10 +18,18 @@ def test_people_read_units_and_sensible_numbers(capsys: pytest.CaptureFixture[st
         "retrieval_rank": 2,
     }
     answers = [
-        {"customer_id": "C1", "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}]},
-        {"customer_id": "C2", "products": [product | {"product": {"min_income": None, "tier": None}}]},
+        {
+            "customer_id": "C1",
+            "holdings_known": True,
+            "products": [product | {"product": {"min_income": 42137.4, "tier": "basic"}}],
+        },
+        {
+            "customer_id": "C2",
+            "holdings_known": False,
+            "products": [product | {"probability": None, "product": {"min_income": None, "tier": None}}],
+        },
     ]
     print_recommendations(answers, columns)
     first, second = (line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "P1" in line)
     assert first == ["1", "P1", "Saver", "3.0%", "-0.46", "2", "42,137", "EUR", "basic"]
-    assert second[-2:] == ["-", "-"]
+    assert second[3:] == ["-", "-0.46", "2", "-", "-"]

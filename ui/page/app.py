@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,6 @@ import gradio as gr
 from markupsafe import Markup
 
 from nextbest.data.errors import InputError
-from nextbest.data.windows import EPOCH
 from nextbest.serving.formatting import format_date
 from nextbest.serving.language import LANGUAGES, current_language, say, speak
 from nextbest.serving.live import LiveRecommender
@@ -38,12 +36,17 @@ __all__ = ["build_page", "heading"]
 
 
 def heading(data: VersionData, version: int) -> Markup:
-    """Return the page's title: which version answers, and as of which day; and the other languages."""
-    day = EPOCH + timedelta(days=int(data.recommender.manifest["as_of_day"]))
-    about = say("page-heading", version=str(version), day=format_date(day))
-    text = '<header><h1>nextbest</h1><p class="muted">{}</p><nav aria-label="{}">{}</nav></header>'
+    """Return the page's title: which version answers, of which day its data are; and the other languages."""
+    age = data.recommender.age
+    about = say("page-heading", version=str(version), day=format_date(age.as_of), age=age.days)
+    old = Markup("")
+    if age.is_past_horizon:
+        old = Markup(' · <strong title="{}">{}</strong>').format(
+            say("data-old-more", days=age.horizon_days), say("data-old")
+        )
+    text = '<header><h1>nextbest</h1><p class="muted">{}{}</p><nav aria-label="{}">{}</nav></header>'
     others = join(_link(code) for code in LANGUAGES if code != current_language())
-    return Markup(text).format(about, say("languages"), others)
+    return Markup(text).format(about, old, say("languages"), others)
 
 
 def _link(code: str) -> Markup:
@@ -58,7 +61,7 @@ def build_page(live: LiveRecommender, config: PageConfig | None = None) -> gr.Bl
     config = config or PageConfig()
     seconds = config.keep_files_seconds
     with gr.Blocks(title="nextbest", analytics_enabled=False, fill_width=True, delete_cache=(seconds, seconds)) as page:
-        _Page(CurrentVersion(live), config).connect(page)
+        _Page(CurrentVersion(live, config.any_age), config).connect(page)
     page.queue(max_size=config.queue_size, api_open=False, default_concurrency_limit=config.concurrency)
     return page
 

@@ -133,6 +133,8 @@ def _about_customers(report: InputReport) -> Iterator[str]:
             known="no" if report.known_id is None else quote_value(report.known_id),
             example=quote_value(report.unknown_id),
         )
+    if report.without_probability:
+        yield say("batch-check-holdings", count=report.without_probability)
     if holdings.unknown_products:
         example = quote_value(holdings.unknown_product)
         yield say("batch-check-products", unknown=holdings.unknown_products, count=holdings.holdings, example=example)

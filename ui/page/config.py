@@ -26,6 +26,8 @@ class PageConfig(SettingsModel):
     auth_file: Path | None = None
     """A file of accounts, a line `user:password` each; readable for its owner alone. Without it the environment
     variable NEXTBEST_AUTH holds them; without both everyone who reaches the page may use it."""
+    any_age: bool = False
+    """Whether the page answers however old the version's data are; else it refuses after `export.max_age_days`."""
     upload_megabytes: int = Field(20, ge=1)
     """The largest file that may be uploaded, in MB."""
     max_profiles: int = Field(1000, ge=1)

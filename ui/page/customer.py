@@ -54,7 +54,7 @@ def portrait(data: VersionData, customer: SelectedCustomer) -> Markup:
     chips = join(Markup('<span class="chip">{}</span>').format(mark) for mark in marks(customer))
     parts = [
         Markup("<h2>{}</h2>{}").format(customer.id, chips),
-        Markup('<p class="summary">{}</p>').format(summary(profile, today)),
+        Markup('<p class="summary">{}</p>').format(summary(profile, today, data.lacks_holdings(customer, request))),
         finances(profile),
         timeline(data, data.events_of(customer.id), today),
     ]
@@ -69,10 +69,17 @@ def marks(customer: SelectedCustomer) -> list[str]:
     return [say("portrait-uploaded"), *changed] if customer.uploaded else changed
 
 
-def summary(profile: Profile, today: date) -> str:
-    """Return one line: '43 years, affluent, 4 products, the last one opened 2 months ago'."""
+def summary(profile: Profile, today: date, lacks_holdings: bool = False) -> str:
+    """Return one line: '43 years, affluent, 4 products, the last one opened 2 months ago'.
+
+    Args:
+        profile: The customer's.
+        today: The day of the data.
+        lacks_holdings: Whether nobody knows what the customer holds.
+    """
     age = next((one.value for one in profile.attributes if is_named(one.name, "age") and not one.missing), "")
-    parts = [age, format_name(profile.segment), say("held-count", count=len(profile.holdings))]
+    held = say("held-unknown") if lacks_holdings else say("held-count", count=len(profile.holdings))
+    parts = [age, format_name(profile.segment), held]
     opened = [holding.since for holding in profile.holdings if holding.since is not None]
     if opened:
         parts.append(say("last-opened", when=_ago(today - max(opened))))
@@ -157,10 +164,9 @@ def read_customers(data: VersionData, path: Path, most: int) -> dict[str, Select
     if len(ids) > most:
         what = say("upload-too-many", count=len(ids), most=most)
         raise InputError([Problem(path.name, None, None, what, say("upload-too-many-do"))])
-    columns = data.recommender.customer_columns
     rows = enumerate(ids)
     return {
-        str(customer): SelectedCustomer(str(customer), {name: features[name][row] for name in columns})
+        str(customer): SelectedCustomer(str(customer), {name: values[row] for name, values in features.items()})
         for row, customer in rows
     }
 

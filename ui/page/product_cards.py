@@ -54,10 +54,10 @@ def product_cards(
     """
     if not recommendations:
         return empty_state(say("no-product-left"), say("no-product-left-do"))
-    highest = max(recommendation.probability for recommendation in recommendations)
+    highest = max(recommendation.probability or 0.0 for recommendation in recommendations)
     found = reasons if reasons else [None] * len(recommendations)
     cards = join(
-        _card(data, one, one.probability / highest if highest else 0, suitable, why, note)
+        _card(data, one, (one.probability or 0.0) / highest if highest else 0, suitable, why, note)
         for one, why in zip(recommendations, found, strict=True)
     )
     attributes = join(Markup(' data-{}="{}"').format(name, value) for name, value in address.items())
@@ -76,6 +76,7 @@ def _card(
     category = sentence_case(data.product_categories[recommendation.row])
     facts = " · ".join(part for part in (category, *product_facts(data, recommendation.row)) if part)
     probability = format_probability(recommendation.probability)
+    is_known = recommendation.probability is not None
     markup = (
         '<li class="product-card" data-id="{}"><div class="what"><h3><span class="rank">{}</span> {}</h3>'
         '<p class="facts">{}</p>{}</div>'
@@ -89,7 +90,7 @@ def _card(
         recommendation.name,
         facts,
         details(say("card-details"), _all_attributes(data, recommendation.product_id, recommendation.row)),
-        say("card-probability", probability=probability, days=days),
+        say("card-probability", probability=probability, days=days) if is_known else say("no-probability-do"),
         bar(share, chance(recommendation.probability, days, None if why is None else why.base)),
         bar(recommendation.similarity, match(recommendation.retrieval_rank, suitable), "match"),
         _reasons(why, note or say("reasons-follow")),
@@ -104,14 +105,16 @@ def _reasons(why: ProductReasons | None, note: str) -> Markup:
     return Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(one) for one in why.sentences))
 
 
-def chance(probability: float, days: int, average: float | None = None) -> str:
+def chance(probability: float | None, days: int, average: float | None = None) -> str:
     """Return a probability as a person says it: 'about 1 in 12 within 3 months, 3 times the average'.
 
     Args:
-        probability: The customer's.
+        probability: The customer's; None where none is told.
         days: Within how many days.
         average: The average customer's, where it is known.
     """
+    if probability is None:
+        return say("no-probability")
     often = "" if average is None else _against(probability, average)
     return f"{_odds(probability, days)}{often}"
 

@@ -17,6 +17,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.data.errors import InputError, Problem
 from nextbest.serving.artifacts.assets import EVENTS, CustomerEvents, Event, Table
+from nextbest.serving.formatting import format_date
 from nextbest.serving.insights.audience import Audiences
 from nextbest.serving.insights.customer_columns import FormField
 from nextbest.serving.insights.explanation_data import STAGES, Stage
@@ -28,7 +29,7 @@ from nextbest.serving.insights.version_report import Report, read_report
 from nextbest.serving.language import current_language, say
 from nextbest.serving.live import LiveRecommender
 from nextbest.serving.recommender import Filters, Recommender, categories, product_categories, product_names, risks
-from nextbest.serving.requests import take
+from nextbest.serving.requests import of_unknown_holdings, take
 from nextbest.ui.page.finder import CustomerFinder
 
 __all__ = [
@@ -192,13 +193,24 @@ class VersionData:
         columns = {name: np.array([value], known[name].dtype) for name, value in given.items() if name in known}
         return {**known, **columns}
 
+    def lacks_holdings(self, customer: SelectedCustomer, request: Features) -> bool:
+        """Return whether nobody knows what a customer holds, so that no probability is told."""
+        if not self.count_unknown([customer.id]):
+            return False
+        return bool(of_unknown_holdings(self.recommender, np.array([customer.id], object), request)[0])
+
 
 class CurrentVersion:
     """The data of the version that answers now; that of the one before goes when its last answer is given."""
 
-    def __init__(self, live: LiveRecommender) -> None:
-        """Keep the recommender that swaps versions."""
-        self._live = live
+    def __init__(self, live: LiveRecommender, any_age: bool = False) -> None:
+        """Keep the recommender that swaps versions.
+
+        Args:
+            live: The recommender.
+            any_age: Whether a version answers however old its data are.
+        """
+        self._live, self._any_age = live, any_age
         self._lock = threading.Lock()
         self._data: VersionData | None = None
 
@@ -208,7 +220,11 @@ class CurrentVersion:
         return self._live.version
 
     def ask(self, question: Callable[[VersionData], Answer]) -> Answer:
-        """Answer a question with the current version's data; see `LiveRecommender.ask`."""
+        """Answer a question with the current version's data; see `LiveRecommender.ask`.
+
+        Raises:
+            InputError: The data are older than may be.
+        """
         return self._live.ask(lambda recommender: question(self._data_of(recommender)))
 
     def ask_in_parts(self, question: Callable[[VersionData], Iterator[Answer]]) -> Iterator[Answer]:
@@ -219,7 +235,11 @@ class CurrentVersion:
         with self._lock:
             if self._data is None or self._data.recommender is not recommender:
                 self._data = VersionData(recommender)
-            return self._data
+            data = self._data
+        if not self._any_age and (age := recommender.age).is_too_old:
+            what = say("data-too-old", day=format_date(age.as_of), count=age.days, most=age.max_days)
+            raise InputError([Problem("export.max_age_days", None, None, what, say("data-too-old-do"))])
+        return data
 
 
 @dataclass(frozen=True)
@@ -234,13 +254,18 @@ class Recommendation:
     """Its place among the recommendations, from 1."""
     retrieval_rank: int
     """Its place after the first stage."""
-    probability: float
+    probability: float | None
+    """None where nobody knows what the customer holds; see `requests.of_unknown_holdings`."""
     similarity: float
 
 
-def recommend_products(data: VersionData, request: Features, top: int, filters: Filters) -> list[Recommendation]:
+def recommend_products(
+    data: VersionData, customer: SelectedCustomer, top: int, filters: Filters
+) -> list[Recommendation]:
     """Recommend to one customer, best first."""
+    request = data.request(customer)
     found = data.recommender.recommend(request, top, filters)
+    hidden = data.lacks_holdings(customer, request)
     recommendations = []
     for place in range(int(found.count[0])):
         row = data.product_rows[found.product_id[0, place]]
@@ -251,7 +276,7 @@ def recommend_products(data: VersionData, request: Features, top: int, filters: 
                 name=str(data.product_names[row]),
                 rank=place + 1,
                 retrieval_rank=int(found.retrieval_rank[0, place]),
-                probability=float(found.probability[0, place]),
+                probability=None if hidden else float(found.probability[0, place]),
                 similarity=float(found.similarity[0, place]),
             )
         )

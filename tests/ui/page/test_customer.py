@@ -30,7 +30,7 @@ def test_the_template_can_be_uploaded_again(data: VersionData, tmp_path: Path) -
     file.write_text(text)
     customers = read_customers(data, file, 10)
     assert list(customers) == ["new-customer"]
-    assert recommend_products(data, data.request(customers["new-customer"]), 5, Filters())
+    assert recommend_products(data, customers["new-customer"], 5, Filters())
 
 
 def test_an_uploaded_customer_is_answered_as_by_id(data: VersionData, trained: Trained, tmp_path: Path) -> None:
@@ -39,8 +39,8 @@ def test_an_uploaded_customer_is_answered_as_by_id(data: VersionData, trained: T
     customers = read_customers(data, tmp_path / "customers.csv", 10)
     assert list(customers) == rows["customer_id"].tolist()
     for customer, uploaded in customers.items():
-        expected = recommend_products(data, data.request(SelectedCustomer(customer)), 5, Filters())
-        assert recommend_products(data, data.request(uploaded), 5, Filters()) == expected
+        expected = recommend_products(data, SelectedCustomer(customer), 5, Filters())
+        assert recommend_products(data, uploaded, 5, Filters()) == expected
 
 
 def test_too_many_customers_belong_into_a_batch(data: VersionData, trained: Trained, tmp_path: Path) -> None:

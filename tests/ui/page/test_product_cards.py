@@ -18,7 +18,7 @@ from nextbest.ui.page.version_data import (
 def test_the_cards_show_what_is_recommended(data: VersionData, customer: SelectedCustomer) -> None:
     request = data.request(customer)
     found = data.recommender.recommend(request, 5)
-    recommendations = recommend_products(data, request, 5, Filters())
+    recommendations = recommend_products(data, customer, 5, Filters())
     assert [one.product_id for one in recommendations] == found.product_id[0, : found.count[0]].tolist()
     assert [one.rank for one in recommendations] == list(range(1, len(recommendations) + 1))
     shown = product_cards(data, recommendations, 20, {"of-customer": "<b>", "top": "5"})
@@ -90,9 +90,9 @@ def test_a_kind_has_its_own_words(data: VersionData) -> None:
 
 def test_every_product_is_either_recommended_or_not_offered(data: VersionData, customer: SelectedCustomer) -> None:
     request = data.request(customer)
-    first, *_ = recommend_products(data, request, 40, Filters(max_risk=1))
+    first, *_ = recommend_products(data, customer, 40, Filters(max_risk=1))
     filters = Filters(max_risk=1, exclude=(first.product_id,))  # which no rule keeps out
-    recommendations = recommend_products(data, request, 40, filters)
+    recommendations = recommend_products(data, customer, 40, filters)
     excluded = excluded_products(data, request, filters)
     rows = [row for _, rows in excluded for row in rows]
     assert sorted([*rows, *(one.row for one in recommendations)]) == list(range(40))

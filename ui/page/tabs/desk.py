@@ -138,7 +138,7 @@ class _Answer:
     def of(cls, data: VersionData, selection: Selection) -> _Answer:
         """Ask the models."""
         request, filters = data.request(selection.customer), selection.filters
-        found = recommend_products(data, request, selection.top, filters)
+        found = recommend_products(data, selection.customer, selection.top, filters)
         return cls(request, found, excluded_products(data, request, filters))
 
     def cards(
@@ -155,6 +155,8 @@ class _Answer:
 
     def reasons(self, data: VersionData) -> tuple[Sequence[ProductReasons], str]:
         """Return the reasons of the products, and without them why there are none."""
+        if any(one.probability is None for one in self.recommendations):
+            return (), say("no-probability-do")
         products = np.array([one.product_id for one in self.recommendations], object)
         try:
             return data.reasons.reasons(self.request, products), ""
@@ -185,8 +187,8 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
         answer: What the models answer for it.
         reasons: Of each product, if there are any.
     """
-    today = EPOCH + timedelta(days=int(answer.request["as_of_day"][0]))
-    suitable = num_offered(data, answer.excluded)
+    today, age = EPOCH + timedelta(days=int(answer.request["as_of_day"][0])), data.recommender.age
+    suitable, lacks = num_offered(data, answer.excluded), data.lacks_holdings(selection.customer, answer.request)
     pairs = zip_longest(answer.recommendations, reasons)  # as many reasons as products, or none
     products = join(_printed(data, one, why, suitable) for one, why in pairs)
     filters = describe_filters(data, selection.filters)
@@ -197,11 +199,11 @@ def sheet(data: VersionData, selection: Selection, answer: _Answer, reasons: Seq
     )
     return Markup(markup).format(
         say("sheet-title", customer=selection.customer.id),
-        ", ".join([summary(data.profiles.profile(answer.request), today), *marks(selection.customer)]),
+        ", ".join([summary(data.profiles.profile(answer.request), today, lacks), *marks(selection.customer)]),
         products or say("no-product-left"),
         say("sheet-applied"),
         join(Markup("<li>{}</li>").format(one) for one in applied),
-        say("sheet-about", version=data.recommender.folder.name, day=format_date(today)),
+        say("sheet-about", version=data.recommender.folder.name, day=format_date(age.as_of), age=age.days),
         say("sheet-printed"),
     )
 

@@ -62,7 +62,7 @@ class NeighbourhoodTab:
         if not selection.customer:
             return {self.map: gr.Plot(visible=False), self.neighbours: no_customer()}
         request = data.request(selection.customer)
-        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        recommendations = recommend_products(data, selection.customer, selection.top, selection.filters)
         products = [recommendation.product_id for recommendation in recommendations]
         view = data.neighbourhood.view(request, products, selection.customer.id)
         return {

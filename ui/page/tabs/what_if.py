@@ -112,12 +112,12 @@ class WhatIfTab:
             changed = changed_columns(self._fields, request, form)
             if not changed:
                 return alert("info", say("nothing-changed"), say("nothing-changed-do"))
-            other = data.request(_edit(selection.customer, changed))
+            edited = _edit(selection.customer, changed)
             return comparison(
-                recommend_products(data, request, selection.top, selection.filters),
-                recommend_products(data, other, selection.top, selection.filters),
+                recommend_products(data, selection.customer, selection.top, selection.filters),
+                recommend_products(data, edited, selection.top, selection.filters),
                 _describe_changes(data, request, changed),
-                *_suitability_changes(data, selection, request, other),
+                *_suitability_changes(data, selection, request, data.request(edited)),
             )
 
         try:
@@ -316,12 +316,13 @@ def _scores(recommendation: Recommendation) -> tuple[str, str]:
 def _change(before: Recommendation | None, recommendation: Recommendation) -> Markup:
     if before is None:
         return _mark(say("new"), "up")
-    points = 100 * (recommendation.probability - before.probability)
     places = before.rank - recommendation.rank
     arrow = f"▲ {places}" if places > 0 else f"▼ {-places}" if places < 0 else "="
-    kind = "up" if places > 0 else "down" if places < 0 else "same"
-    change = say("points", change=format_change(points, 1))
-    return Markup("{} <small>{}</small>").format(_mark(arrow, kind), change)
+    mark = _mark(arrow, "up" if places > 0 else "down" if places < 0 else "same")
+    if recommendation.probability is None or before.probability is None:
+        return mark
+    points = 100 * (recommendation.probability - before.probability)
+    return Markup("{} <small>{}</small>").format(mark, say("points", change=format_change(points, 1)))
 
 
 def _mark(text: str, kind: str) -> Markup:

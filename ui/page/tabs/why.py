@@ -107,7 +107,7 @@ class WhyTab:
             nothing = gr.Dropdown([], value=None)
             return {self.product: nothing, self.other: nothing, self.view: no_customer()}
         request = data.request(selection.customer)
-        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        recommendations = recommend_products(data, selection.customer, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         choices = [(f"{one.rank}. {one.name}", one.product_id) for one in recommendations]
         others = [(say("why-no-other"), ""), *(choice for choice in choices if choice[1] != selected)]
@@ -118,6 +118,8 @@ class WhyTab:
         }
         if not selected:
             return choice | {self.view: empty_state(say("no-product-left"), say("nothing-to-explain"))}
+        if data.lacks_holdings(selection.customer, request):
+            return choice | {self.view: alert("warning", say("no-probability"), say("no-probability-do"))}
         try:
             found = data.reasons.of_customer(request, np.array([one.product_id for one in recommendations], object))
         except FailedError as error:
@@ -136,10 +138,12 @@ class WhyTab:
         if not selection.customer:
             return {self.details: no_customer()}
         request = data.request(selection.customer)
-        recommendations = recommend_products(data, request, selection.top, selection.filters)
+        recommendations = recommend_products(data, selection.customer, selection.top, selection.filters)
         selected = selected_product(recommendations, selection.product_id)
         if not selected:
             return {self.details: empty_state(say("no-product-left"), say("nothing-to-explain"))}
+        if data.lacks_holdings(selection.customer, request):
+            return {self.details: ""}
         try:
             if more == _PICTURE:
                 ids = np.array([one.product_id for one in recommendations], object)

@@ -20,7 +20,7 @@ from nextbest.ui.page.version_data import (
 
 def test_the_map_has_every_product_once_and_the_customer(data: VersionData, customer: SelectedCustomer) -> None:
     request = data.request(customer)
-    top = [one.product_id for one in recommend_products(data, request, 5, Filters())]
+    top = [one.product_id for one in recommend_products(data, customer, 5, Filters())]
     view = data.neighbourhood.view(request, top, customer.id)
     figure = map_figure(view)
     assert sum(len(trace.x) for trace in figure.data) == 40 + 1 + view.num_neighbours
@@ -38,7 +38,7 @@ def test_the_map_has_every_product_once_and_the_customer(data: VersionData, cust
 
 def test_the_map_is_there_as_a_table(data: VersionData, customer: SelectedCustomer) -> None:
     request = data.request(customer)
-    found = recommend_products(data, request, 3, Filters())
+    found = recommend_products(data, customer, 3, Filters())
     view = data.neighbourhood.view(request, [one.product_id for one in found], customer.id)
     rows = re.findall(r"<tr>(.*?)</tr>", map_table(view))[1:]
     assert len(rows) == 20

@@ -49,7 +49,7 @@ def test_shaps_picture() -> None:
 
 
 def test_two_products_beside_each_other(data: VersionData, customer: SelectedCustomer) -> None:
-    first, _, third = recommend_products(data, data.request(customer), 3, Filters())
+    first, _, third = recommend_products(data, customer, 3, Filters())
     reasons = tuple(replace(REASONS, product_id=one.product_id) for one in (first, third))
     compared: list[tuple[int, int]] = []
     found = CustomerReasons(reasons, lambda one, other: compared.append((one, other)) or "One comes <before>.")
