@@ -230,9 +230,9 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
 
 
 def _flat(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys with their values; a column is one value."""
+    """Yield dotted keys with their values; a column is one value, and so is a condition."""
     for key, value in section.items():
-        if isinstance(value, dict) and "role" not in value:
+        if isinstance(value, dict) and not {"role", "separator"} & value.keys():
             yield from _flat(value, *above, key)
         else:
             yield ".".join((*above, key)), value

@@ -91,7 +91,7 @@ def test_recommend(institution: Institution) -> None:
 
 def test_explain(institution: Institution) -> None:
     answer = _recommend(institution, "--top", "1", "--explain", "--why")
-    assert "already held" in answer["excluded"].values()
+    assert ["already held"] in answer["excluded"].values()
     why = answer["products"][0]["why"]
     assert why["sentence"].endswith(".") and why["groups"]
     printed = run_nextbest(

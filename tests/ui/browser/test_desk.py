@@ -91,7 +91,12 @@ def test_as_many_products_as_are_wanted(
     screen.expect_recommendations(recommended(recommender, request_of_customer, 3))
 
 
+INVESTOR = "C000019"
+"""Who holds what funds and bonds build on, and accepts their risk."""
+
+
 def test_cautious_means_no_product_above_the_limit(screen: Screen, recommender: Recommender) -> None:
+    screen.choose(INVESTOR)
     number = screen.at("#top").get_by_role("spinbutton")
     number.fill("20")
     number.press("Enter")
@@ -125,7 +130,9 @@ def test_filters_that_leave_nothing_say_so(screen: Screen, recommender: Recommen
     products = recommender.products
     funds = products.columns["category"] == "fund"
     assert funds.any() and min(products.columns["risk_level"][funds]) > 1
+    screen.choose(INVESTOR)
     choose_filter(screen, "#categories", "Fund")
+    expect(screen.at("#recommendations [data-product]").first).to_be_visible()
     screen.choose_appetite("Cautious")
     expect(screen.at("#recommendations .empty-state")).to_contain_text("No product is left")
     total = len(products.ids)
