@@ -351,7 +351,9 @@ def _value_problems(leaf: Condition, kind: Kind) -> Iterator[str]:
     column = leaf.customer or leaf.product
     for value in leaf.values:
         if kind == "date" and isinstance(value, str):
-            if value != TODAY and not _is_date(value):
+            if value == TODAY and leaf.comparison in LISTS:
+                yield f'"{TODAY}" stands alone, and {leaf.comparison} compares with a list; use any = [...]'
+            elif value != TODAY and not _is_date(value):
                 yield f'{column} is a date, and {value!r} is none; write yyyy-mm-dd or "{TODAY}"'
         elif _VALUE_KINDS[type(value)] != kind:
             yield f"{column} is a {kind}, and {value!r} is a {_VALUE_KINDS[type(value)]}: unlike kinds"

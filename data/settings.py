@@ -21,8 +21,6 @@ RENAMED: Mapping[str, str] = {
     "retrieval.members": "retrieval.num_tower_pairs",
     "evaluation.blessing": "evaluation.approval",
     "retrieval.index.kind": "retrieval.index",
-    "retrieval.contrastive_margin": "retrieval.margin",
-    "retrieval.triplet_margin": "retrieval.margin",
     "most_products": "max_products",  # of the page
 }
 """Dotted key of an earlier version (a setting's or a section's) -> its dotted key now."""
@@ -33,12 +31,16 @@ REMOVED: Mapping[str, str] = {
             "encoder",
             "statistics.popularity_prior",
             "statistics.segment_prior",
+            "statistics.cosine_shrinkage",
             "statistics.max_products",
             "retrieval.category_dim",
             "retrieval.category_dropout",
             "retrieval.product_units",
             "retrieval.full_softmax_up_to",
+            "retrieval.contrastive_margin",
             "retrieval.leave_one_out_examples",
+            "retrieval.margin",
+            "retrieval.triplet_margin",
             "ranking.category_dim",
             "ranking.category_dropout",
             "ranking.cross_buckets",

@@ -44,6 +44,10 @@ _EASE_PRODUCTS = 5000
 """EASE's votes are there of so many products, the most held: it inverts a dense matrix."""
 
 
+COSINE_SHRINKAGE = 50.0
+"""Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
+
+
 class StatisticsConfig(SettingsModel):
     """How the statistics are smoothed."""
 
@@ -62,8 +66,6 @@ class StatisticsConfig(SettingsModel):
     customers held together with it or acquired next, and EASE is of the 5,000 most held."""
     ease_l2: float = Field(300.0, gt=0)
     """Regularisation of EASE (Steck 2019)."""
-    cosine_shrinkage: float = Field(50.0, gt=0)
-    """Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
 
     @property
     def num_popularity(self) -> int:
@@ -211,7 +213,7 @@ def _pair_statistic(
         case "ease":
             return ease_weights(snapshot.holdings, config.ease_l2)
         case "cosine":
-            return shrunk_cosines(snapshot.holdings, config.cosine_shrinkage).toarray()
+            return shrunk_cosines(snapshot.holdings, COSINE_SHRINKAGE).toarray()
         case "conditional":
             return conditional_shares(snapshot.holdings)
 
@@ -339,7 +341,7 @@ class _SparsePairs:
                 places = self._ease_place[row], self._ease_place[column]
                 return np.where(np.minimum(*places) >= 0, self._ease[places], 0.0)
             case "cosine":
-                return shrunk_cosine(cells.common, self._holders[row], self._holders[column], config.cosine_shrinkage)
+                return shrunk_cosine(cells.common, self._holders[row], self._holders[column], COSINE_SHRINKAGE)
             case "conditional":
                 return cells.common / np.maximum(self._holders[row], 1)
 

@@ -62,7 +62,7 @@ class BaselinesConfig(SettingsModel):
     """recent_popularity: the age in days at which an acquisition counts half."""
     knn_shrinkage: float = Field(5.0, ge=0)
     """item_knn: added to the denominator of the cosine, so that few common holders count for little. It is not
-    `statistics.cosine_shrinkage`: the ranker's features may change, and what it is compared with stays."""
+    that of the ranker's `cosine`: the ranker's features may change, and what it is compared with stays."""
     ease_l2: float = Field(50.0, gt=0)
     """ease: the ridge penalty (lambda of Steck 2019); not `statistics.ease_l2`, for the same reason."""
 

@@ -18,7 +18,7 @@ from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.pipeline.config import RunConfig
 from nextbest.retrieval.examples import why_no_examples
 
-__all__ = ["check_tables"]
+__all__ = ["check_policy", "check_tables"]
 
 _MOST_CUSTOMERS = 10_000
 """So many customers, evenly drawn, show whether the rules leave anything to anybody."""
@@ -48,14 +48,27 @@ def check_tables(toml: Path, config: RunConfig, dataset: Dataset, windows: Windo
     if why := why_no_examples(dataset.until(first), first, config.data.windows, config.retrieval):
         what = f"there is nothing to learn from up to {EPOCH + timedelta(first)}: {why[0]}"
         problems.append(Problem(table, None, None, what, why[1]))
-    snapshot = take_snapshot(dataset.until(windows.test.cutoff), windows.test.cutoff, config.data.windows)
-    if why_not := _nothing_suits(config.data.policy, snapshot):
-        remedy = "correct the rules, or the columns that they compare"
-        problems.append(Problem(str(toml), "data.policy.rules", None, why_not, remedy))
-    for what in _unknown_words(config.data.policy, dataset):
-        problems.append(Problem(str(toml), "data.policy", None, what, "correct the word, or the table"))
+    problems += check_policy(toml, config, dataset, windows.test.cutoff)
     if problems:
         raise InputError(problems)
+
+
+def check_policy(toml: Path, config: RunConfig, dataset: Dataset, cutoff: int) -> Iterator[Problem]:
+    """Yield what the tables tell of the policy: a word that no row has, a rule that leaves no product to anybody.
+
+    Args:
+        toml: The config's file, for people.
+        config: The config.
+        dataset: All rows.
+        cutoff: The day as of which the rules are tried on the customers, days since 1970-01-01.
+    """
+    for what in _unknown_words(config.data.policy, dataset):
+        yield Problem(str(toml), "data.policy", None, what, "correct the word, or the table")
+    if config.data.policy.rules:
+        snapshot = take_snapshot(dataset.until(cutoff), cutoff, config.data.windows)
+        if why_not := _nothing_suits(config.data.policy, snapshot):
+            remedy = "correct the rules, or the columns that they compare"
+            yield Problem(str(toml), "data.policy.rules", None, why_not, remedy)
 
 
 def _windows_without_acquisitions(
@@ -85,8 +98,6 @@ def _nothing_acquired(name: str, window: Window, dataset: Dataset) -> str:
 
 def _nothing_suits(policy: PolicyConfig, snapshot: Snapshot) -> str | None:
     """Say which rule leaves no product to anybody, or that all rules together do."""
-    if not policy.rules:
-        return None
     size = snapshot.holdings.shape[0]
     rows = np.linspace(0, size - 1, min(size, _MOST_CUSTOMERS)).astype(int)
     for rule in policy.rules:

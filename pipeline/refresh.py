@@ -19,6 +19,7 @@ from typing import Any
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.windows import EPOCH
 from nextbest.modelling.training import Progress, make_deterministic
+from nextbest.pipeline.check_tables import check_policy
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.config import RunConfig, load_config, set_in_toml
 from nextbest.pipeline.run import Run, begin_run, read_run
@@ -85,6 +86,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     if refreshed_from is not None:
         problems += _format_and_cutoff_problems(refreshed_from, source, run, config)
     problems += _changed_settings(trained_with, run.config, config)
+    problems += check_policy(config, run.config, run.dataset, run.windows.test.cutoff)
     if problems:
         raise InputError(problems)
     begin_run(run, config.read_text(encoding="utf-8"), refreshed_from)

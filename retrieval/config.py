@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from nextbest.data.settings import SettingsModel
 
@@ -32,9 +32,6 @@ class RetrievalConfig(SettingsModel):
     """auto is full_softmax on catalogues of at most 2,000 products, else sampled_softmax."""
     temperature: float = Field(0.1, gt=0)
     """Divides the cosines in the softmax losses."""
-    margin: float | None = Field(None, ge=-1, le=1)
-    """Of the contrastive loss: negatives with a cosine below it cost nothing (0.3 by default). Of the triplet loss: by
-    how much a positive's cosine must exceed a negative's (above 0; 0.2 by default)."""
     hard_negatives: int | None = Field(None, ge=1)
     """Keep only so many highest-scoring negatives per example; all by default. Not for full_softmax."""
     mixed_negatives: int = Field(256, ge=0)
@@ -61,9 +58,3 @@ class RetrievalConfig(SettingsModel):
     index: IndexKind = "auto"
     """What finds the candidates: every product compared (exact), ScaNN, or auto: ScaNN where the catalogue is so large
     that it answers sooner, and if it finds enough of the exact answer."""
-
-    @model_validator(mode="after")
-    def _margin_suits_the_loss(self) -> RetrievalConfig:
-        if self.loss == "triplet" and self.margin is not None and self.margin <= 0:
-            raise ValueError(f"margin = {self.margin:g}: a triplet loss needs one above 0")
-        return self

@@ -15,6 +15,7 @@ __all__ = ["ContrastiveLoss", "TripletLoss", "retrieval_loss"]
 
 
 _CONTRASTIVE_MARGIN, _TRIPLET_MARGIN = 0.3, 0.2
+"""Negatives with a cosine below the first cost nothing; a positive's cosine must exceed a negative's by the second."""
 
 
 class ContrastiveLoss(tf.keras.losses.Loss):
@@ -56,9 +57,9 @@ class TripletLoss(tf.keras.losses.Loss):
 def retrieval_loss(config: RetrievalConfig) -> tuple[tf.keras.losses.Loss, float | None]:
     """Return the loss that the config names and the temperature of its scores (None: plain cosines)."""
     if config.loss == "contrastive":
-        return ContrastiveLoss(_CONTRASTIVE_MARGIN if config.margin is None else config.margin), None
+        return ContrastiveLoss(_CONTRASTIVE_MARGIN), None
     if config.loss == "triplet":
-        return TripletLoss(_TRIPLET_MARGIN if config.margin is None else config.margin), None
+        return TripletLoss(_TRIPLET_MARGIN), None
     return tf.keras.losses.CategoricalCrossentropy(from_logits=True), config.temperature
 
 

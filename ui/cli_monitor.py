@@ -9,24 +9,19 @@ from typing import Annotated
 
 import typer
 
-from nextbest.ui.console import Json, ServedModels, print_json
+from nextbest.ui.console import CustomersFile, HoldingsFile, Json, ServedModels, print_json
 
 __all__ = ["monitor"]
 
 
 def monitor(
     models: ServedModels,
-    customers: Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")],
+    customers: CustomersFile,
     outcomes: Annotated[
         str | None,
         typer.Option("--outcomes", help="Interactions, as the run's config describes them: what came since."),
     ] = None,
-    holdings: Annotated[
-        str | None,
-        typer.Option(
-            "--holdings", help="What they hold: customer, product_id, since; in place of what the export knows."
-        ),
-    ] = None,
+    holdings: HoldingsFile = None,
     as_of: Annotated[
         datetime | None,
         typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the file; by default the export's cutoff."),

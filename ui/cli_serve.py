@@ -11,7 +11,7 @@ import typer
 
 from nextbest.data.errors import Problem
 from nextbest.serving.language import LANGUAGES
-from nextbest.ui.console import Json, Models, ServedModels, print_json, shown_progress
+from nextbest.ui.console import CustomersFile, HoldingsFile, Json, Models, ServedModels, print_json, shown_progress
 
 if TYPE_CHECKING:
     from nextbest.serving.insights.reasons import ReasonExplainer
@@ -85,7 +85,7 @@ def _columns_to_print(recommender: Recommender) -> dict[str, Any]:
 
 def score(
     models: ServedModels,
-    customers: Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")],
+    customers: CustomersFile,
     out: Annotated[Path, typer.Option("--out", help="The file to write: .csv, .parquet or .xlsx.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many products per customer.")] = 10,
     why: Annotated[
@@ -97,12 +97,7 @@ def score(
         ),
     ] = False,
     language: Language = "en",
-    holdings: Annotated[
-        str | None,
-        typer.Option(
-            "--holdings", help="What they hold: customer, product_id, since; in place of what the export knows."
-        ),
-    ] = None,
+    holdings: HoldingsFile = None,
     rejects: Annotated[
         Path | None, typer.Option("--rejects", help="Leave bad rows out, and write them into this CSV file.")
     ] = None,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
+    "CustomersFile",
+    "HoldingsFile",
     "Json",
     "Models",
     "PushTo",
@@ -49,6 +51,11 @@ PushTo = Annotated[
 ]
 ServedModels = Annotated[
     str, typer.Option("--models", help="The folder of the served models, or a copy of it at s3://...")
+]
+CustomersFile = Annotated[str, typer.Option("--customers", help="The customers: CSV or Parquet, here or at s3://...")]
+HoldingsFile = Annotated[
+    str | None,
+    typer.Option("--holdings", help="What they hold: customer, product_id, since; in place of what the export knows."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 

@@ -139,7 +139,9 @@ class Audiences:
             chunk = slice(first, first + at_once)
             reasons = self._recommender.exclusions(take(requests, chunk))
             standing[chunk][reasons == ""] = _MAY_HAVE
-            standing[chunk][np.char.startswith(reasons.astype(str), HELD_REASON)] = _HOLDS
+            standing[chunk][np.isin(reasons, [one for one in set(reasons.flat) if one.startswith(HELD_REASON)])] = (
+                _HOLDS
+            )
         return standing
 
     def _probabilities(self, requests: Mapping[str, Array], product_id: str) -> Array:

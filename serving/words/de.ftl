@@ -660,6 +660,7 @@ column-gini = Gini
 column-coverage = Abdeckung
 popularity-title = Das Beliebte und der Rest
 popularity-about = Alle Produkte danach, wie oft sie zuvor erworben wurden, in fünf gleich großen Teilen: der Anteil jedes Teils an den ersten { $k } Plätzen. Gini ist 0, wo alle gleich oft gezeigt werden; Abdeckung ist der Anteil der Produkte, die überhaupt jemand sieht.
+by-group-and-product = Nach Gruppen, und wie sich die Listen auf die Produkte verteilen
 group-about = Jede Gruppe wird mit allen anderen verglichen, wenn beide mindestens { $least } Kunden haben. Als belegt gilt ein Unterschied erst nach der Korrektur für die Zahl der Gruppen (Holm).
 group-by = { $name ->
     [known] Bekannt oder neu

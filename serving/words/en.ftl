@@ -628,6 +628,7 @@ column-gini = Gini
 column-coverage = Coverage
 popularity-title = The popular and the rest
 popularity-about = All products by how often they were acquired before, in five parts of equal number: each part's share of the first { $k } places. Gini is 0 where all are shown alike, coverage the share of the products that anybody is shown.
+by-group-and-product = By group, and how the lists spread over the products
 group-about = Each group is compared with all others, if both have at least { $least } customers. A difference counts as shown only after the correction for the number of groups (Holm).
 group-by = { $name ->
     [known] Known or new

@@ -240,6 +240,7 @@ def test_a_rules_missing_columns_are_all_named() -> None:
         ({"customer": "age", "op": ">=", "value": True}, "age is a number, and True is a boolean: unlike kinds"),
         ({"customer": "born", "op": "<=", "value": 19000}, "born is a date, and 19000.0 is a number: unlike kinds"),
         ({"customer": "born", "op": "<=", "value": "soon"}, "born is a date, and 'soon' is none; write yyyy-mm-dd or"),
+        ({"customer": "born", "value": ["today", "2024-01-01"]}, '"today" stands alone, and in compares with a list'),
         ({"any": [{"not": {"customer": "age", "value": "old"}}]}, "age is a number, and 'old' is a word: unlike kinds"),
         ({"when": {"product": "group", "value": 3}, "product": "group", "value": "a"}, "group is a word, and 3.0 is a"),
         ({"customer": "age", "op": "in", "product": "min_age"}, "in is for words, and age is a number"),

@@ -122,10 +122,10 @@ def test_next_after_is_the_lift_among_what_holders_acquire_next() -> None:
 
 
 def test_the_pairs_are_those_that_are_named() -> None:
-    computed = statistics(ease_l2=3, cosine_shrinkage=7, pairs=("conditional", "ease", "cosine"))
+    computed = statistics(ease_l2=3, pairs=("conditional", "ease", "cosine"))
     holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
     assert computed.pairs.dtype == np.float32
-    expected = [conditional_shares(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 7).toarray()]
+    expected = [conditional_shares(holdings), ease_weights(holdings, 3), shrunk_cosines(holdings, 50).toarray()]
     np.testing.assert_allclose(computed.pairs, expected, rtol=1e-6)
     assert statistics(pairs=()).pairs.shape == (0, 5, 5)
 

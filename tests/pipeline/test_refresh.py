@@ -247,6 +247,11 @@ class TestRefusals:
         assert ("age", "min_age") in run.ranker_settings().data.policy.compared_columns
         assert ("age", "risk_level") in run.config.data.policy.compared_columns
 
+    def test_changed_rules_are_tried_on_the_tables(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
+        toml = edited(elsewhere, ('value = "none"', 'value = "nome"'), ('op = ">="', 'op = "=="'))
+        found = self.problems(trained.run, toml, tmp_path / "run")
+        assert "no row of products has 'nome' in requires; did you mean 'none'?" in found["data.policy"]
+
     def test_an_untrained_run(self, trained: Trained, elsewhere: Path, tmp_path: Path) -> None:
         for name in ("manifest.json", "config.toml"):
             (tmp_path / "begun").mkdir(exist_ok=True)

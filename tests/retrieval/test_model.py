@@ -193,7 +193,7 @@ class TestMarginLosses:
         # First row: positive 0.5; of the negatives 0.7 (product 1) and 0.4 (product 2) the first is held.
         scores, targets = [[0.5, 0.7, 0.4], [0.0] * 3, [0.0] * 3], [0, 1, 2]
         examples = make_training_set(scores, targets, held=[[1], [NO_PRODUCT], [NO_PRODUCT]], weight=[1.0, 0.0, 0.0])
-        value = Scored(examples, loss=loss, margin={"contrastive": 0.3, "triplet": 0.2}.get(loss)).loss() * 3
+        value = Scored(examples, loss=loss).loss() * 3
         # Contrastive: (1 - 0.5)^2 + (0.4 - 0.3)^2 = 0.26. Triplet: 0.2 + 0.4 - 0.5 = 0.1.
         assert value == pytest.approx({"contrastive": 0.26, "triplet": 0.1}[loss])
 

@@ -64,7 +64,7 @@ def report_view(found: Report) -> Markup:
             _approval(found),
             _facts(found, evaluation.window),
             _model_table(evaluation),
-            *group_report(evaluation),
+            details(say("by-group-and-product"), join(group_report(evaluation))),
             _comparisons(evaluation),
         ]
     )
