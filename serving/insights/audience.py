@@ -139,9 +139,8 @@ class Audiences:
             chunk = slice(first, first + at_once)
             reasons = self._recommender.exclusions(take(requests, chunk))
             standing[chunk][reasons == ""] = _MAY_HAVE
-            standing[chunk][np.isin(reasons, [one for one in set(reasons.flat) if one.startswith(HELD_REASON)])] = (
-                _HOLDS
-            )
+            held = [text for text in set(reasons.flat) if text.startswith(HELD_REASON)]  # other reasons may follow
+            standing[chunk][np.isin(reasons, held)] = _HOLDS
         return standing
 
     def _probabilities(self, requests: Mapping[str, Array], product_id: str) -> Array:
