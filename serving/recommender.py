@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
@@ -203,12 +204,18 @@ class Recommender:
 
     def knows(self, ids: Array) -> Array:
         """Return which customers the snapshot has, bool, same shape as `ids`."""
+        known: Array = positions_of(ids, self._known_ids) >= 0
+        return known
+
+    @cached_property
+    def _known_ids(self) -> Array:
+        """The snapshot's ids, sorted, without the rest of it."""
         snapshot = self.asset(CUSTOMERS)
         if snapshot is None:
-            return np.zeros(ids.shape, bool)
-        with np.load(snapshot) as arrays:  # which reads nothing else
-            known: Array = positions_of(ids, arrays["ids"].astype(object)) >= 0
-        return known
+            return np.zeros(0, object)
+        with np.load(snapshot) as arrays:
+            ids: Array = arrays["ids"].astype(object)
+        return ids
 
     def asset(self, name: str) -> io.BytesIO | None:
         """Open a file of `assets.extra`, save those that are held as attributes; None where the export lacks it."""
