@@ -76,6 +76,7 @@ def evaluate(
         min_group=min_group,
         groups=groups.customers,
         product_groups=groups.products,
+        calibration_by_product=groups.by_product,
         popularity=None
         if test_set.popularity is None
         else measure_popularity(ranked, test_set.popularity, test_set.relevant, config.main_k),

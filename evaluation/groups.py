@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +19,7 @@ from nextbest.evaluation.baselines import RANDOM_SEED
 from nextbest.evaluation.config import EvaluationConfig
 from nextbest.evaluation.groupings import label_order
 from nextbest.evaluation.intervals import BootstrappedMetrics, percentile_interval, resampled_means
-from nextbest.evaluation.results import LEVEL, Exposure, Group, GroupCalibration, Interval, Slice
+from nextbest.evaluation.results import LEVEL, Exposure, Group, GroupCalibration, GroupDifference, Interval, Slice
 from nextbest.evaluation.significance import calibrate, compare, holm
 from nextbest.evaluation.test_set import TestSet
 from nextbest.modelling.metrics import per_customer
@@ -55,6 +56,8 @@ class Outcomes:
     """Product positions, int, [num_pairs]."""
     customer_groups: Mapping[str, Array]
     """Grouping -> each customer's label, object str, [num_customers]."""
+    product_ids: Array | None = None
+    """Ids by position, [num_products]; without them no product is measured by itself."""
 
     @property
     def dispersion(self) -> float:
@@ -75,6 +78,8 @@ class Groups:
     slices: dict[str, dict[str, Slice]]
     customers: dict[str, dict[str, Group]]
     products: dict[str, dict[str, Group]]
+    by_product: dict[str, GroupCalibration]
+    """Product id -> calibration of its pairs, for `Evaluation.calibration_by_product`."""
 
 
 def measure_groups(
@@ -102,7 +107,7 @@ def measure_groups(
     if SERVED in lists:
         products = {name: measure.products(labels) for name, labels in test_set.product_groups.items()}
         _tell(customers, products)
-    return Groups(slices, customers if SERVED in lists else {}, products)
+    return Groups(slices, customers if SERVED in lists else {}, products, measure.by_product())
 
 
 class _Measure:
@@ -229,6 +234,14 @@ class _Measure:
             return {}
         return self._calibrations(self._outcomes, labels.names, labels.codes[self._outcomes.product])
 
+    def by_product(self) -> dict[str, GroupCalibration]:
+        """Return product id -> calibration, corrected for the number of products alone: they stand by themselves."""
+        if self._outcomes is None or self._outcomes.product_ids is None:
+            return {}
+        found = self._calibrations_of_products(_Labels.from_values(self._outcomes.product_ids))
+        adjusted = holm(np.array([one.p for one in found.values()])).tolist()
+        return {name: _told_of(one, p) for (name, one), p in zip(found.items(), adjusted, strict=True)}
+
     def _calibrations(self, told: Outcomes, names: list[str], codes: Array) -> dict[str, GroupCalibration]:
         """Return label -> calibration of its pairs, where enough customers have one.
 
@@ -308,18 +321,24 @@ def resampled_shares(counts: Array) -> list[list[Interval]]:
 def _tell(*groupings: dict[str, dict[str, Group]]) -> None:
     """Correct the p-values of all groups together, of metrics and of probabilities each, and say what is found."""
     places = [(grouping, label) for part in groupings for grouping in part.values() for label in grouping]
-    for field, below, above in (
-        ("difference", "worse", "better"),
-        ("calibration", "less than said", "more than said"),
-    ):
+    for field in ("difference", "calibration"):
         tested = [(grouping, label) for grouping, label in places if getattr(grouping[label], field) is not None]
         adjusted = holm(np.array([getattr(grouping[label], field).p for grouping, label in tested]))
         for (grouping, label), p in zip(tested, adjusted.tolist(), strict=True):
-            found = getattr(grouping[label], field)
-            high = found.difference > 0 if field == "difference" else found.ratio.value > 1
-            finding = (above if high else below) if p < 1 - LEVEL else "none shown"
-            told = found.model_copy(update={"p_adjusted": p, "finding": finding})
+            told = _told_of(getattr(grouping[label], field), p)
             grouping[label] = grouping[label].model_copy(update={field: told})
+
+
+_Tested = TypeVar("_Tested", GroupDifference, GroupCalibration)
+
+
+def _told_of(found: _Tested, p: float) -> _Tested:
+    """Return what was tested, with its corrected p-value and what this shows."""
+    if isinstance(found, GroupDifference):
+        finding = "better" if found.difference > 0 else "worse"
+    else:
+        finding = "more than said" if found.ratio.value > 1 else "less than said"
+    return found.model_copy(update={"p_adjusted": p, "finding": finding if p < 1 - LEVEL else "none shown"})
 
 
 def all_groups(groupings: Mapping[str, Mapping[str, Group]]) -> Iterator[tuple[str, str, Group]]:

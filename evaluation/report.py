@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nextbest.data.files import write_text
 from nextbest.evaluation.group_tables import format_interval, group_findings, group_tables
-from nextbest.evaluation.results import Calibration, Evaluation, Interval, summary_metrics
+from nextbest.evaluation.results import Calibration, Difference, Evaluation, Interval, summary_metrics
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "calibration_figure",
     "curve_figure",
+    "effects_figure",
+    "embedded",
     "forest_figure",
     "format_interval",
+    "html_page",
     "html_report",
     "slice_figure",
     "terminal_report",
@@ -60,12 +63,20 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def html_report(evaluation: Evaluation) -> str:
-    """Return one page that needs nothing else: plotly's script is part of it."""
+    """Return the evaluation as a page."""
+    return html_page("How good are the recommendations?", "\n".join(_sections(evaluation)))
+
+
+def html_page(title: str, body: str) -> str:
+    """Return one page that needs nothing else: plotly's script is part of it.
+
+    Args:
+        title: HTML.
+        body: HTML.
+    """
     from plotly.offline import get_plotlyjs
 
-    return _PAGE.substitute(
-        title="How good are the recommendations?", plotly=get_plotlyjs(), body="\n".join(_sections(evaluation))
-    )
+    return _PAGE.substitute(title=title, plotly=get_plotlyjs(), body=body)
 
 
 def _sections(evaluation: Evaluation) -> Iterator[str]:
@@ -78,12 +89,12 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
     )
     yield from _comparisons(evaluation)
     yield "<h2>Models</h2>" + _models_table(evaluation) + _skipped(evaluation)
-    yield _figure(forest_figure(evaluation), "models")
-    yield "<h2>Recall by length of the list</h2>" + _figure(curve_figure(evaluation), "recall")
+    yield embedded(forest_figure(evaluation), "models")
+    yield "<h2>Recall by length of the list</h2>" + embedded(curve_figure(evaluation), "recall")
     for number, column in enumerate(evaluation.slices):
         note = "<p class='note'>In brackets the number of customers. Click a name to show or hide a model.</p>"
         heading = f"<h2>{evaluation.main_metric} by {escape(column)}</h2>"
-        yield heading + note + _figure(slice_figure(evaluation, column), f"slice-{number}")
+        yield heading + note + embedded(slice_figure(evaluation, column), f"slice-{number}")
     yield from _groups(evaluation)
     if evaluation.calibration is not None:
         yield from _calibration(evaluation.calibration)
@@ -143,11 +154,12 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         f"<h2>Do the probabilities mean what they say?</h2><p>Over {calibration.pairs:,} (customer, candidate) pairs: "
         f"expected calibration error {calibration.ece:.4f}, Brier score {calibration.brier:.4f}, log loss "
         f"{calibration.log_loss:.4f} nats; mean probability {calibration.mean_probability:.4f} against "
-        f"{calibration.base_rate:.4f} acquired.</p>" + _figure(calibration_figure(calibration), "calibration")
+        f"{calibration.base_rate:.4f} acquired.</p>" + embedded(calibration_figure(calibration), "calibration")
     )
 
 
-def _figure(figure: object, name: str) -> str:
+def embedded(figure: go.Figure, name: str) -> str:
+    """Return a figure as HTML for a page of `html_page`; each of a page has another name."""
     from plotly.io import to_html
 
     # A fixed id keeps the page the same from run to run.
@@ -191,6 +203,19 @@ def curve_figure(evaluation: Evaluation, measure: str = "recall") -> go.Figure:
     figure.update_xaxes(title="k, length of the list", tickvals=list(evaluation.k))
     figure.update_yaxes(title=f"{measure}@k", rangemode="tozero")
     return _styled(figure, legend=True)
+
+
+def effects_figure(effects: Mapping[str, Difference], axis: str) -> go.Figure:
+    """Return differences with their intervals, the first on top."""
+    import plotly.graph_objects as go
+
+    found = {
+        name: Interval(value=one.difference, low=one.low, high=one.high)
+        for name, one in reversed(list(effects.items()))
+    }
+    figure = go.Figure([_points(found, _COLOURS["ranking"])])
+    figure.update_xaxes(title=axis, zeroline=True)
+    return _styled(figure, height=120 + 28 * len(found))
 
 
 def slice_figure(evaluation: Evaluation, column: str) -> go.Figure:

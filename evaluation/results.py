@@ -294,6 +294,9 @@ class Evaluation(SettingsModel):
     """Grouping of customers -> label -> what the served model is worth to them."""
     product_groups: dict[str, dict[str, Group]] = Field({})
     """Grouping of products -> label -> how well they are recommended."""
+    calibration_by_product: dict[str, GroupCalibration] = Field({})
+    """Product id -> whether its probabilities mean what they say, of the products with enough candidates; their p is
+    corrected for their number."""
     popularity: PopularityReport | None = None
     """How the models spread their lists over the catalogue; none in what nextbest 0.3 wrote."""
 

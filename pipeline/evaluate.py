@@ -106,7 +106,7 @@ def _outcomes(run: Run, scorer: ExportedRecommender, acquisitions: Interactions,
         parts.append((probability[row, place], acquired, rows[row].astype(np.int32), found.astype(np.int32)))
     groups = customer_groupings(config.data, config.evaluation.slices, history, snapshot)
     probability, acquired, customer, product = map(np.concatenate, zip(*parts, strict=True))
-    return Outcomes(probability, acquired, customer, product, groups)
+    return Outcomes(probability, acquired, customer, product, groups, history.products.ids)
 
 
 def make_test_set(run: Run) -> tuple[Snapshot, Interactions, TestSet]:

@@ -12,7 +12,7 @@ from typing import Any
 from nextbest.data.config import DataConfig
 from nextbest.data.dataset import Array
 from nextbest.data.errors import FailedError
-from nextbest.data.files import write_instead
+from nextbest.data.files import write_instead, write_text
 from nextbest.data.snapshot import Snapshot
 from nextbest.data.windows import EPOCH
 from nextbest.evaluation.approval import Approval, Check, change_check, pair_checks, paired_difference, value_checks
@@ -21,8 +21,10 @@ from nextbest.evaluation.results import Difference, Evaluation
 from nextbest.evaluation.test_set import TestSet
 from nextbest.pipeline.evaluate import ExportedRecommender, Requests, count_progress, evaluate_run, make_test_set
 from nextbest.pipeline.model_card import model_card
+from nextbest.pipeline.model_card_page import CARD_PAGE, model_card_page
 from nextbest.pipeline.refresh import served_run
 from nextbest.pipeline.run import Run
+from nextbest.pipeline.sensitivity import measure_sensitivity
 from nextbest.serving.artifacts.assets import ASSETS, MEASURED, read_manifest
 from nextbest.serving.artifacts.load_check import LoadCheck, check_loads
 from nextbest.serving.insights.version_report import CARD, METRICS
@@ -62,7 +64,9 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
         load_check = _load_check(run, served, approval, force)
         entries = _entries(run, evaluation, approval, load_check)
         # From these files `serving.insights.version_report` reads how good the version is.
-        card = model_card(served, evaluation, approval, load_check)
+        sensitivity = measure_sensitivity(run)
+        card = model_card(served, evaluation, approval, load_check, sensitivity)
+        write_text(run.folder.path("evaluation", CARD_PAGE), model_card_page(card, evaluation, sensitivity))
         report = {METRICS: evaluation.model_dump_json(indent=2) + "\n", CARD: card}
         keep = run.config.export.keep_versions
         pushed[target] = push(served.folder.servables(), models, entries, keep, {COMPOSITE: report})

@@ -6,8 +6,7 @@ of the version's number, which a push sets later.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nextbest.data.config import ColumnConfig
@@ -16,21 +15,32 @@ from nextbest.data.rules import HELD_REASON, PolicyConfig
 from nextbest.data.tables.words import is_named
 from nextbest.evaluation.approval import Approval
 from nextbest.evaluation.group_tables import format_interval, group_findings, group_tables
-from nextbest.evaluation.results import Calibration, Evaluation, Group, ProtectedCost, summary_metrics
+from nextbest.evaluation.results import Calibration, Difference, Evaluation, Group, ProtectedCost, summary_metrics
+from nextbest.pipeline import model_evidence as evidence
+from nextbest.pipeline.governance import Governance, read_governance
+from nextbest.pipeline.markdown import bullets, escaped, table
 from nextbest.pipeline.rule_sentences import describe_condition, describe_rule
 from nextbest.pipeline.run import Run
 from nextbest.serving.artifacts.load_check import LoadCheck
 from nextbest.serving.formatting import format_name
 
-__all__ = ["PROTECTED_COST", "model_card"]
+__all__ = ["CALIBRATION", "HOW_GOOD", "PROTECTED_COST", "SENSITIVITY", "model_card"]
 
-_SPECIAL = re.compile(r"([\\|<>*`#\[\]])")
+HOW_GOOD, SENSITIVITY = "How good it is", "What the order owes to what it reads"
+CALIBRATION = "Do the probabilities mean what they say?"
+"""Headings below which the page has a picture."""
 _SERVED = "ranking"
 PROTECTED_COST = "protected_cost.json"
 """What it costs to leave columns out, beside the run's TOML."""
 
 
-def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check: LoadCheck) -> str:
+def model_card(
+    run: Run,
+    evaluation: Evaluation,
+    approval: Approval,
+    load_check: LoadCheck,
+    sensitivity: Mapping[str, Difference] | None = None,
+) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -38,20 +48,32 @@ def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check:
         evaluation: What was measured.
         approval: Whether that is good enough.
         load_check: Whether the models answer elsewhere.
+        sensitivity: What the order owes to each thing that it reads (`measure_sensitivity`), where that is known.
+
+    Raises:
+        InputError: What people wrote down beside the run's TOML has problems.
     """
-    manifest = run.folder.manifest()
+    manifest, named = run.folder.manifest(), read_governance(run.source)
     sections = {
-        "Intended use": _intended_use(run),
+        "Intended use": _intended_use(run, named),
         "Must not be used for": _not_for(),
+        "Who answers for it": evidence.responsibilities(named),
         "How it works": _models(run),
         "Data": _data(run, manifest, evaluation),
-        "How good it is": _quality(evaluation),
+        "Quality of the data": evidence.data_quality(run),
+        HOW_GOOD: _quality(evaluation),
+        "Alternatives and the challenger": evidence.challenger(evaluation),
+        "Settings, and how they were chosen": evidence.settings_and_search(run),
+        SENSITIVITY: evidence.sensitivity(sensitivity or {}, evaluation.main_metric),
         f"{_heading(evaluation)} by group": _groups(evaluation),
         "Is any group served worse?": _fairness(evaluation),
         "Protected columns": _protected(run),
-        "Do the probabilities mean what they say?": _calibration(evaluation.calibration),
+        CALIBRATION: _calibration(evaluation.calibration),
+        "And product by product?": evidence.calibration_by_product(evaluation.calibration_by_product, evaluation.level),
+        "New customers and products": evidence.cold_start(evaluation),
         "What is never recommended": _policy(run.config.data.policy),
         "Limits": _limits(run, evaluation),
+        "What is watched, and what then": evidence.monitoring_plan(run.config.export.max_age_days, run.horizon_days),
         "Verdict": _verdict(approval, load_check),
         "Made by": _versions(manifest),
     }
@@ -60,36 +82,22 @@ def model_card(run: Run, evaluation: Evaluation, approval: Approval, load_check:
     return "\n".join(parts)
 
 
-def _escaped(text: object) -> str:
-    """Return text that Markdown shows as it is."""
-    return _SPECIAL.sub(r"\\\1", str(text))
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    yield f"| {' | '.join(map(_escaped, headings))} |"
-    yield f"|{' --- |' * len(headings)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
-
-
-def _items(texts: Iterable[str]) -> Iterator[str]:
-    return (f"- {text}" for text in texts)
-
-
 def _heading(evaluation: Evaluation) -> str:
     return evaluation.main_metric.upper()
 
 
-def _intended_use(run: Run) -> Iterator[str]:
+def _intended_use(run: Run, named: Governance) -> Iterator[str]:
     yield (
         "Relationship managers and business teams of the bank whose data it was trained on use it to choose what to "
         f"talk about with a customer next: it orders the {len(run.history.products):,} products by the probability "
         f"that the customer acquires one within {run.horizon_days} days. A person decides what to offer."
     )
+    if named.purpose is not None:
+        yield f"\nIn the bank's own words: {escaped(named.purpose)}"
 
 
 def _not_for() -> Iterator[str]:
-    return _items(
+    return bullets(
         (
             "decisions on credit, prices, limits or eligibility: it knows what customers acquired, not what they can "
             "afford",
@@ -105,12 +113,12 @@ def _not_for() -> Iterator[str]:
 def _models(run: Run) -> Iterator[str]:
     config, index = run.config, run.folder.read_json("retrieval", "index.json")
     candidates = min(config.ranking.candidates, len(run.history.products))
-    yield from _items(
+    yield from bullets(
         (
             f"Retrieval: two towers for customers and products, {config.retrieval.num_tower_pairs} of each, with "
             f"embeddings of {config.retrieval.embedding_dim} dimensions; the mean of their cosines finds "
             f"{candidates} candidates among the products that may be recommended.",
-            f"Index: {_escaped(index['kind'])}; {_escaped(index['reason'])}.",
+            f"Index: {escaped(index['kind'])}; {escaped(index['reason'])}.",
             "Ranking: a cross-feature network reorders the candidates; its score is calibrated to a probability.",
             "The rules below are part of the served graph and hold for every request.",
         )
@@ -139,11 +147,11 @@ def _data(run: Run, manifest: dict[str, Any], evaluation: Evaluation) -> Iterato
         )
     yield "\nRead of a customer, beside the holdings: " + _columns(run.config.data.customers.model_columns) + "."
     yield "\nRead of a product: " + _columns(run.config.data.products.columns) + ".\n"
-    yield from _table(("table", "SHA-256"), sorted(manifest["data"].items()))
+    yield from table(("table", "SHA-256"), sorted(manifest["data"].items()))
 
 
 def _columns(columns: dict[str, ColumnConfig]) -> str:
-    return ", ".join(_escaped(format_name(name)) for name, column in columns.items() if column.role != "id")
+    return ", ".join(escaped(format_name(name)) for name, column in columns.items() if column.role != "id")
 
 
 def _quality(evaluation: Evaluation) -> Iterator[str]:
@@ -156,11 +164,11 @@ def _quality(evaluation: Evaluation) -> Iterator[str]:
     rows = [
         [name, *(format_interval(found[metric]) for metric in metrics)] for name, found in evaluation.models.items()
     ]
-    yield from _table(("model", *metrics), rows)
+    yield from table(("model", *metrics), rows)
     yield ""
-    yield from _items(_escaped(verdict.text) for verdict in evaluation.verdicts)
+    yield from bullets(escaped(verdict.text) for verdict in evaluation.verdicts)
     skipped = evaluation.skipped.items()
-    yield from _items(f"{_escaped(name)} was left out: {_escaped(reason)}" for name, reason in skipped)
+    yield from bullets(f"{escaped(name)} was left out: {escaped(reason)}" for name, reason in skipped)
 
 
 def _groups(evaluation: Evaluation) -> Iterator[str]:
@@ -171,15 +179,15 @@ def _groups(evaluation: Evaluation) -> Iterator[str]:
             [label, f"{group.customers:,}", *(format_interval(group.models.get(model)) for model in models)]
             for label, group in groups.items()
         )
-        yield from _table(headings, rows)
+        yield from table(headings, rows)
         yield ""
 
 
 def _fairness(evaluation: Evaluation) -> Iterator[str]:
-    yield from _items(map(_escaped, group_findings(evaluation)))
+    yield from bullets(map(escaped, group_findings(evaluation)))
     for one in group_tables(evaluation):
-        yield f"\n### {_escaped(one.title)}\n\n{_escaped(one.note)}\n"
-        yield from _table(one.headings, one.rows)
+        yield f"\n### {escaped(one.title)}\n\n{escaped(one.note)}\n"
+        yield from table(one.headings, one.rows)
 
 
 def _protected(run: Run) -> Iterator[str]:
@@ -196,13 +204,13 @@ def _protected(run: Run) -> Iterator[str]:
         yield f"- {_named(named)}: protected by name alone. The models read it, and reasons never name it."
     cost = _protected_cost(run)
     if cost is not None:
-        yield f"- {_escaped(cost.text)}"
+        yield f"- {escaped(cost.text)}"
     elif protected or named:
         yield "- What it costs to leave them out was not measured (`python -m benchmarks.protected`)."
 
 
 def _named(columns: Sequence[str]) -> str:
-    return _escaped(", ".join(map(format_name, columns)))
+    return escaped(", ".join(map(format_name, columns)))
 
 
 def _protected_cost(run: Run) -> ProtectedCost | None:
@@ -234,17 +242,17 @@ def _calibration(calibration: Calibration | None) -> Iterator[str]:
         (f"{found.count:,}", f"{found.probability:.2%}", f"{found.rate:.2%} [{found.low:.2%}, {found.high:.2%}]")
         for found in calibration.bins
     )
-    yield from _table(("pairs", "predicted", "actual"), rows)
+    yield from table(("pairs", "predicted", "actual"), rows)
 
 
 def _policy(policy: PolicyConfig) -> Iterator[str]:
     yield "A product is excluded, with the reason in quotes,\n"
-    again = f", unless {_escaped(describe_condition(policy.repeatable))}" if policy.repeatable else ""
+    again = f", unless {escaped(describe_condition(policy.repeatable))}" if policy.repeatable else ""
     yield f'- "{HELD_REASON}": where the customer holds it{again};'
     for rule in policy.rules:
-        yield f'- "{_escaped(rule.reason)}": {_escaped(describe_rule(rule))};'
+        yield f'- "{escaped(rule.reason)}": {escaped(describe_rule(rule))};'
     for cap in policy.caps:
-        kind = _escaped(format_name(cap.column))
+        kind = escaped(format_name(cap.column))
         yield f"- in a list, where {cap.most} likelier products of the same {kind} stand before it."
     yield (
         "\nA rule asks nothing where the product lacks the value, and a lower bound of 0 nothing of whom the value is "
@@ -255,7 +263,7 @@ def _policy(policy: PolicyConfig) -> Iterator[str]:
 
 def _limits(run: Run, evaluation: Evaluation) -> Iterator[str]:
     cutoff = run.windows.test.dates[0]
-    yield from _items(
+    yield from bullets(
         (
             "It repeats what was acquired in the past, with the campaigns and habits of that time. A high probability "
             "does not say that an offer causes the purchase, nor that the product is good for the customer.",
@@ -281,20 +289,20 @@ def _usable(run: Run) -> str:
 
 
 def _compared(evaluation: Evaluation) -> str:
-    columns = [_escaped(format_name(column)) for column in evaluation.slices]
+    columns = [escaped(format_name(column)) for column in evaluation.slices]
     return f"groups by {', '.join(columns)} alone" if columns else "no groups of customers (`evaluation.slices`)"
 
 
 def _least_tested(column: str, groups: dict[str, Group], metric: str) -> str:
     fewest = min(groups, key=lambda label: groups[label].customers)
     worse = [
-        f"{_escaped(label)} ({metric} {_escaped(format_interval(group.metrics[metric.lower()]))})"
+        f"{escaped(label)} ({metric} {escaped(format_interval(group.metrics[metric.lower()]))})"
         for label, group in groups.items()
         if group.difference is not None and group.difference.finding == "worse"
     ]
     found = f"it is worse for {', '.join(worse)}" if worse else "no group is shown to be served worse"
     return (
-        f"By {_escaped(column)} {found}; it is least tested for {_escaped(fewest)} "
+        f"By {escaped(column)} {found}; it is least tested for {escaped(fewest)} "
         f"({groups[fewest].customers:,} customers)."
     )
 
@@ -302,7 +310,7 @@ def _least_tested(column: str, groups: dict[str, Group], metric: str) -> str:
 def _verdict(approval: Approval, load_check: LoadCheck) -> Iterator[str]:
     good = "It is approved: good enough to be served."
     yield (good if approval.blessed else "It is not approved, and was pushed all the same (`--force`).") + "\n"
-    yield from _items(f"{'passed' if check.passed else 'failed'}: {_escaped(check.text)}" for check in approval.checks)
+    yield from bullets(f"{'passed' if check.passed else 'failed'}: {escaped(check.text)}" for check in approval.checks)
     records = sum(check.records for check in load_check.models.values())
     answered = f"{len(load_check.models)} models answered {records} recorded requests"
     yield f"- passed: {answered} in a fresh process without this program as they did when they were exported"
@@ -310,10 +318,10 @@ def _verdict(approval: Approval, load_check: LoadCheck) -> Iterator[str]:
 
 def _versions(manifest: dict[str, Any]) -> Iterator[str]:
     packages = ", ".join(f"{name} {version}" for name, version in sorted(manifest["packages"].items()))
-    yield from _items(
+    yield from bullets(
         (
-            f"revision {_escaped(manifest['git_revision'] or 'unknown')}, seed {manifest['seed']}",
+            f"revision {escaped(manifest['git_revision'] or 'unknown')}, seed {manifest['seed']}",
             f"config {manifest['config']}",
-            _escaped(packages),
+            escaped(packages),
         )
     )

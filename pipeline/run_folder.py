@@ -22,6 +22,7 @@ from nextbest.graph.encoders import EncoderState
 
 __all__ = [
     "RUN_FORMAT",
+    "SENSITIVITY",
     "RunFolder",
     "copy_trained",
     "load_encoders",
@@ -48,7 +49,9 @@ _TRAINED = (
     ("ranking", "selection.json"),  # with the calibration
 )
 _METRICS = "evaluation", "metrics.json"
-_EVALUATION = (_METRICS, ("evaluation", "report.html"))
+SENSITIVITY = "evaluation", "sensitivity.json"
+"""Measured where models are pushed: a run that was not has none."""
+_EVALUATION = (_METRICS, ("evaluation", "report.html"), SENSITIVITY)
 _TABLES = ("customers", "products")
 _PRODUCT_IDS = "product_ids.json"
 
@@ -217,7 +220,7 @@ def copy_trained(trained: RunFolder, folder: RunFolder, with_metrics: bool) -> N
     """
     for parts in (*_TRAINED, *_EVALUATION) if with_metrics else _TRAINED:
         source, target = trained.path(*parts), folder.path(*parts)
-        if target.exists():
+        if target.exists() or (parts == SENSITIVITY and not source.exists()):
             continue
         if source.is_file():
             write_text(target, source.read_text(encoding="utf-8"))

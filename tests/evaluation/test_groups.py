@@ -160,6 +160,7 @@ def measure(min_group: int = 2) -> Evaluation:
         customer=customer,
         product=np.tile([0, 2], 10),
         customer_groups={"kind": np.array(list("xxxxyyyyyy"), object)},
+        product_ids=np.array(["P0", "P1", "P2", "P3"], object),
     )
     scorers = {
         "ranking": Fixed([[0, 1]] * 4 + [[0, 2]] * 4),
@@ -203,6 +204,13 @@ class TestMeasured:
         assert a is not None and b is not None
         assert (a.ratio.value, b.ratio.value) == pytest.approx((4 / 4.0, 4 / 2.0))
 
+    def test_each_product_by_itself(self, measured: Evaluation) -> None:
+        # Of 10 pairs each 4 happened; 0.4 and 0.2 of them were said.
+        found = measured.calibration_by_product
+        assert list(found) == ["P0", "P2"]
+        assert [one.ratio.value for one in found.values()] == pytest.approx([1, 2])
+        assert found["P2"].p_adjusted == pytest.approx(min(1, 2 * found["P2"].p))
+
     def test_products_are_measured_by_what_was_acquired_of_them(self, measured: Evaluation) -> None:
         a, b = measured.product_groups["category"]["a"], measured.product_groups["category"]["b"]
         assert (a.products, a.customers, b.products, b.customers) == (2, 4, 2, 4)
@@ -237,7 +245,7 @@ class TestMeasured:
         assert Evaluation.model_validate_json(measured.model_dump_json()) == measured
 
     def test_what_an_older_version_wrote_can_be_read(self, measured: Evaluation) -> None:
-        new = {"groups", "product_groups", "popularity", "min_group"}
+        new = {"groups", "product_groups", "calibration_by_product", "popularity", "min_group"}
         old = Evaluation.model_validate_json(measured.model_dump_json(exclude=new))
         assert (old.groups, old.popularity) == ({}, None)
         assert group_findings(old) == [] and list(group_tables(old)) == []

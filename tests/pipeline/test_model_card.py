@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nextbest.data.errors import InputError
 from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.evaluation.approval import Approval, Check
-from nextbest.evaluation.results import Evaluation, Group, GroupDifference, Interval, ProtectedCost, Slice
+from nextbest.evaluation.results import (
+    Difference,
+    Evaluation,
+    Group,
+    GroupCalibration,
+    GroupDifference,
+    Interval,
+    ProtectedCost,
+    Slice,
+)
+from nextbest.pipeline.governance import GOVERNANCE
 from nextbest.pipeline.model_card import PROTECTED_COST, model_card
+from nextbest.pipeline.model_card_page import model_card_page
 from nextbest.pipeline.run import Run, open_run
+from nextbest.pipeline.sensitivity import HISTORY, measure_sensitivity
 from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.insights.version_report import CARD
+from tests.conftest import ROOT
 from tests.trained import Trained
 
 APPROVED = Approval(
@@ -190,3 +205,95 @@ class TestProtectedColumns:
 def test_unknown_calibration_is_reported(run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
     card = model_card(run, evaluation.model_copy(update={"calibration": None}), APPROVED, LOADED)
     assert section(card, "Do the probabilities mean what they say?").startswith("Not measured")
+
+
+QUESTIONS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (ROOT / "docs" / "trust_card.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("| ") and not line.startswith("| question")
+]
+
+
+def test_there_are_twenty_questions() -> None:
+    assert len(QUESTIONS) == 20
+
+
+@pytest.mark.parametrize(("question", "title", "words"), QUESTIONS)
+def test_the_card_answers_a_validators_question(
+    run: Run, evaluation: Evaluation, question: str, title: str, words: str
+) -> None:
+    changes = {"income": Difference(difference=-0.1, low=-0.2, high=-0.05, share_positive=0)}
+    card = model_card(run, evaluation, APPROVED, LOADED, changes)
+    assert words in section(card, title), question
+
+
+class TestEvidence:
+    def test_who_is_named(self, run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
+        (tmp_path / GOVERNANCE).write_text(
+            'owner = "A*B"\npurpose = "Talks."\nnext_review = 2025-09-30\nconditions = ["Under watch."]\n'
+            '[data_owners]\ncustomers = "Master data"\n',
+            encoding="utf-8",
+        )
+        card = model_card(replace(run, source=tmp_path, same_tables_as=run), evaluation, APPROVED, LOADED)
+        lines = section(card, "Who answers for it").splitlines()
+        assert lines[0] == r"- Owner: A\*B" and "not named" in lines[3]
+        assert "- Validated again by: 2025-09-30" in lines
+        assert lines[-2:] == ["- Condition of use: Under watch.", "- The table customers: Master data"]
+        assert "Talks." in section(card, "Intended use")
+
+    def test_an_unknown_key_is_refused(self, run: Run, evaluation: Evaluation, tmp_path: Path) -> None:
+        (tmp_path / GOVERNANCE).write_text('boss = "A"\n', encoding="utf-8")
+        with pytest.raises(InputError, match="boss"):
+            model_card(replace(run, source=tmp_path, same_tables_as=run), evaluation, APPROVED, LOADED)
+
+    def test_the_tables_are_counted(self, run: Run, evaluation: Evaluation) -> None:
+        text = section(model_card(run, evaluation, APPROVED, LOADED), "Quality of the data")
+        events, customers = run.history.interactions, run.history.customers
+        kinds = {name: int(count.replace(",", "")) for name, count in rows(text.partition("\n\n| table")[0])[2:]}
+        assert sum(kinds.values()) == len(events)
+        income = next(row for row in rows(text) if row[:2] == ["customers", "income"])
+        known = customers.at(run.windows.test.cutoff)["income"]
+        assert income[3:] == [f"{np.isnan(known).mean():.1%}", str(len(np.unique(known[~np.isnan(known)])))]
+
+    def test_the_challenger_is_no_part_of_what_is_served(self, run: Run, evaluation: Evaluation) -> None:
+        text = section(model_card(run, evaluation, APPROVED, LOADED), "Alternatives and the challenger")
+        differences = {
+            name.removeprefix("ranking-"): found[evaluation.main_metric].difference
+            for name, found in evaluation.paired.items()
+            if name.startswith("ranking-") and name != "ranking-retrieval"
+        }
+        strongest = min(differences, key=differences.__getitem__)
+        assert f"strongest challenger is {strongest}: " in text and "retrieval," not in text
+
+    def test_settings_are_those_that_are_not_the_defaults(self, run: Run, evaluation: Evaluation) -> None:
+        text = section(model_card(run, evaluation, APPROVED, LOADED), "Settings, and how they were chosen")
+        assert ["retrieval.embedding_dim", "8", "64"] in rows(text)
+        assert not any(row[0] == "retrieval.temperature" for row in rows(text))
+        assert "No search was made" in text
+
+    def test_products_that_are_off(self, run: Run, evaluation: Evaluation) -> None:
+        right = GroupCalibration(pairs=50, said=0.1, happened=0.1, ratio=Interval(value=1, low=0.5, high=2), p=1)
+        off = GroupCalibration(
+            pairs=90, said=0.1, happened=0.3, ratio=Interval(value=3, low=2, high=4), p=0.001, finding="more than said"
+        )
+        found = evaluation.model_copy(update={"calibration_by_product": {"P1": right, "P2": off}})
+        text = section(model_card(run, found, APPROVED, LOADED), "And product by product?")
+        assert "Of 2 products" in text and "leaves out 1 for 1;" in text and "1 are shown to be off" in text
+        assert [row[0] for row in rows(text)[2:]] == ["P2", "P1"]
+
+    def test_the_page_has_pictures_and_no_html_of_the_bank(self, run: Run, evaluation: Evaluation) -> None:
+        changes = {"income": Difference(difference=-0.1, low=-0.2, high=-0.05, share_positive=0)}
+        groups = {"<img src=x>": Slice(customers=3, models={"ranking": Interval(value=0.5)})}
+        odd = evaluation.model_copy(update={"slices": {"group": groups}})
+        page = model_card_page(model_card(run, odd, APPROVED, LOADED, changes), odd, changes)
+        assert all(f'<div id="{name}"' in page for name in ("models", "sensitivity", "calibration"))
+        assert "<img" not in page and "&lt;img src=x&gt;" in page
+        assert "<h1>Model card: next best products" in page
+
+
+def test_holdings_and_events_are_worth_most_and_are_measured_once(trained: Trained, tmp_path: Path) -> None:
+    shutil.copytree(trained.run, tmp_path / "run")
+    (tmp_path / "run" / "evaluation" / "sensitivity.json").unlink(missing_ok=True)
+    found = measure_sensitivity(open_run(tmp_path / "run", lambda what: lambda doing, share: None))
+    assert found[HISTORY].high < 0 and next(iter(found)) == HISTORY
+    assert measure_sensitivity(open_run(tmp_path / "run", lambda what: lambda doing, share: None)) == found
