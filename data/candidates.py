@@ -32,6 +32,10 @@ class Candidates:
         moved = np.append(dataset.products.positions(self.product_ids), NO_PRODUCT)  # padding is -1: the last
         return dataset.customers.positions(self.customer_ids), moved[self.products].astype(np.int32)
 
+    def take(self, rows: Array) -> Candidates:
+        """Return those of some customers, bool [num_customers]."""
+        return Candidates(self.customer_ids[rows], self.product_ids, self.products[rows], self.scores[rows])
+
     def save(self, path: Path) -> None:
         """Write a compressed file, complete or not at all."""
         with new_file(path) as staging, staging.open("wb") as file:

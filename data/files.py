@@ -5,13 +5,24 @@ Everything that the project writes for later readers is written by one of these 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["is_free", "new_file", "new_folder", "replace_folder", "surviving_folder", "write_instead", "write_text"]
+__all__ = [
+    "changed_folder",
+    "is_free",
+    "new_file",
+    "new_folder",
+    "remove_changed_leftovers",
+    "replace_folder",
+    "surviving_folder",
+    "write_instead",
+    "write_text",
+]
 
 
 def is_free(path: Path) -> bool:
@@ -86,6 +97,53 @@ def replace_folder(path: Path) -> Iterator[Path]:
 def surviving_folder(path: Path) -> Path | None:
     """Return the folder that `replace_folder` made: `path`, or the older one that a crash left, or None."""
     return next((folder for folder in (path, _beside(path, "old")) if folder.exists()), None)
+
+
+_CHANGED = "changed"
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux' renameat2."""
+
+
+@contextmanager
+def changed_folder(path: Path) -> Iterator[Path]:
+    """Yield a copy of a folder to change, which takes the folder's place when the block ends well.
+
+    The two change places in one step, so that nobody finds neither, and whoever is killed leaves one of them whole.
+    Where the file system cannot do that, they are renamed one after the other. The old content is removed.
+
+    Args:
+        path: The folder. Two processes must not change it at once.
+
+    Raises:
+        OSError: It cannot be copied or renamed; it is then as it was.
+    """
+    with _staging_folder(path, _CHANGED) as staging:
+        shutil.copytree(path, staging, dirs_exist_ok=True)
+        yield staging
+        os.sync()  # what takes the place must outlast a power failure
+        _exchange(staging, path)
+    shutil.rmtree(staging)
+
+
+def remove_changed_leftovers(root: Path) -> None:
+    """Remove what a killed `changed_folder` left anywhere below a folder."""
+    for leftover in list(root.rglob(f".*.{_CHANGED}")):
+        shutil.rmtree(leftover)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let two folders of one file system change their names."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is not None and rename(_HERE, os.fsencode(new), _HERE, os.fsencode(old), _EXCHANGE) == 0:
+        return
+    aside = _beside(old, f"aside.{_CHANGED}")
+    os.rename(old, aside)
+    try:
+        os.rename(new, old)
+    except OSError:
+        os.rename(aside, old)
+        raise
+    os.rename(aside, new)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from nextbest.serving.insights.explanation_data import (
     ExplanationAssets,
     ImportanceSample,
     Stage,
+    draw_customers,
 )
 from nextbest.serving.insights.explanations import Explainer
 from nextbest.serving.insights.shapley import sampling
@@ -207,9 +208,8 @@ def _draw_pairs(
 ) -> tuple[Features, Array]:
     """Draw customers and a candidate of each; one without candidates gets any product."""
     random = np.random.default_rng(config.seed)
-    num_customers = len(requests["as_of_day"])
-    wanted = min(max(config.background, config.importance_customers), num_customers)
-    sample = take(requests, random.choice(num_customers, wanted, replace=False))
+    rows = draw_customers(config, len(requests["as_of_day"]), random)
+    sample, wanted = take(requests, rows), len(rows)
     found = recommender.recommend(sample, run.config.ranking.candidates)
     drawn = random.integers(np.maximum(found.count, 1))
     anything = random.choice(recommender.products.ids, wanted)

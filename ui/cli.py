@@ -1,7 +1,7 @@
 """The command line: `nextbest` and the order of its commands.
 
 The commands parse, call and print: those that make models are in `ui.cli_train`, those that use them in `ui.cli_serve`
-and `ui.cli_monitor`.
+and `ui.cli_monitor`, and what removes a customer from both in `ui.cli_forget`.
 Heavy imports wait inside each command until it runs.
 """
 
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import nextbest
+from nextbest.ui.cli_forget import forget
 from nextbest.ui.cli_monitor import monitor
 from nextbest.ui.cli_schema import schema
 from nextbest.ui.cli_serve import recommend, score, ui
@@ -47,7 +48,7 @@ def _options(
     show_log(verbose)
 
 
-for command in (simulate, schema, run, train, evaluate, refresh, tune, export, recommend, score, monitor, ui):
+for command in (simulate, schema, run, train, evaluate, refresh, tune, export, recommend, score, monitor, forget, ui):
     app.command()(command)
 
 

@@ -98,6 +98,10 @@ class Table:
         """Return the rows of ids, -1 for an unknown one, int64, same shape as `ids`."""
         return positions_of(ids, self.ids)
 
+    def take(self, rows: Array) -> Table:
+        """Return the rows of a mask or of ascending positions."""
+        return Table(self.ids[rows], {name: values[rows] for name, values in self.columns.items()})
+
 
 def _fixed_width(values: Array) -> Array:
     """Give strings a fixed width, which NumPy saves without pickling."""
@@ -147,6 +151,13 @@ class CustomerEvents:
         rows = slice(*self.first[customer : customer + 2])
         for product, day, kind in zip(self.product[rows], self.day[rows], self.kind[rows], strict=True):
             yield Event(np.datetime64(int(day), "D").item(), _WORDS[int(kind)], int(product))
+
+    def take(self, rows: Array) -> CustomerEvents:
+        """Return the events of some customers, bool [num_customers]."""
+        lengths = np.diff(self.first)
+        kept = np.repeat(rows, lengths)
+        first = np.concatenate(([0], np.cumsum(lengths[rows]))).astype(self.first.dtype)
+        return CustomerEvents(first, self.product[kept], self.day[kept], self.kind[kept])
 
     def save(self, path: Path) -> None:
         """Write the file."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -17,12 +17,25 @@ from nextbest.data.dataset import Array
 from nextbest.data.feature_names import NamedFeature
 from nextbest.serving.config import ExplanationConfig
 
-__all__ = ["STAGES", "ExplainedStage", "ExplanationAssets", "ImportanceSample", "Stage"]
+__all__ = ["STAGES", "ExplainedStage", "ExplanationAssets", "ImportanceSample", "Stage", "draw_customers"]
 
 Stage = Literal["ranking", "retrieval"]
 STAGES: tuple[Stage, ...] = ("ranking", "retrieval")
 _IMPORTANCE_ARRAYS = ("mean_absolute", "values", "contributions")
 """The fields of `ImportanceSample`, as the file names them."""
+_SAMPLE = "sample"
+
+
+def draw_customers(config: ExplanationConfig, num_customers: int, random: np.random.Generator) -> Array:
+    """Draw the customers whose recommendations an export explains, positions, int64.
+
+    Args:
+        config: How recommendations are explained.
+        num_customers: How many customers there are.
+        random: A generator from which nothing was drawn yet, of the config's seed.
+    """
+    wanted = min(max(config.background, config.importance_customers), num_customers)
+    return random.choice(num_customers, wanted, replace=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,17 @@ class ExplainedStage:
         importance = ImportanceSample(*(arrays[name] for name in _IMPORTANCE_ARRAYS)) if has_importance else None
         return cls(features, arrays["background"], arrays["mean"], arrays["deviation"], importance)
 
+    def without(self, removed: Array) -> ExplainedStage:
+        """Return the same without some of the sample, bool [num_sampled]; the background is its beginning."""
+        background = self.background[~removed[: len(self.background)]]
+        importance = self.importance
+        if importance is not None:
+            points = ~removed[: importance.values.shape[1]]
+            importance = ImportanceSample(
+                importance.mean_absolute, importance.values[:, points], importance.contributions[:, points]
+            )
+        return replace(self, background=background if len(background) else self.mean[None], importance=importance)
+
 
 @dataclass(frozen=True)
 class ExplanationAssets:
@@ -75,6 +99,26 @@ class ExplanationAssets:
     config: ExplanationConfig
     """The export's settings."""
     stages: Mapping[Stage, ExplainedStage]
+    sample: Array | None = None
+    """Whose vectors and explanations they are, in order: positions among the export's customers, int64. None where no
+    customer was removed since the export: they are those that `draw_customers` draws."""
+
+    def without(self, positions: Array, num_customers: int) -> tuple[ExplanationAssets, int]:
+        """Return the same without some customers' vectors and explanations, and how many customers had any.
+
+        Means and deviations of the sample stay; where no vector is left to compare with, it is their mean.
+
+        Args:
+            positions: Of the customers to remove, among the export's `num_customers`.
+            num_customers: How many customers the export has.
+        """
+        sample = self.sample
+        if sample is None:
+            sample = draw_customers(self.config, num_customers, np.random.default_rng(self.config.seed))
+        stays = ~np.isin(sample, positions)
+        moved = np.cumsum(~np.isin(np.arange(num_customers), positions)) - 1
+        stages = {name: stage.without(~stays) for name, stage in self.stages.items()}
+        return ExplanationAssets(self.config, stages, moved[sample[stays]]), int((~stays).sum())
 
     def save(self, path: Path) -> None:
         """Write the file."""
@@ -89,6 +133,8 @@ class ExplanationAssets:
             for stage_name, stage in self.stages.items()
             for name, values in stage.arrays().items()
         }
+        if self.sample is not None:
+            arrays = {**arrays, _SAMPLE: self.sample}
         np.savez_compressed(path, described=np.array(json.dumps(described)), **arrays)
 
     @classmethod
@@ -103,6 +149,7 @@ class ExplanationAssets:
                 )
                 for stage in STAGES
             }
+            sample = arrays[_SAMPLE] if _SAMPLE in arrays.files else None
         # Exports of 0.3.0 name an explainer too.
         config = {name: value for name, value in described["config"].items() if name in ExplanationConfig.model_fields}
-        return cls(ExplanationConfig.model_validate(config), stages)
+        return cls(ExplanationConfig.model_validate(config), stages, sample)

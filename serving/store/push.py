@@ -33,7 +33,7 @@ from nextbest.serving.store.versions import (
     unfinished_versions,
 )
 
-__all__ = ["lock_new_version", "lock_shared", "prune", "push", "rollback", "try_lock"]
+__all__ = ["lock_new_version", "lock_shared", "prune", "push", "remove_leftovers", "rollback", "try_lock"]
 
 
 def push(
@@ -62,7 +62,7 @@ def push(
     if keep is not None:
         _check_keep(keep)
     with lock_new_version(target) as version:
-        _remove_leftovers(target)
+        remove_leftovers(target)
         try:
             for name in models:
                 _make_folder(target / name)
@@ -112,7 +112,7 @@ def prune(target: Path, keep: int) -> list[int]:
         ValueError: `keep` is below 1.
     """
     _check_keep(keep)
-    _remove_leftovers(target)
+    remove_leftovers(target)
     # A version in use does not count: its push might still fail and take it back.
     settled = [version for version in complete_versions(target) if _is_unused(target, version)]
     oldest = min(settled[-keep:], default=0)
@@ -177,7 +177,7 @@ def _remove_unused(target: Path, version: int) -> bool:
         return locked and _remove(target, version)
 
 
-def _remove_leftovers(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Remove the versions of pushes and removals that were killed."""
     for version in unfinished_versions(target):
         with try_lock(target, version) as locked:

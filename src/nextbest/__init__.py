@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.modelling.training import Progress
     from nextbest.pipeline.config import RunConfig as Config
+    from nextbest.pipeline.forget import Forgotten
     from nextbest.pipeline.run_all import Outcome
     from nextbest.serving.insights.reasons import ProductReasons
     from nextbest.serving.recommender import Filters, Recommendations, Recommender
@@ -74,6 +75,7 @@ __all__ = [
     "Evaluation",
     "FailedError",
     "Filters",
+    "Forgotten",
     "InputError",
     "MissingPackageError",
     "Outcome",
@@ -83,6 +85,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "explain",
+    "forget",
     "infer_config",
     "load",
     "read_config",
@@ -97,6 +100,7 @@ _CLASSES = {
     "Config": ("nextbest.pipeline.config", "RunConfig"),
     "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
     "Filters": ("nextbest.serving.recommender", "Filters"),
+    "Forgotten": ("nextbest.pipeline.forget", "Forgotten"),
     "Outcome": ("nextbest.pipeline.run_all", "Outcome"),
     "ProductReasons": ("nextbest.serving.insights.reasons", "ProductReasons"),
     "Recommendations": ("nextbest.serving.recommender", "Recommendations"),
@@ -450,6 +454,39 @@ def score(
     written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
     write_summary(Path(out), report, recommender.age, written)
     return written
+
+
+@explain_missing_packages()
+def forget(
+    customers: Sequence[str | int],
+    models: str | Path,
+    runs: Sequence[str | Path] = (),
+    *,
+    dry_run: bool = False,
+) -> Forgotten:
+    """Remove customers from all versions and runs, and search their files for the ids: `nextbest forget`.
+
+    Weights that were learnt from the customers stay, and the bank's own tables too.
+
+    Args:
+        customers: The customers' ids.
+        models: The folder of the served models.
+        runs: Folders of runs, or folders that hold such.
+        dry_run: Only say what would go.
+
+    Returns:
+        What was removed from where, what was searched, and which files hold an id yet.
+
+    Raises:
+        InputError: An id is empty, or a folder is not there.
+        FailedError: Another process works on a version; try again when it has ended.
+    """
+    from nextbest.data.remote import as_folder
+    from nextbest.pipeline.forget import forget
+    from nextbest.serving.arguments import as_ids
+
+    ids = [str(one) for one in as_ids("customers", customers)]
+    return forget(ids, as_folder(models), [as_folder(run) for run in runs], dry_run=dry_run)
 
 
 def _check_age(recommender: Recommender, any_age: bool) -> None:

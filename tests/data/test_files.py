@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from nextbest.data.files import new_file, new_folder, replace_folder, surviving_folder, write_instead, write_text
+from nextbest.data.files import (
+    changed_folder,
+    new_file,
+    new_folder,
+    remove_changed_leftovers,
+    replace_folder,
+    surviving_folder,
+    write_instead,
+    write_text,
+)
 
 
 class KilledError(BaseException):
@@ -151,3 +160,39 @@ class TestReplaceFolder:
             fill(staging, "new")
         assert names(path) == ["new"]
         assert names(tmp_path) == ["folder"]
+
+
+class TestChangedFolder:
+    @pytest.fixture(params=["at once", "one after the other"])
+    def folder(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        if request.param != "at once":
+            monkeypatch.setattr("ctypes.CDLL", lambda _: object())  # a C library without renameat2
+        (tmp_path / "1").mkdir()
+        fill(tmp_path / "1", "old")
+        fill(tmp_path / "1", "kept")
+        return tmp_path / "1"
+
+    def test_the_copy_takes_its_place(self, folder: Path) -> None:
+        with changed_folder(folder) as staging:
+            (staging / "old").unlink()
+            fill(staging, "new")
+            assert names(folder) == ["kept", "old"]
+        assert names(folder) == ["kept", "new"]
+        assert names(folder.parent) == ["1"]
+
+    def test_what_fails_leaves_it_as_it_was(self, folder: Path) -> None:
+        with pytest.raises(ZeroDivisionError), changed_folder(folder) as staging:
+            (staging / "old").unlink()
+            raise ZeroDivisionError
+        assert names(folder) == ["kept", "old"]
+        assert names(folder.parent) == ["1"]
+
+    def test_a_killed_one_leaves_what_can_be_removed(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch, pytest.raises(KilledError), changed_folder(folder) as staging:
+            patch.setattr("shutil.rmtree", lambda *_, **__: None)
+            fill(staging, "half")
+            raise KilledError
+        assert names(folder) == ["kept", "old"]
+        assert names(folder.parent) == [".1.changed", "1"]
+        remove_changed_leftovers(folder.parent)
+        assert names(folder.parent) == ["1"]
