@@ -99,7 +99,7 @@ def surviving_folder(path: Path) -> Path | None:
     return next((folder for folder in (path, _beside(path, "old")) if folder.exists()), None)
 
 
-_CHANGED = "changed"
+_CHANGED, _ASIDE = "changed", "aside.changed"
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux' renameat2."""
 
@@ -126,8 +126,12 @@ def changed_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_changed_leftovers(root: Path) -> None:
-    """Remove what a killed `changed_folder` left anywhere below a folder."""
-    for leftover in list(root.rglob(f".*.{_CHANGED}")):
+    """Remove what killed `changed_folder`s left anywhere below a folder; a folder that was only moved aside is back."""
+    for aside in [path for path in root.rglob(f".*.{_ASIDE}") if path.is_dir()]:
+        place = aside.with_name(aside.name[1:].removesuffix(f".{_ASIDE}"))
+        if not place.exists():
+            os.rename(aside, place)
+    for leftover in [path for path in root.rglob(f".*.{_CHANGED}") if path.is_dir()]:
         shutil.rmtree(leftover)
 
 
@@ -136,7 +140,7 @@ def _exchange(new: Path, old: Path) -> None:
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is not None and rename(_HERE, os.fsencode(new), _HERE, os.fsencode(old), _EXCHANGE) == 0:
         return
-    aside = _beside(old, f"aside.{_CHANGED}")
+    aside = _beside(old, _ASIDE)
     os.rename(old, aside)
     try:
         os.rename(new, old)

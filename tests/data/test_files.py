@@ -196,3 +196,24 @@ class TestChangedFolder:
         assert names(folder.parent) == [".1.changed", "1"]
         remove_changed_leftovers(folder.parent)
         assert names(folder.parent) == ["1"]
+
+    def test_a_folder_that_was_only_moved_aside_comes_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+        (tmp_path / "1").mkdir()
+        fill(tmp_path / "1", "old")
+        rename = os.rename
+
+        def deadly(source: Path, target: Path) -> None:
+            if source.name == ".1.changed":
+                raise KilledError
+            rename(source, target)
+
+        with monkeypatch.context() as patch, pytest.raises(KilledError), changed_folder(tmp_path / "1"):
+            patch.setattr("shutil.rmtree", lambda *_, **__: None)
+            patch.setattr(os, "rename", deadly)
+        assert names(tmp_path) == [".1.aside.changed", ".1.changed"]
+        remove_changed_leftovers(tmp_path)
+        assert names(tmp_path) == ["1"]
+        assert names(tmp_path / "1") == ["old"]

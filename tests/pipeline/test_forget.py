@@ -48,7 +48,7 @@ class Copy:
 
 def copy_of(trained: Trained, folder: Path) -> Copy:
     shutil.copytree(trained.models, folder / "models")
-    shutil.copytree(trained.run, folder / "run", ignore=shutil.ignore_patterns("checkpoints", "*_scann"))
+    shutil.copytree(trained.run, folder / "run", ignore=shutil.ignore_patterns("checkpoints", "saved_model*"))
     return Copy(folder / "models", folder / "run")
 
 
@@ -86,7 +86,7 @@ class TestForgotten:
         assert (outcome.code, outcome.err) == (0, "")
         said = json.loads(outcome.out)
         assert (said["left"], said["dry_run"]) == ([], False)
-        assert said["searched_files"] > 80
+        assert said["searched_files"] > 60
         for one in (FIRST, LATE):
             assert not list(IdSearch([one]).below(copied.models.parent))
         assert FIRST not in outcome.out
