@@ -100,7 +100,15 @@ def forget(ids: Collection[str], models: Path, runs: Sequence[Path] = (), *, dry
     """
     _check(ids, models, runs)
     removal = _Removal(frozenset(ids), dry_run)
-    roots = [models, *runs]
+    try:
+        return _forget(removal, models, runs)
+    finally:
+        if removal.removed and not dry_run:
+            _write_audit(models, removal)
+
+
+def _forget(removal: _Removal, models: Path, runs: Sequence[Path]) -> Forgotten:
+    roots, dry_run = [models, *runs], removal.dry_run
     if not dry_run:
         remove_leftovers(models)
         for root in roots:
@@ -112,12 +120,10 @@ def forget(ids: Collection[str], models: Path, runs: Sequence[Path] = (), *, dry
             removal.from_export({name: models / name / str(number) for name in names})
     for run in runs:
         removal.from_runs(run)
-    search = IdSearch(ids)
+    search = IdSearch(removal.ids)
     left = [path for root in roots for path in search.below(root)]
     if not dry_run:
         left = [path for path in left if not removal.from_file(path)]
-        if removal.removed:
-            _write_audit(models, removal)
     return Forgotten(tuple(removal.removed), search.files, search.size, tuple(map(str, left)), dry_run)
 
 

@@ -46,9 +46,9 @@ class Copy:
         return run_nextbest("forget", *arguments, "--models", self.models, "--runs", self.run)
 
 
-def copy_of(trained: Trained, folder: Path) -> Copy:
-    shutil.copytree(trained.models, folder / "models")
-    shutil.copytree(trained.run, folder / "run", ignore=shutil.ignore_patterns("checkpoints", "saved_model*"))
+def copy_of(trained: Trained, folder: Path, *left_out: str) -> Copy:
+    shutil.copytree(trained.models, folder / "models", ignore=shutil.ignore_patterns(*left_out))
+    shutil.copytree(trained.run, folder / "run", ignore=shutil.ignore_patterns("checkpoints", "saved_model", "*_scann"))
     return Copy(folder / "models", folder / "run")
 
 
@@ -59,7 +59,7 @@ def copied(trained: Trained, tmp_path: Path) -> Copy:
 
 @pytest.fixture(scope="module")
 def forgotten(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Outcome]:
-    copied = copy_of(trained, tmp_path_factory.mktemp("forgotten"))
+    copied = copy_of(trained, tmp_path_factory.mktemp("forgotten"), "retrieval*")  # to record again takes long
     return copied, copied.forget(FIRST, LATE, "--json")
 
 
