@@ -185,36 +185,34 @@ class _Removal:
         self._from_composite(composite, remaining, stays)
 
     def _from_warmup(self, name: str, folder: Path, composite: Path, table: Table, positions: Array) -> None:
-        self._note("warmup records", folder, int((positions < _recorded_customers()).sum()))
         if not self.dry_run:
             with changed_folder(folder) as staging:
                 _record_again(name, staging, composite, table)
+        self._note("warmup records", folder, int((positions < _recorded_customers()).sum()))
 
     def _from_composite(self, folder: Path, remaining: Table, stays: Array) -> None:
         """Remove them from the composite's customers, events, explanations and warmup records."""
         positions = np.flatnonzero(~stays)
         writes: dict[str, Callable[[Path], None]] = {CUSTOMERS: remaining.save}
-        self._note("customers", folder, len(positions))
+        rows = {"customers": len(positions)}
         if (folder / ASSETS / EVENTS).exists():
             events = CustomerEvents.load(folder / ASSETS / EVENTS)
             kept = events.take(stays)
-            self._note("events", folder, len(events.day) - len(kept.day))
-            writes[EVENTS] = kept.save
+            writes[EVENTS], rows["events"] = kept.save, len(events.day) - len(kept.day)
         if (folder / ASSETS / EXPLANATIONS).exists():
             explanations = ExplanationAssets.load(folder / ASSETS / EXPLANATIONS)
-            without, count = explanations.without(positions, len(stays))
-            self._note("explained sample", folder, count)
+            without, rows["explained sample"] = explanations.without(positions, len(stays))
             writes[EXPLANATIONS] = without.save
-        warmed = (folder / WARMUP).exists() and positions[0] < _recorded_customers()
-        if warmed:
-            self._note("warmup records", folder, int((positions < _recorded_customers()).sum()))
-        if self.dry_run:
-            return
-        with changed_folder(folder) as staging:
-            for name, save in writes.items():
-                save(staging / ASSETS / name)
-            if warmed:
-                _record_again(COMPOSITE, staging, folder, remaining)
+        if (folder / WARMUP).exists():
+            rows["warmup records"] = int((positions < _recorded_customers()).sum())
+        if not self.dry_run:
+            with changed_folder(folder) as staging:
+                for name, save in writes.items():
+                    save(staging / ASSETS / name)
+                if rows.get("warmup records"):
+                    _record_again(COMPOSITE, staging, folder, remaining)
+        for kind, count in rows.items():
+            self._note(kind, folder, count)
 
     def from_runs(self, root: Path) -> None:
         """Remove them from all runs below a folder, refreshed ones among them."""
@@ -225,10 +223,10 @@ class _Removal:
             candidates = Candidates.load(file)
             gone = np.isin(candidates.customer_ids.astype(str), sorted(self.ids))
             if gone.any():
-                self.found |= set(candidates.customer_ids[gone].tolist())
-                self._note("candidates", file, int(gone.sum()))
                 if not self.dry_run:
                     candidates.take(~gone).save(file)
+                self.found |= set(candidates.customer_ids[gone].tolist())
+                self._note("candidates", file, int(gone.sum()))
 
     def from_file(self, path: Path) -> bool:
         """Remove them from a file of another kind that holds an id; returns whether it holds none any more."""
