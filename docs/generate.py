@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from typer.models import CommandInfo
+from typer.models import CommandInfo, OptionInfo
 
 import nextbest
 from nextbest.data.config import DataConfig
@@ -151,7 +151,8 @@ def _option_rows(function: Callable[..., Any]) -> Iterator[str]:
             value, default = "-", None
         shown = "must be given" if default is parameter.empty else "-" if default is None else f"`{default}`"
         # Within Annotated, Typer's "default" is the option's first name.
-        names = ", ".join(f"`{declared}`" for declared in (option.default, *option.param_decls))
+        declared = (option.default, *option.param_decls) if isinstance(option, OptionInfo) else (option.metavar,)
+        names = ", ".join(f"`{name}`" for name in declared)
         yield _row(names, value, shown, option.help or "")
 
 
