@@ -81,6 +81,7 @@ class TestCommands:
         assert "| `--seed` | whole number, at least 0 | `7` | The same seed gives the same bank. |" in page
         assert "| `--json` | - | - | Print JSON for machines. |" in page
         assert "| `--config` | path | must be given | The TOML that describes the tables. |" in page
+        assert "| `ID...` | list of text | must be given | The ids of the customers. |" in page
 
 
 class TestMarkers:
