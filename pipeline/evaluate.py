@@ -23,6 +23,7 @@ from nextbest.evaluation.results import Evaluation, stage_pairs
 from nextbest.evaluation.test_set import TestSet
 from nextbest.graph.policy import SuitabilityPolicy
 from nextbest.graph.query import raw_request
+from nextbest.pipeline.machine import machine_facts
 from nextbest.pipeline.run import Run
 from nextbest.pipeline.run_folder import metrics_file
 from nextbest.serving.recommender import Recommender
@@ -50,6 +51,7 @@ def evaluate_run(run: Run) -> Evaluation:
     report = metrics_file(run.folder)
     if not report.exists():
         run.folder.check_trained()
+        run.folder.add_machine(machine_facts())
         with run.folder.staged("evaluation") as staging:
             write_report(_measure(run), staging)
     evaluation = Evaluation.model_validate_json(report.read_text(encoding="utf-8"))

@@ -20,12 +20,13 @@ from nextbest.data.windows import Window, Windows, cut_windows
 from nextbest.modelling.training import Progress
 from nextbest.pipeline.check_tables import check_tables
 from nextbest.pipeline.config import RunConfig, load_config
+from nextbest.pipeline.machine import machine_facts
 from nextbest.pipeline.run_folder import RUN_FORMAT, RunFolder
 from nextbest.pipeline.run_log import RunLog
 from nextbest.ranking.training import RankerSettings
 from nextbest.retrieval.training import RetrieverSettings
 
-__all__ = ["Run", "begin_run", "open_run", "read_run", "start_run"]
+__all__ = ["Run", "begin_run", "check_trainable", "config_digest", "data_digests", "open_run", "read_run", "start_run"]
 
 SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL: dict[str, bool | dict[str, bool]] = {
     "evaluation": {"approval": True},
@@ -106,30 +107,44 @@ class Run:
         return RankerSettings(data, config.statistics, config.ranking, config.seed, config.evaluation.main_k)
 
 
-def start_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
+def start_run(config: Path, out: Path, progress: Callable[[str], Progress], source: Path | None = None) -> Run:
     """Begin a run, or go on with it when `out` holds one of the same config and data.
 
     Args:
         config: The TOML.
         out: The run's folder.
         progress: See `Run.show`.
+        source: The folder at which the TOML's relative paths start; by default its own.
 
     Raises:
         InputError: The config or the tables have problems (nothing is written then), or `out` holds something else.
     """
-    run = read_run(config, out, progress)
+    run = read_run(config, out, progress, source)
+    check_trainable(config, run)
+    begin_run(run, config.read_text(encoding="utf-8"))
+    return run
+
+
+def check_trainable(config: Path, run: Run) -> None:
+    """Refuse tables and windows from which nothing could be trained or measured.
+
+    Args:
+        config: The TOML, for people.
+        run: What `read_run` read.
+
+    Raises:
+        InputError: With all that is wrong.
+    """
     if not run.windows.measured:
         what, remedy = "it is 0, and a run that is trained must be measured", "raise it, or use `nextbest refresh`"
         raise InputError([Problem(str(config), "data.windows.test_days", None, what, remedy)])
     selection = run.selection_window if run.config.retrieval.patience > 0 else None
     check_tables(config, run.config, run.dataset, run.windows, selection)
-    begin_run(run, config.read_text(encoding="utf-8"))
-    return run
 
 
-def read_run(config: Path, out: Path, progress: Callable[[str], Progress]) -> Run:
+def read_run(config: Path, out: Path, progress: Callable[[str], Progress], source: Path | None = None) -> Run:
     """Read and check the inputs of a run; nothing is written. Arguments and errors as for `start_run`."""
-    run = Run(load_config(config), config.parent.resolve(), RunFolder(out), progress)
+    run = Run(load_config(config), source or config.parent.resolve(), RunFolder(out), progress)
     _check_evaluation_files(config, run)
     try:
         _ = run.windows  # reads and checks the tables
@@ -150,8 +165,9 @@ def begin_run(run: Run, toml: str, refreshed_from: dict[str, Any] | None = None)
         InputError: The folder holds something else.
     """
     other = run.same_tables_as
-    data = _data_digests(run.config, run.source) if other is None else other.folder.manifest()["data"]
+    data = data_digests(run.config, run.source) if other is None else other.folder.manifest()["data"]
     run.folder.begin(_manifest(run.config, run.source, data, refreshed_from))
+    run.folder.add_machine(machine_facts())
     write_text(run.folder.path("config.toml"), toml)
     run.folder.add_to_manifest(windows=run.windows.dates())
 
@@ -166,7 +182,7 @@ def open_run(out: Path, progress: Callable[[str], Progress]) -> Run:
     source = Path(folder.manifest()["source"])
     run = Run(load_config(folder.path("config.toml")), source, folder, progress)
     _check_evaluation_files(folder.path("config.toml"), run)
-    folder.begin(_manifest(run.config, source, _data_digests(run.config, source), folder.refreshed_from))
+    folder.begin(_manifest(run.config, source, data_digests(run.config, source), folder.refreshed_from))
     return run
 
 
@@ -181,15 +197,19 @@ def _manifest(
         "seed": config.seed,
         "source": str(source),
         "data": data,
-        "config": hashlib.sha256(
-            # A setting that a newer version adds changes no older run; where it changes a default, RUN_FORMAT rises.
-            config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL, exclude_defaults=True).encode()
-        ).hexdigest(),
+        "config": config_digest(config),
         "refreshed_from": refreshed_from,
     }
 
 
-def _data_digests(config: RunConfig, source: Path) -> dict[str, str]:
+def config_digest(config: RunConfig) -> str:
+    """Return the SHA-256 of the settings that change the models or their figures."""
+    # A setting that a newer version adds changes no older run; where it changes a default, RUN_FORMAT rises.
+    told = config.model_dump_json(exclude=SETTINGS_THAT_DO_NOT_CHANGE_THE_MODEL, exclude_defaults=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def data_digests(config: RunConfig, source: Path) -> dict[str, str]:
     """Return the SHA-256 of what each table and each of the evaluation's files holds."""
     digests = {f"evaluation.{name}": digest_file(path) for name, path in _evaluation_files(config, source).items()}
     tables = {"customers": config.data.customers, "products": config.data.products}

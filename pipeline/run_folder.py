@@ -21,6 +21,7 @@ from nextbest.graph.catalogue import Encoders
 from nextbest.graph.encoders import EncoderState
 
 __all__ = [
+    "MACHINES",
     "RUN_FORMAT",
     "SENSITIVITY",
     "RunFolder",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 _MANIFEST = "manifest.json"
+MACHINES = "machines"
+"""Where the manifest names the machines on which the run was made; it is not compared when a run goes on."""
 _IDENTITY = ("config", "data", "format")
 """What must be equal for a run to go on."""
 RUN_FORMAT = 1
@@ -151,6 +154,15 @@ class RunFolder:
     def add_to_manifest(self, **entries: Any) -> None:
         """Add to the manifest, or replace in it."""
         self.write_json(self.manifest() | entries, _MANIFEST)
+
+    def add_machine(self, facts: dict[str, Any]) -> None:
+        """Add the machine that goes on with the run, if it is another than before: a run may change it, and says so.
+
+        Nothing refuses a run for its machine; but only one that knew a single machine can be made again to the bit.
+        """
+        known = self.manifest().get(MACHINES, [])
+        if facts not in known:
+            self.add_to_manifest(**{MACHINES: [*known, facts]})
 
     def write_json(self, content: Any, *parts: str) -> None:
         """Write a JSON file, whole or not at all."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.pipeline.run import Run
 
-__all__ = ["evaluate", "export", "refresh", "run", "simulate", "train", "tune"]
+__all__ = ["evaluate", "export", "refresh", "run", "simulate", "train", "tune", "verify"]
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML that describes the tables.")]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on when it is named again.")]
@@ -89,6 +89,24 @@ def evaluate(out: Out, as_json: Json = False) -> None:
     from nextbest.pipeline.run import open_run
 
     _print_evaluation(_with_run(lambda progress: open_run(out, progress), as_json, evaluate_run), as_json)
+
+
+def verify(
+    trained: Annotated[Path, typer.Argument(metavar="RUN", help="The run to train once more.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The new run's folder, RUN-verified by default; a killed one goes on.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a run once more from what its folder says and compare all metrics; the exit code is 1 if any differs."""
+    from nextbest.pipeline.verify import terminal_report
+    from nextbest.pipeline.verify import verify as train_again
+
+    with shown_progress(as_json) as progress:
+        found = train_again(trained, out, progress)
+    print_json(found.as_json()) if as_json else open_console().print(terminal_report(found))
+    if not found.agrees:
+        raise typer.Exit(1)
 
 
 def refresh(

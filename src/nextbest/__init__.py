@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nextbest.pipeline.config import RunConfig as Config
     from nextbest.pipeline.forget import Forgotten
     from nextbest.pipeline.run_all import Outcome
+    from nextbest.pipeline.verify import Verification
     from nextbest.serving.insights.reasons import ProductReasons
     from nextbest.serving.recommender import Filters, Recommendations, Recommender
 
@@ -82,6 +83,7 @@ __all__ = [
     "ProductReasons",
     "Recommendations",
     "Recommender",
+    "Verification",
     "__version__",
     "evaluate",
     "explain",
@@ -94,6 +96,7 @@ __all__ = [
     "score",
     "simulate_bank",
     "train",
+    "verify",
 ]
 
 _CLASSES = {
@@ -105,6 +108,7 @@ _CLASSES = {
     "ProductReasons": ("nextbest.serving.insights.reasons", "ProductReasons"),
     "Recommendations": ("nextbest.serving.recommender", "Recommendations"),
     "Recommender": ("nextbest.serving.recommender", "Recommender"),
+    "Verification": ("nextbest.pipeline.verify", "Verification"),
 }
 """Public name -> the module that defines it and its name there, imported when it is first used."""
 
@@ -260,6 +264,25 @@ def evaluate(out: str | Path, *, progress: Callable[[str], object] | None = None
     from nextbest.pipeline.run import open_run
 
     return evaluate_run(open_run(Path(out), _begin_step(progress)))
+
+
+@explain_missing_packages()
+def verify(
+    run: str | Path, out: str | Path | None = None, *, progress: Callable[[str], object] | None = None
+) -> Verification:
+    """Train a run once more from what its folder says, and compare all its metrics: `nextbest verify`.
+
+    Args:
+        run: The run's folder.
+        out: The new run's folder, RUN-verified by default; a killed one goes on when it is named again.
+        progress: As for `train`.
+
+    Raises:
+        InputError: `run` is no trained and measured run, or its config or tables have changed since.
+    """
+    from nextbest.pipeline.verify import verify
+
+    return verify(Path(run), None if out is None else Path(out), _begin_step(progress))
 
 
 @explain_missing_packages()
