@@ -16,7 +16,7 @@ from nextbest.ui.cli_forget import forget
 from nextbest.ui.cli_monitor import monitor
 from nextbest.ui.cli_schema import schema
 from nextbest.ui.cli_serve import recommend, score, ui
-from nextbest.ui.cli_train import evaluate, export, refresh, run, simulate, train, tune, verify
+from nextbest.ui.cli_train import backtest, evaluate, export, refresh, run, simulate, train, tune, verify
 from nextbest.ui.console import run_command, show_log
 
 __all__ = ["app", "main"]
@@ -48,7 +48,23 @@ def _options(
     show_log(verbose)
 
 
-for command in (simulate, schema, run, train, evaluate, verify, refresh, tune, export, recommend, score, monitor, forget, ui):
+for command in (
+    simulate,
+    schema,
+    run,
+    train,
+    evaluate,
+    backtest,
+    verify,
+    refresh,
+    tune,
+    export,
+    recommend,
+    score,
+    monitor,
+    forget,
+    ui,
+):
     app.command()(command)
 
 

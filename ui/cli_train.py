@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nextbest.evaluation.results import Evaluation
     from nextbest.pipeline.run import Run
 
-__all__ = ["evaluate", "export", "refresh", "run", "simulate", "train", "tune", "verify"]
+__all__ = ["backtest", "evaluate", "export", "refresh", "run", "simulate", "train", "tune", "verify"]
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML that describes the tables.")]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on when it is named again.")]
@@ -89,6 +89,28 @@ def evaluate(out: Out, as_json: Json = False) -> None:
     from nextbest.pipeline.run import open_run
 
     _print_evaluation(_with_run(lambda progress: open_run(out, progress), as_json, evaluate_run), as_json)
+
+
+def backtest(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", help="The folder of all its runs; a killed one goes on.")],
+    cutoffs: Annotated[int, typer.Option("--cutoffs", min=2, help="How many cutoffs, the newest the config's.")] = 4,
+    every: Annotated[
+        int | None, typer.Option("--every", min=1, help="Days from one to the next; by default the horizon.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train and measure at several cutoffs, and show how stable the figures are."""
+    from nextbest.pipeline.backtest import backtest as train_at_cutoffs
+    from nextbest.pipeline.backtest_report import terminal_report
+
+    with shown_progress(as_json) as progress:
+        found = train_at_cutoffs(config, out, cutoffs, every, progress)
+    if as_json:
+        print_json(found.as_json())
+        return
+    open_console().print(terminal_report(found))
+    typer.echo(f"report: {out / 'backtest.html'}")
 
 
 def verify(

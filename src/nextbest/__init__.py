@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nextbest.data.tables.infer_config import Inference
     from nextbest.evaluation.results import Evaluation
     from nextbest.modelling.training import Progress
+    from nextbest.pipeline.backtest import Backtest
     from nextbest.pipeline.config import RunConfig as Config
     from nextbest.pipeline.forget import Forgotten
     from nextbest.pipeline.run_all import Outcome
@@ -72,6 +73,7 @@ class _KerasLater(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.insert(0, _KerasLater())
 
 __all__ = [
+    "Backtest",
     "Config",
     "Evaluation",
     "FailedError",
@@ -85,6 +87,7 @@ __all__ = [
     "Recommender",
     "Verification",
     "__version__",
+    "backtest",
     "evaluate",
     "explain",
     "forget",
@@ -100,6 +103,7 @@ __all__ = [
 ]
 
 _CLASSES = {
+    "Backtest": ("nextbest.pipeline.backtest", "Backtest"),
     "Config": ("nextbest.pipeline.config", "RunConfig"),
     "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
     "Filters": ("nextbest.serving.recommender", "Filters"),
@@ -264,6 +268,32 @@ def evaluate(out: str | Path, *, progress: Callable[[str], object] | None = None
     from nextbest.pipeline.run import open_run
 
     return evaluate_run(open_run(Path(out), _begin_step(progress)))
+
+
+@explain_missing_packages()
+def backtest(
+    config: str | Path,
+    out: str | Path,
+    cutoffs: int = 4,
+    every: int | None = None,
+    *,
+    progress: Callable[[str], object] | None = None,
+) -> Backtest:
+    """Train and measure at the config's test cutoff and earlier ones: `nextbest backtest`.
+
+    Args:
+        config: The TOML that describes the tables.
+        out: The folder of all its runs; a killed one goes on when it is named again.
+        cutoffs: How many.
+        every: Days from one to the next; by default the horizon.
+        progress: As for `train`.
+
+    Raises:
+        InputError: The config or the tables have problems, or do not reach back far enough.
+    """
+    from nextbest.pipeline.backtest import backtest
+
+    return backtest(Path(config), Path(out), cutoffs, every, _begin_step(progress))
 
 
 @explain_missing_packages()

@@ -1,0 +1,79 @@
+"""A backtest for people: backtest.md, backtest.html with plots, and a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nextbest.data.files import write_text
+from nextbest.evaluation.report import embedded, format_interval, html_page
+from nextbest.pipeline.backtest import FIGURES, Backtest
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from rich.table import Table
+
+__all__ = ["terminal_report", "write_backtest"]
+
+_TITLE = "Is it as good at other times?"
+_PLOTS = (FIGURES[:3], FIGURES[3:4], FIGURES[4:])
+
+
+def write_backtest(found: Backtest, folder: Path) -> None:
+    """Write backtest.md and backtest.html into the folder."""
+    headings, *rows = _rows(found)
+    lines = [f"# {_TITLE}", "", _note(found), "", f"| {' | '.join(headings)} |", "|" + " --- |" * len(headings)]
+    write_text(folder / "backtest.md", "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n")
+    cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
+    table = f"<div class='table'><table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table></div>"
+    plots = [embedded(_figure(found, names), f"plot-{number}") for number, names in enumerate(_PLOTS)]
+    write_text(
+        folder / "backtest.html", html_page(_TITLE, "\n".join([f"<p>{escape(_note(found))}</p>", table, *plots]))
+    )
+
+
+def terminal_report(found: Backtest) -> Table:
+    """Return a rich renderable: a row per cutoff, then mean, deviation and worst."""
+    from rich.table import Table
+
+    headings, *rows = _rows(found)
+    table = Table(title=f"{found.metric} at {len(found.cutoffs)} cutoffs", caption=_note(found))
+    for heading in headings:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _note(found: Backtest) -> str:
+    return (
+        f"{found.metric} with intervals over customers. The best baseline is chosen at each cutoff by the test window. "
+        "The standard deviation is over the cutoffs."
+    )
+
+
+def _rows(found: Backtest) -> Iterator[list[str]]:
+    yield ["cutoff", "customers", *FIGURES, "which baseline"]
+    for one in found.cutoffs:
+        figures = [format_interval(one.figures.get(name)) for name in FIGURES]
+        yield [str(one.cutoff), f"{one.customers:,}", *figures, one.baseline]
+    stable = found.stability
+    for title in ("mean", "deviation", "worst"):
+        label = "standard deviation" if title == "deviation" else title
+        yield [label, "", *(f"{getattr(stable[name], title):.3f}" if name in stable else "-" for name in FIGURES), ""]
+
+
+def _figure(found: Backtest, names: tuple[str, ...]) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout={"template": "plotly_white", "height": 360, "showlegend": True})
+    for name in names:
+        at = {str(one.cutoff): one.figures[name] for one in found.cutoffs if name in one.figures}
+        above = [0.0 if one.high is None else one.high - one.value for one in at.values()]
+        below = [0.0 if one.low is None else one.value - one.low for one in at.values()]
+        bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+        figure.add_scatter(x=list(at), y=[one.value for one in at.values()], name=name, error_y=bars)
+    return figure.update_xaxes(title="cutoff")
