@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from nextbest.data.errors import InputError, Problem
-from nextbest.data.files import write_text
 from nextbest.evaluation.results import Evaluation, Interval
 from nextbest.modelling.training import Progress
+from nextbest.pipeline.backtest_result import Backtest, CutoffResult, write_backtest
 from nextbest.pipeline.config import set_in_toml
 from nextbest.pipeline.evaluate import evaluate_run
 from nextbest.pipeline.run import Run, begin_run, check_trainable, read_run
 from nextbest.pipeline.run_all import train_and_compose
 from nextbest.pipeline.run_folder import RunFolder
 
-__all__ = ["FIGURES", "Backtest", "CutoffResult", "Stability", "backtest", "plan"]
-
-FIGURES = ("ranking", "retrieval", "best baseline", "ranking less best baseline", "ECE")
-
-
-@dataclass(frozen=True)
-class CutoffResult:
-    """What was found at one cutoff."""
-
-    cutoff: date
-    until: date
-    customers: int
-    baseline: str
-    """The baseline with the best main metric here."""
-    figures: dict[str, Interval]
-    """Of `FIGURES`; the ECE has no interval, and is missing where the test window is not the horizon."""
-
-
-@dataclass(frozen=True)
-class Stability:
-    """One figure over all cutoffs."""
-
-    mean: float
-    deviation: float
-    """Standard deviation over the cutoffs, n - 1."""
-    worst: float
-    """The lowest, of the ECE the highest."""
-    worst_at: date
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """What was found at all cutoffs, the oldest first."""
-
-    metric: str
-    cutoffs: tuple[CutoffResult, ...]
-
-    @property
-    def stability(self) -> dict[str, Stability]:
-        """Each figure over the cutoffs that have it."""
-        found = {}
-        for name in FIGURES:
-            at = {one.cutoff: one.figures[name].value for one in self.cutoffs if name in one.figures}
-            if at:
-                worst = (max if name == "ECE" else min)(at, key=at.__getitem__)
-                spread = statistics.stdev(at.values()) if len(at) > 1 else 0.0
-                found[name] = Stability(statistics.fmean(at.values()), spread, at[worst], worst)
-        return found
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what backtest.json holds."""
-        cutoffs = [
-            asdict(one) | {"figures": {name: value.model_dump() for name, value in one.figures.items()}}
-            for one in self.cutoffs
-        ]
-        stability = {name: asdict(value) for name, value in self.stability.items()}
-        return {"metric": self.metric, "cutoffs": cutoffs, "stability": stability}
+__all__ = ["backtest", "plan"]
 
 
 def backtest(config: Path, out: Path, cutoffs: int, every: int | None, progress: Callable[[str], Progress]) -> Backtest:
@@ -92,8 +33,6 @@ def backtest(config: Path, out: Path, cutoffs: int, every: int | None, progress:
     Raises:
         InputError: The config or the tables have problems, or do not reach back far enough; nothing is trained then.
     """
-    from nextbest.pipeline.backtest_report import write_backtest
-
     runs = plan(config, out, cutoffs, every, progress)
     for run in runs:
         begin_run(run, _toml_at(config, run.windows.test.dates[0]))
@@ -103,7 +42,6 @@ def backtest(config: Path, out: Path, cutoffs: int, every: int | None, progress:
         train_and_compose(run)
         results.append(_result(evaluate_run(run)))
     found = Backtest(metric, tuple(results))
-    write_text(out / "backtest.json", json.dumps(found.as_json(), indent=2, default=str) + "\n")
     write_backtest(found, out)
     return found
 

@@ -102,7 +102,7 @@ def backtest(
 ) -> None:
     """Train and measure at several cutoffs, and show how stable the figures are."""
     from nextbest.pipeline.backtest import backtest as train_at_cutoffs
-    from nextbest.pipeline.backtest_report import terminal_report
+    from nextbest.pipeline.backtest_result import terminal_report
 
     with shown_progress(as_json) as progress:
         found = train_at_cutoffs(config, out, cutoffs, every, progress)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nextbest.data.tables.infer_config import Inference
     from nextbest.evaluation.results import Evaluation
     from nextbest.modelling.training import Progress
-    from nextbest.pipeline.backtest import Backtest
+    from nextbest.pipeline.backtest_result import Backtest
     from nextbest.pipeline.config import RunConfig as Config
     from nextbest.pipeline.forget import Forgotten
     from nextbest.pipeline.run_all import Outcome
@@ -103,7 +103,7 @@ __all__ = [
 ]
 
 _CLASSES = {
-    "Backtest": ("nextbest.pipeline.backtest", "Backtest"),
+    "Backtest": ("nextbest.pipeline.backtest_result", "Backtest"),
     "Config": ("nextbest.pipeline.config", "RunConfig"),
     "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
     "Filters": ("nextbest.serving.recommender", "Filters"),

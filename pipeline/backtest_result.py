@@ -1,28 +1,90 @@
-"""A backtest for people: backtest.md, backtest.html with plots, and a table on the terminal."""
+"""What a backtest found, as files and as a table: backtest.json, backtest.md, backtest.html with plots, a terminal."""
 
 from __future__ import annotations
 
+import json
+import statistics
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nextbest.data.files import write_text
 from nextbest.evaluation.report import embedded, format_interval, html_page
-from nextbest.pipeline.backtest import FIGURES, Backtest
+from nextbest.evaluation.results import Interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from rich.table import Table
 
-__all__ = ["terminal_report", "write_backtest"]
+__all__ = ["FIGURES", "Backtest", "CutoffResult", "Stability", "terminal_report", "write_backtest"]
+
+FIGURES = ("ranking", "retrieval", "best baseline", "ranking less best baseline", "ECE")
+
+
+@dataclass(frozen=True)
+class CutoffResult:
+    """What was found at one cutoff."""
+
+    cutoff: date
+    until: date
+    customers: int
+    baseline: str
+    """The baseline with the best main metric here."""
+    figures: dict[str, Interval]
+    """Of `FIGURES`; the ECE has no interval, and is missing where the test window is not the horizon."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """One figure over all cutoffs."""
+
+    mean: float
+    deviation: float
+    """Standard deviation over the cutoffs, n - 1."""
+    worst: float
+    """The lowest, of the ECE the highest."""
+    worst_at: date
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What was found at all cutoffs, the oldest first."""
+
+    metric: str
+    cutoffs: tuple[CutoffResult, ...]
+
+    @property
+    def stability(self) -> dict[str, Stability]:
+        """Each figure over the cutoffs that have it."""
+        found = {}
+        for name in FIGURES:
+            at = {one.cutoff: one.figures[name].value for one in self.cutoffs if name in one.figures}
+            if at:
+                worst = (max if name == "ECE" else min)(at, key=at.__getitem__)
+                spread = statistics.stdev(at.values()) if len(at) > 1 else 0.0
+                found[name] = Stability(statistics.fmean(at.values()), spread, at[worst], worst)
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what backtest.json holds."""
+        cutoffs = [
+            asdict(one) | {"figures": {name: value.model_dump() for name, value in one.figures.items()}}
+            for one in self.cutoffs
+        ]
+        stability = {name: asdict(value) for name, value in self.stability.items()}
+        return {"metric": self.metric, "cutoffs": cutoffs, "stability": stability}
+
 
 _TITLE = "Is it as good at other times?"
 _PLOTS = (FIGURES[:3], FIGURES[3:4], FIGURES[4:])
 
 
 def write_backtest(found: Backtest, folder: Path) -> None:
-    """Write backtest.md and backtest.html into the folder."""
+    """Write backtest.json, backtest.md and backtest.html into the folder."""
+    write_text(folder / "backtest.json", json.dumps(found.as_json(), indent=2, default=str) + "\n")
     headings, *rows = _rows(found)
     lines = [f"# {_TITLE}", "", _note(found), "", f"| {' | '.join(headings)} |", "|" + " --- |" * len(headings)]
     write_text(folder / "backtest.md", "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n")
