@@ -43,13 +43,14 @@ class NotApprovedError(FailedError):
     """A run's models were not pushed, since they are not approved."""
 
 
-def export_run(run: Run, models: Path, force: bool = False) -> int:
+def export_run(run: Run, models: Path, force: bool = False, why: str | None = None) -> int:
     """Approve a run, push what is served of it as one new version and return that; once per MODELS folder.
 
     Args:
         run: A trained run.
         models: Where models are served from.
         force: Push what is not approved too; what does not load in a fresh process is never pushed.
+        why: The reason, for the record of the push.
 
     Raises:
         InputError: The run is not trained to the end.
@@ -69,7 +70,7 @@ def export_run(run: Run, models: Path, force: bool = False) -> int:
         write_text(run.folder.path("evaluation", CARD_PAGE), model_card_page(card, evaluation, sensitivity))
         report = {METRICS: evaluation.model_dump_json(indent=2) + "\n", CARD: card}
         keep = run.config.export.keep_versions
-        pushed[target] = push(served.folder.servables(), models, entries, keep, {COMPOSITE: report})
+        pushed[target] = push(served.folder.servables(), models, entries, keep, {COMPOSITE: report}, why)
         run.folder.add_to_manifest(pushed=pushed)
     return pushed[target]
 
@@ -103,6 +104,8 @@ def _entries(run: Run, evaluation: Evaluation, approval: Approval, load_check: L
         "blessing": {"blessed": approval.blessed, "reasons": approval.reasons},
         "infra_blessing": {"blessed": load_check.passed, "reasons": load_check.reasons},
         "forced": not approval.blessed,
+        "compared": [check.text for check in approval.checks],
+        "run": {"folder": str(run.folder.root), "git_revision": run.folder.manifest()["git_revision"]},
     }
 
 

@@ -163,20 +163,25 @@ _YES_NO = {True: "yes", False: "no", None: "-"}
 
 def print_versions(versions: Sequence[Version]) -> None:
     """Print a table, the newest last."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
-    for heading in ("version", "pushed (UTC)", "approved", "loads elsewhere", "forced", "rollback of", "models"):
+    headings = ("version", "pushed (UTC)", "by", "why", "approved", "loads elsewhere", "forced", "rollback of")
+    for heading in (*headings, "as pushed", "models"):
         table.add_column(heading)
     for version in versions:
         models = ", ".join(version.models) + ("" if version.complete else " (incomplete)")
         table.add_row(
             str(version.number),
             f"{version.pushed_at:%Y-%m-%d %H:%M}",
+            escape(version.pushed_by or "-"),
+            escape(version.why or "-"),
             _YES_NO[version.approved],
             _YES_NO[version.loads],
             _YES_NO[version.forced],
             str(version.rolled_back_to or "-"),
+            _YES_NO[version.unchanged],
             models,
         )
     open_console().print(table)

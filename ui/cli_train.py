@@ -179,6 +179,7 @@ def export(
     list_: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
     rollback: Annotated[int | None, typer.Option("--rollback", help="Push this older version as the newest.")] = None,
     prune: Annotated[int | None, typer.Option("--prune", min=1, help="Remove all versions but so many.")] = None,
+    why: Annotated[str | None, typer.Option("--why", help="Why it is pushed or rolled back, for the record.")] = None,
     as_json: Json = False,
 ) -> None:
     """Refresh a run to the newest day and push it (the last steps of `run`), or list, roll back and prune versions."""
@@ -191,12 +192,12 @@ def export(
         from nextbest.pipeline.export import export_run
         from nextbest.pipeline.run import open_run
 
-        version = _with_run(partial(open_run, out), as_json, partial(export_run, models=models, force=force))
+        version = _with_run(partial(open_run, out), as_json, partial(export_run, models=models, force=force, why=why))
         answer, text = {"pushed": version}, f"pushed version {version} to {models}"
     elif rollback is not None:
         from nextbest.serving.store.push import rollback as push_again
 
-        version = push_again(models, rollback)
+        version = push_again(models, rollback, why)
         answer = {"pushed": version, "rollback_of": rollback}
         text = f"pushed version {version} to {models}, a copy of version {rollback}"
     elif prune is not None:
@@ -210,6 +211,10 @@ def export(
 
         versions = list_versions(models)
         print_json([asdict(version) for version in versions]) if as_json else print_versions(versions)
+        changed = [str(version.number) for version in versions if version.unchanged is False]
+        if changed:
+            typer.echo(f"not as pushed: version {', '.join(changed)}; the graph or the weights are others", err=True)
+            raise typer.Exit(1)
         return
     print_json(answer) if as_json else typer.echo(text)
 

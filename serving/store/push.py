@@ -23,6 +23,7 @@ from typing import IO, Any
 from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import write_text
 from nextbest.serving.artifacts.assets import ASSETS, MANIFEST, read_manifest
+from nextbest.serving.store.record import RECORD, push_record
 from nextbest.serving.store.versions import (
     REMOVING,
     STAGING,
@@ -42,6 +43,7 @@ def push(
     manifest: Mapping[str, Any] | None = None,
     keep: int | None = None,
     assets: Mapping[str, Mapping[str, str]] | None = None,
+    why: str | None = None,
 ) -> int:
     """Copy models below `target/NAME/VERSION`, all with one new version number, and return it.
 
@@ -54,6 +56,7 @@ def push(
         manifest: Entries for each model's manifest, beside its `model_version` and `pushed_at`.
         keep: Prune to so many versions afterwards.
         assets: Name -> file's name -> text that is added to the model's `assets.extra`.
+        why: The reason, for the record (see `store.record`).
 
     Raises:
         ValueError: `keep` is below 1.
@@ -63,11 +66,13 @@ def push(
         _check_keep(keep)
     with lock_new_version(target) as version:
         remove_leftovers(target)
+        replaces = max(complete_versions(target), default=None)
         try:
             for name in models:
                 _make_folder(target / name)
                 staging = target / name / f"{STAGING}-{version}"
-                _stage(models[name], staging, version, manifest or {}, (assets or {}).get(name, {}))
+                entries = {**(manifest or {}), RECORD: push_record(models[name], replaces, why)}
+                _stage(models[name], staging, version, entries, (assets or {}).get(name, {}))
             for name in commit_order(models):
                 _rename(target / name / f"{STAGING}-{version}", str(version))
         except BaseException:
@@ -78,7 +83,7 @@ def push(
     return version
 
 
-def rollback(target: Path, version: int) -> int:
+def rollback(target: Path, version: int, why: str | None = None) -> int:
     """Push a copy of an older version as the newest, which is what TF Serving serves, and return its number.
 
     Its manifest says {"rollback_of": version}.
@@ -86,6 +91,7 @@ def rollback(target: Path, version: int) -> int:
     Args:
         target: Where models are served from.
         version: A complete version.
+        why: The reason, for the record.
 
     Raises:
         InputError: It is not there, or not complete.
@@ -95,7 +101,7 @@ def rollback(target: Path, version: int) -> int:
     with lock_shared(target, version):
         _check_complete(target, version)
         models = {name: target / name / str(version) for name in models_by_version(target)[version]}
-        return push(models, target, {"rollback_of": version})
+        return push(models, target, {"rollback_of": version}, why=why)
 
 
 def prune(target: Path, keep: int) -> list[int]:
@@ -138,10 +144,9 @@ def _stage(source: Path, staging: Path, version: int, entries: Mapping[str, Any]
     for name, text in assets.items():
         write_text(staging / ASSETS / name, text)
     path = staging / ASSETS / MANIFEST
-    if path.exists() or entries:
-        manifest = read_manifest(staging) if path.exists() else {}
-        pushed = {"model_version": version, "pushed_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_text(path, json.dumps(manifest | {**entries} | pushed, indent=2, sort_keys=True) + "\n")
+    manifest = read_manifest(staging) if path.exists() else {}
+    pushed = {"model_version": version, "pushed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_text(path, json.dumps(manifest | {**entries} | pushed, indent=2, sort_keys=True) + "\n")
     for folder, _, files in os.walk(staging, topdown=False):
         for name in (*files, os.curdir):
             _sync(Path(folder, name))

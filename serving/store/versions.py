@@ -22,6 +22,7 @@ from typing import Any
 
 from nextbest.data.remote import copy_here, list_names
 from nextbest.serving.artifacts.assets import COMPOSITE, COMPOSITE_SCANN, read_manifest
+from nextbest.serving.store.record import RECORD, is_unchanged
 
 __all__ = [
     "COMPOSITE",
@@ -64,6 +65,14 @@ class Version:
     """Whether it was pushed without being approved."""
     rolled_back_to: int | None
     """The older version that this is a copy of."""
+    pushed_by: str | None = None
+    """Who pushed it, None where its push does not say, as all of these."""
+    why: str | None = None
+    """The reason that was given."""
+    replaces: int | None = None
+    """The version that was the newest until then."""
+    unchanged: bool | None = None
+    """Whether the graphs and weights of all its models are those that were pushed."""
 
 
 def versions(folder: Path) -> list[int]:
@@ -159,6 +168,8 @@ def list_versions(target: Path) -> list[Version]:
 def _read_version(target: Path, number: int, names: tuple[str, ...], complete: bool) -> Version:
     folder = target / names[-1] / str(number)
     manifest = _manifest(folder)
+    record = manifest.get(RECORD, {})
+    unchanged = {is_unchanged(one, _manifest(one)) for one in (target / name / str(number) for name in names)}
     changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return Version(
         number,
@@ -169,6 +180,10 @@ def _read_version(target: Path, number: int, names: tuple[str, ...], complete: b
         loads=_passed(manifest.get("infra_blessing")),
         forced=bool(manifest.get("forced")),
         rolled_back_to=manifest.get("rollback_of"),
+        pushed_by=record.get("by"),
+        why=record.get("why"),
+        replaces=record.get("replaces"),
+        unchanged=False if False in unchanged else None if None in unchanged else True,
     )
 
 

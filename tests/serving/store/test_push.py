@@ -129,8 +129,9 @@ def test_the_manifest_says_which_version_it_is(run: dict[str, Path], tmp_path: P
         push(run, target)
         manifest = manifest_of(target, version)
         assert before <= datetime.fromisoformat(manifest.pop("pushed_at")) <= datetime.now(UTC)
+        assert manifest.pop("push")["replaces"] == (version - 1 or None)
         assert manifest == {"run": "first", "model_version": version}
-    assert not (target / "ranking" / "1" / "assets.extra").exists()  # it had none, and there is nothing to say
+    assert manifest_of(target, 1, "ranking").keys() == {"model_version", "pushed_at", "push"}  # it had none
     assert json.loads((run["recommender"] / "assets.extra" / "manifest.json").read_text()) == {"run": "first"}
 
 
@@ -138,7 +139,8 @@ def test_entries_go_into_every_manifest(run: dict[str, Path], tmp_path: Path) ->
     push(run, tmp_path / "models", {"forced": True, "run": "renamed"})
     for name, rest in {"recommender": {"run": "renamed"}, "ranking": {"run": "renamed"}}.items():
         manifest = manifest_of(tmp_path / "models", 1, name)
-        assert manifest | {"pushed_at": ""} == {"model_version": 1, "forced": True, "pushed_at": ""} | rest
+        del manifest["pushed_at"], manifest["push"]
+        assert manifest == {"model_version": 1, "forced": True} | rest
 
 
 def test_everything_is_on_the_disk_before_it_is_renamed(
@@ -212,6 +214,8 @@ def test_a_list_of_versions(run: dict[str, Path], tmp_path: Path) -> None:
 
 def test_a_version_without_a_manifest_is_as_old_as_its_folder(models: dict[str, Path], tmp_path: Path) -> None:
     push(models, tmp_path / "models")
+    for name in models:
+        shutil.rmtree(tmp_path / "models" / name / "1" / "assets.extra")
     os.utime(tmp_path / "models" / "retrieval" / "1", (0, 86400))
     (version,) = list_versions(tmp_path / "models")
     assert version.pushed_at == datetime(1970, 1, 2, tzinfo=UTC)
