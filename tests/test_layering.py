@@ -123,8 +123,8 @@ class TestFiles:
         # the tab by_product), and monitoring: what is counted (training_statistics, pipeline.take_statistics), what is
         # compared (customers, outcomes, by checks), and how it is said (watch, report, ui.cli_monitor), and how old
         # data are (data_age). And what a validator asks: the card (governance, markdown, model_card_page,
-        # model_evidence, sensitivity), who pushed what (record), who is to be forgotten (forget, find_ids, ui.cli_forget),
-        # and whether it can be made again (machine, verify, agreement, backtest, backtest_result).
+        # model_evidence, sensitivity), who pushed what (record), who is to be forgotten (forget, find_ids,
+        # ui.cli_forget), and whether it can be made again (machine, verify, agreement, backtest, backtest_result).
         assert 110 <= len(product_files()) <= 190
 
     def test_none_is_long(self) -> None:
