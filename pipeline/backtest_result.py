@@ -7,13 +7,13 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.data.files import write_text
 from nextbest.evaluation.report import embedded, format_interval, html_page
 from nextbest.evaluation.results import Interval
+from nextbest.pipeline.markdown import table, to_html
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,15 +86,10 @@ def write_backtest(found: Backtest, folder: Path) -> None:
     """Write backtest.json, backtest.md and backtest.html into the folder."""
     write_text(folder / "backtest.json", json.dumps(found.as_json(), indent=2, default=str) + "\n")
     headings, *rows = _rows(found)
-    lines = [f"# {_TITLE}", "", _note(found), "", f"| {' | '.join(headings)} |", "|" + " --- |" * len(headings)]
-    write_text(folder / "backtest.md", "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n")
-    cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
-    table = f"<div class='table'><table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table></div>"
+    text = "\n".join([_note(found), "", *table(headings, rows)]) + "\n"
+    write_text(folder / "backtest.md", f"# {_TITLE}\n\n{text}")
     plots = [embedded(_figure(found, names), f"plot-{number}") for number, names in enumerate(_PLOTS)]
-    write_text(
-        folder / "backtest.html", html_page(_TITLE, "\n".join([f"<p>{escape(_note(found))}</p>", table, *plots]))
-    )
+    write_text(folder / "backtest.html", html_page(_TITLE, "\n".join([to_html(text, {}), *plots])))
 
 
 def terminal_report(found: Backtest) -> Table:
@@ -102,12 +97,12 @@ def terminal_report(found: Backtest) -> Table:
     from rich.table import Table
 
     headings, *rows = _rows(found)
-    table = Table(title=f"{found.metric} at {len(found.cutoffs)} cutoffs", caption=_note(found))
+    shown = Table(title=f"{found.metric} at {len(found.cutoffs)} cutoffs", caption=_note(found))
     for heading in headings:
-        table.add_column(heading)
+        shown.add_column(heading)
     for row in rows:
-        table.add_row(*row)
-    return table
+        shown.add_row(*row)
+    return shown
 
 
 def _note(found: Backtest) -> str:

@@ -22,6 +22,7 @@ from nextbest.pipeline.config import RunConfig
 from nextbest.pipeline.governance import GOVERNANCE, Governance
 from nextbest.pipeline.markdown import bullets, escaped, table
 from nextbest.pipeline.run import Run
+from nextbest.pipeline.tune_result import WRITTEN_BY
 from nextbest.serving.formatting import format_name
 from nextbest.serving.monitoring.checks import Limits
 
@@ -37,8 +38,6 @@ __all__ = [
 ]
 
 _NOT_NAMED = f"not named ({GOVERNANCE} beside the run's TOML names it)"
-_TUNED = "# Written by `nextbest tune`"
-"""How a TOML begins that a search wrote; see `tune_result`."""
 _FIRST_STAGE = "retrieval"
 """Which is no alternative to what is served, but a part of it."""
 _MOST_ROWS = 20
@@ -129,7 +128,7 @@ def challenger(evaluation: Evaluation) -> Iterator[str]:
 
 def settings_and_search(run: Run) -> Iterator[str]:
     """Say with what settings the models were trained, and how those were chosen."""
-    searched = run.folder.path("config.toml").read_text(encoding="utf-8").startswith(_TUNED)
+    searched = run.folder.path("config.toml").read_text(encoding="utf-8").startswith(f"# {WRITTEN_BY}")
     epochs = run.folder.read_json("ranking", "selection.json")["epochs"]
     yield from bullets(
         (

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-__all__ = ["CAUTION", "StageResult", "TuneResult", "terminal_report", "write_best", "write_trials"]
+__all__ = ["CAUTION", "WRITTEN_BY", "StageResult", "TuneResult", "terminal_report", "write_best", "write_trials"]
+
+WRITTEN_BY = "Written by `nextbest tune`."
+"""How the comment begins that best.toml begins with."""
 
 _WIDTH = 116
 CAUTION = (
@@ -115,7 +118,7 @@ def write_best(result: TuneResult, config: RunConfig, text: str, source: Path) -
     changed: dict[str, Any] = {key: os.path.relpath(source / path, here) for key, path in _files(config)}
     for stage in result.stages:
         changed |= stage.changed
-    paragraphs = ("Written by `nextbest tune`.", *map(str, result.stages), CAUTION)
+    paragraphs = (WRITTEN_BY, *map(str, result.stages), CAUTION)
     header = [f"# {line}" for paragraph in paragraphs for line in textwrap.wrap(paragraph, _WIDTH)]
     write_text(result.best, "\n".join([*header, "", set_in_toml(text, changed)]))
 
