@@ -25,7 +25,7 @@ __all__ = ["MAKERS", "digest_policy", "digest_served", "makers_of", "makers_path
 MAKERS = "nextbest"
 """The key of Parquet's metadata."""
 _SERVED = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
-"""What answers in a version: its graph, its weights, and the files that the graph reads. The customers' data beside them
+"""What answers in a version: its graph, its weights, and the files that the graph reads. Customers' data beside them
 may change; answers for other customers stay."""
 
 

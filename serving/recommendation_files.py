@@ -105,8 +105,8 @@ def _csv_writer(path: Path, schema: pa.Schema, makers: Mapping[str, Any]) -> Ite
 
 @contextmanager
 def _parquet_writer(path: Path, schema: pa.Schema, makers: Mapping[str, Any]) -> Iterator[Write]:
-    # Without Arrow's own copy of the schema: readers would take the metadata from it, which is written first, before the
-    # rows are counted.
+    # Without Arrow's own copy of the schema, which is written before the rows are counted: readers would take the
+    # metadata from it.
     with pq.ParquetWriter(path, schema, store_schema=False) as writer:
         yield writer.write_table
         writer.add_key_value_metadata({MAKERS: makers_text(makers)})

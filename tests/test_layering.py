@@ -124,7 +124,8 @@ class TestFiles:
         # compared (customers, outcomes, by checks), and how it is said (watch, report, ui.cli_monitor), and how old
         # data are (data_age). And what a validator asks: the card (governance, markdown, model_card_page,
         # model_evidence, sensitivity), who is to be forgotten (forget, find_ids, ui.cli_forget),
-        # by what a file was made (makers), and whether it can be made again (machine, verify, agreement, backtest, backtest_result).
+        # by what a file was made (makers),
+        # and whether it can be made again (machine, verify, agreement, backtest, backtest_result).
         assert 110 <= len(product_files()) <= 190
 
     def test_none_is_long(self) -> None:
