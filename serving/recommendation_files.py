@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,7 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.files import new_file, write_text
 from nextbest.serving.data_age import DataAge
 from nextbest.serving.input_report import InputReport
+from nextbest.serving.makers import MAKERS, makers_path, makers_text
 from nextbest.serving.recommender import Recommendations
 
 __all__ = [
@@ -95,7 +96,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
 
 
 @contextmanager
-def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
+def _csv_writer(path: Path, schema: pa.Schema, makers: Mapping[str, Any]) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(schema.names)
@@ -103,13 +104,16 @@ def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    with pq.ParquetWriter(path, schema) as writer:
+def _parquet_writer(path: Path, schema: pa.Schema, makers: Mapping[str, Any]) -> Iterator[Write]:
+    # Without Arrow's own copy of the schema, which is written before the rows are counted: readers would take the
+    # metadata from it.
+    with pq.ParquetWriter(path, schema, store_schema=False) as writer:
         yield writer.write_table
+        writer.add_key_value_metadata({MAKERS: makers_text(makers)})
 
 
 @contextmanager
-def _excel_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
+def _excel_writer(path: Path, schema: pa.Schema, makers: Mapping[str, Any]) -> Iterator[Write]:
     import xlsxwriter  # few need it
 
     # A row goes to the disk when the next one begins, so that the memory does not grow with the rows.
@@ -121,6 +125,7 @@ def _excel_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
         except BaseException:
             sheet.row_data_fh.close()  # closing the book would put together first what nobody wants any more
             raise
+        book.set_properties({"comments": makers_text(makers)})
         book.close()
 
 
@@ -151,30 +156,34 @@ _WRITERS = {".csv": _csv_writer, ".parquet": _parquet_writer, ".xlsx": _excel_wr
 """The endings of files -> what opens one and yields what writes tables to it."""
 
 
-def open_writer(path: Path, ending: str, explained: bool = False) -> AbstractContextManager[Write]:
+def open_writer(
+    path: Path, ending: str, explained: bool = False, makers: Mapping[str, Any] | None = None
+) -> AbstractContextManager[Write]:
     """Return a block that yields what writes each `recommendation_table` to a file.
 
     Args:
         path: The file; a block that fails may leave a part of it.
         ending: '.csv', '.parquet' or '.xlsx'.
         explained: Whether the tables have the column WHY.
+        makers: By what it is made, as known when the block ends (see `makers_of`); CSV has no place for it.
 
     Raises:
         MissingPackageError: Excel is wanted, and the package that writes it is not installed.
     """
-    return _WRITERS[ending](path, recommendation_schema(explained))
+    return _WRITERS[ending](path, recommendation_schema(explained), {} if makers is None else makers)
 
 
-def check_output(path: Path, most_rows: int = 0) -> None:
+def check_output(path: Path, most_rows: int = 0, inputs: Sequence[object] = ()) -> None:
     """Refuse an output file that cannot be written.
 
     Args:
         path: The file.
         most_rows: How many recommendations it may get.
+        inputs: What is read; only paths can be the file.
 
     Raises:
-        InputError: It ends in none of .csv, .parquet and .xlsx, it is a folder, its own folder does not exist, or an
-            Excel sheet has too few rows.
+        InputError: It ends in none of .csv, .parquet and .xlsx, it is a folder, its own folder does not exist, it or
+            what is written beside it is an input, or an Excel sheet has too few rows.
     """
     problems = []
     if path.suffix not in _WRITERS:
@@ -184,6 +193,10 @@ def check_output(path: Path, most_rows: int = 0) -> None:
         problems.append(Problem(str(path), None, None, "it is a folder", "name a file"))
     if not path.parent.is_dir():
         problems.append(Problem(str(path.parent), None, None, "there is no such folder", "make it first"))
+    written = {file.resolve() for file in (path, makers_path(path), summary_path(path))}
+    for file in inputs:
+        if isinstance(file, str | Path) and Path(file).resolve() in written:
+            problems.append(Problem(str(file), None, None, "it is read, and would be overwritten", "name another file"))
     if path.suffix == ".xlsx" and most_rows >= EXCEL_ROWS:
         what = (
             f"an Excel sheet has {EXCEL_ROWS:,} rows, one of them the header, and up to {most_rows:,} recommendations "

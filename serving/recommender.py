@@ -107,12 +107,13 @@ class Recommender:
     of it is freed when no one uses it any more, if it was not closed before.
     """
 
-    def __init__(self, folder: Path, backend: Backend | None = None) -> None:
+    def __init__(self, folder: Path, backend: Backend | None = None, server: str | None = None) -> None:
         """Load one version.
 
         Args:
             folder: A version's folder, MODELS/recommender/VERSION.
             backend: What answers; without it the model is loaded that the version's manifest chose.
+            server: The URL of the server that the backend asks, None where it answers itself.
 
         Raises:
             FileNotFoundError: There is no model.
@@ -123,6 +124,7 @@ class Recommender:
 
             backend = LocalBackend.of_version(folder)
         self.folder = folder
+        self.server = server
         self.manifest = read_manifest(folder)
         _check_format(folder, self.manifest)
         self.products = Table.load(folder / ASSETS / PRODUCTS)
@@ -189,7 +191,7 @@ class Recommender:
                 what = f"version {server.version}, which {backend} serves, is not there (there are {found})"
                 remedy = "name the MODELS that the server serves, or copy that version from them"
                 raise InputError([Problem(str(folder), None, None, what, remedy)])
-            recommender = cls(folder / str(server.version), server)
+            recommender = cls(folder / str(server.version), server, backend)
             opened.pop_all()
         return recommender
 

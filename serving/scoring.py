@@ -11,6 +11,7 @@ import pyarrow as pa
 from nextbest.data.dataset import Array, Features
 from nextbest.data.files import new_file
 from nextbest.serving.insights.reasons import ReasonExplainer, why_sentences
+from nextbest.serving.makers import makers_of, makers_path, makers_text
 from nextbest.serving.recommendation_files import check_output, open_writer, recommendation_table
 from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import of_unknown_holdings, take
@@ -46,6 +47,8 @@ def score_in_chunks(
 
     The probability of whom nobody knows what they hold is left empty; see `of_unknown_holdings`.
 
+    By what it was made stands beside it (see `serving.makers`).
+
     Who closes the iterator before stops the work, and nothing is left of it.
 
     Args:
@@ -66,7 +69,12 @@ def score_in_chunks(
     check_output(out, len(ids) * min(top, len(recommender.products.ids)))
     hidden = of_unknown_holdings(recommender, ids, requests)
     chunk = SCORING_CHUNK if explainer is None else EXPLAINED_CHUNK
-    with new_file(out) as staging, open_writer(staging, out.suffix, explainer is not None) as write:
+    makers = makers_of(recommender, top, filters)
+    with (
+        new_file(makers_path(out)) as beside,
+        new_file(out) as staging,
+        open_writer(staging, out.suffix, explainer is not None, makers) as write,
+    ):
         for first in range(0, max(len(ids), 1), chunk):
             rows = slice(first, first + chunk)
             chunk_requests = take(requests, rows)
@@ -76,7 +84,9 @@ def score_in_chunks(
                 why[hidden[rows]] = ""  # reasons are of a probability
             table = recommendation_table(ids[rows], found, why)
             write(table)
+            makers["rows"] += table.num_rows
             yield ScoredChunk(len(ids[rows]), table)
+        beside.write_text(makers_text(makers) + "\n", encoding="utf-8", newline="\n")
 
 
 def score(

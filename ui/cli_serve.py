@@ -118,14 +118,14 @@ def score(
     any_age: AnyAge = False,
     as_json: Json = False,
 ) -> None:
-    """Recommend to every customer of a file; what is strange about them stands in OUT.summary.json too."""
+    """Recommend to every customer of a file; OUT.summary.json says what is strange, OUT.makers.json who made it."""
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
     from nextbest.serving.language import speak
     from nextbest.serving.recommendation_files import check_output, write_rejects, write_summary
     from nextbest.serving.requests import requests_from_file
     from nextbest.serving.scoring import score
 
-    check_output(out)
+    check_output(out, inputs=(customers, holdings))
     with speak(language), _recommender(models, backend, client, any_age) as recommender:
         filters, explainer = _filters(recommender, max_risk, category, exclude), _explainer(recommender, why)
         rejected: list[Problem] | None = None if rejects is None else []

@@ -14,7 +14,7 @@ from typing import Any
 
 from nextbest.data.tables.read import digest_file
 
-__all__ = ["RECORD", "is_unchanged", "push_record"]
+__all__ = ["RECORD", "digest_served", "is_unchanged", "push_record"]
 
 RECORD = "push"
 """The manifest's entry that holds the record."""
@@ -32,7 +32,7 @@ def push_record(folder: Path, replaces: int | None, why: str | None) -> dict[str
         replaces: The version that was the newest until now.
         why: What the person who pushes gives as the reason.
     """
-    return {"by": _user(), "why": why, "replaces": replaces, _DIGEST: _digest_served(folder)}
+    return {"by": _user(), "why": why, "replaces": replaces, _DIGEST: digest_served(folder)}
 
 
 def is_unchanged(folder: Path, manifest: Mapping[str, Any]) -> bool | None:
@@ -43,7 +43,24 @@ def is_unchanged(folder: Path, manifest: Mapping[str, Any]) -> bool | None:
         manifest: Its manifest.
     """
     recorded = manifest.get(RECORD, {}).get(_DIGEST)
-    return None if recorded is None else bool(recorded == _digest_served(folder))
+    return None if recorded is None else bool(recorded == digest_served(folder))
+
+
+def digest_served(folder: Path) -> str:
+    """Return the SHA-256 of the names and contents of what answers in a version.
+
+    Raises:
+        OSError: There is no such folder, or a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not there")
+    found = hashlib.sha256()
+    for part in _SERVED:
+        path = folder / part
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file():
+                found.update(f"{file.relative_to(folder).as_posix()} {digest_file(file)}\n".encode())
+    return found.hexdigest()
 
 
 def _user() -> str:
@@ -52,14 +69,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # as in a container whose user has no name
         return f"uid {os.getuid()}"
-
-
-def _digest_served(folder: Path) -> str:
-    """Return the SHA-256 of the names and contents of what answers."""
-    found = hashlib.sha256()
-    for part in _SERVED:
-        path = folder / part
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file():
-                found.update(f"{file.relative_to(folder).as_posix()} {digest_file(file)}\n".encode())
-    return found.hexdigest()

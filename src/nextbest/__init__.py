@@ -470,6 +470,8 @@ def score(
 ) -> int:
     """Recommend products to many customers, into a file, with a summary beside it, OUT.summary.json.
 
+    By what it was made stands in OUT.makers.json: version, digests of weights and rules, the data's last day, the time.
+
     Args:
         recommender: What `load` returned.
         customers: As for `recommend`.
@@ -498,7 +500,7 @@ def score(
 
     most = as_count("top", top)
     _check_age(recommender, any_age)
-    check_output(Path(out))
+    check_output(Path(out), inputs=(customers, holdings))
     ids, request = _read_customers(recommender, customers, filters, holdings)
     report = describe_input(recommender, ids, request)
     source = customers if isinstance(customers, str | Path) else recommender.folder

@@ -37,13 +37,13 @@ class World:
     """A MODELS folder, and what is pushed to it."""
 
     def __init__(self, root: Path, exports: Callable[[str], Path]) -> None:
-        self.models, self._root, self._exports = root / "models", root, exports
+        self.models, self._exports = root / "models", exports
 
     def push(self, label: str, break_it: Callable[[Path], Any] = lambda folder: None) -> int:
-        """Push a version whose products are called LABEL-a and LABEL-b."""
-        folder = Path(shutil.copytree(self._exports(label), self._root / "copies" / label))
-        break_it(folder)
-        return push({"recommender": folder}, self.models)
+        """Push a version whose products are called LABEL-a and LABEL-b, and then break it."""
+        version = push({"recommender": self._exports(label)}, self.models)
+        break_it(self.models / "recommender" / str(version))
+        return version
 
 
 @pytest.fixture

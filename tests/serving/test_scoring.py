@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pytest
 import nextbest.serving.scoring
 from nextbest.data.errors import InputError
 from nextbest.serving.artifacts.assets import Table
+from nextbest.serving.data_age import DataAge
 from nextbest.serving.recommender import Recommendations
 from nextbest.serving.scoring import score_in_chunks
 
@@ -22,6 +23,8 @@ class OneProduct:
     """Recommends one product to each customer, and counts its calls."""
 
     products = Table(np.array(["P1"], object), {})
+    manifest: ClassVar[dict[str, Any]] = {"policy": {}, "as_of_day": 0, "horizon_days": 91}
+    folder, index, server, age = Path("nowhere"), "exact", None, DataAge.of(manifest)
 
     def __init__(self) -> None:
         self.calls = 0
