@@ -127,7 +127,7 @@ class Catalogue:
         dataset = Dataset(_known(num_customers), _known(num_products), events)
         segment = random.integers(num_segments, size=num_customers)
         snapshot = take_snapshot(dataset, DAY, DATA.windows)
-        return product_statistics(dataset, snapshot, segment, num_segments, DATA.windows, config)
+        return product_statistics(dataset, snapshot, segment, num_segments, config)
 
     def request(self, rows: Array) -> Features:
         """Return customers as inputs of `recommend`."""

@@ -13,6 +13,7 @@ from nextbest.data.settings import SettingsModel
 __all__ = ["FeatureKind", "FeatureName", "NamedFeature", "feature_width"]
 
 FeatureKind = Literal["customer", "product", "cross"]
+# No model has co_holding or next_after any more; exports of 0.3.0 name them.
 FeatureName = Literal[
     "column",
     "popularity",

@@ -71,6 +71,8 @@ REMOVED: Mapping[str, str] = {
         ),
         'its default holds always; to shrink a run, write size = "tiny" in its place',
     ),
+    "statistics.next_days": "what holders acquire next is no statistic of pairs any more",
+    "statistics.pair_prior": "how much likelier holders hold another product is no statistic of pairs any more",
     "retrieval.validation_k": "it is 10 always",
     "ranking.validation_k": "it is the K of evaluation.main_metric",
     "ranking.category_crosses": "all of the customers' categories are crossed with data.policy.category_column",

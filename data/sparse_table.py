@@ -18,7 +18,7 @@ __all__ = [
     "NO_CELL",
     "SparseTable",
     "cell_keys",
-    "counts_together",
+    "common_holders",
     "greatest_per_row",
     "split_keys",
     "stack_arrays",
@@ -28,7 +28,7 @@ NO_CELL = np.iinfo(np.int64).max
 """The last key of a table, and what tables of fewer cells are filled up with."""
 
 _COUNTED_AT_ONCE = 2_000_000
-"""How many numbers a block of `counts_together` adds up. It has no more cells, each of which takes some dozens of bytes
+"""How many numbers a block of `common_holders` adds up. It has no more cells, each of which takes some dozens of bytes
 while a block is worked on."""
 
 
@@ -95,30 +95,24 @@ def _filled_up(values: Array, length: int) -> Array:
     return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
 
 
-def counts_together(
-    sides: Sequence[tuple[sp.csr_matrix, sp.csr_matrix]],
-) -> Iterator[tuple[Array, list[sp.csr_matrix]]]:
-    """Yield left.T @ right of each pair of sides, for a block of rows at a time.
+def common_holders(holdings: sp.csr_matrix) -> Iterator[tuple[Array, sp.csr_matrix]]:
+    """Yield holdings.T @ holdings for a block of rows at a time.
 
     A block is a range of rows; all but its first add fewer than _COUNTED_AT_ONCE numbers up, and have no more cells.
 
     Args:
-        sides: At least one (left, right), 1 where a customer has a product, [num_customers, num_products] each.
+        holdings: 1 where held, [num_customers, num_products].
 
     Yields:
-        The rows, and for each of the sides how many customers have the row's product left and the column's right, with
-        sorted columns, [num_rows, num_products].
+        The rows, and how many hold the row's product and the column's, with sorted columns, [num_rows, num_products].
     """
-    work = sum(left.T @ np.diff(right.indptr) for left, right in sides)
+    work = holdings.T @ np.diff(holdings.indptr)
     first_of_block = np.flatnonzero(np.diff(np.cumsum(work) // _COUNTED_AT_ONCE)) + 1
-    by_product = [left.T.tocsr() for left, _ in sides]
+    by_product = holdings.T.tocsr()
     for rows in np.split(np.arange(len(work)), first_of_block):
-        counts = [
-            transposed[rows[0] : rows[-1] + 1] @ right for transposed, (_, right) in zip(by_product, sides, strict=True)
-        ]
-        for count in counts:
-            count.sort_indices()
-        yield rows, counts
+        common = by_product[rows[0] : rows[-1] + 1] @ holdings
+        common.sort_indices()
+        yield rows, common
 
 
 def greatest_per_row(row: Array, column: Array, value: Array, limit: int) -> Array:

@@ -78,13 +78,14 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
     """
     source = RunFolder(trained)
     manifest = source.manifest()
+    _check_format(manifest, source)  # before its settings, which this program may not know any more
     run = read_run(config, out, progress)
     trained_with = load_config(source.path("config.toml"))
     problems = source.problems_if_missing([*source.servables().values(), *trained_files(source)])
     problems += _missing_metrics(source, run, config)
     refreshed_from = None if problems else _origin(manifest, trained_with)
     if refreshed_from is not None:
-        problems += _format_and_cutoff_problems(refreshed_from, source, run, config)
+        problems += _cutoff_problems(refreshed_from, source, run, config)
     problems += _changed_settings(trained_with, run.config, config)
     problems += check_policy(config, run.config, run.dataset, run.windows.test.cutoff)
     if problems:
@@ -192,13 +193,15 @@ def _origin(manifest: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _format_and_cutoff_problems(
-    refreshed_from: Mapping[str, Any], source: RunFolder, run: Run, config: Path
-) -> Iterator[Problem]:
-    """Yield what keeps a trained run's weights from this program or from this cutoff."""
-    if refreshed_from["format"] != RUN_FORMAT:
-        what = f"it was trained by nextbest {refreshed_from['version']}, whose runs this one cannot refresh"
-        yield Problem(str(source.root), None, None, what, "train again")
+def _check_format(manifest: Mapping[str, Any], source: RunFolder) -> None:
+    """Refuse a run whose weights are not for this program; a run that was refreshed has the format of its origin."""
+    if manifest.get("format") != RUN_FORMAT:
+        what = f"it was trained by nextbest {manifest.get('version')}, whose runs this one cannot refresh"
+        raise InputError([Problem(str(source.root), None, None, what, "train again")])
+
+
+def _cutoff_problems(refreshed_from: Mapping[str, Any], source: RunFolder, run: Run, config: Path) -> Iterator[Problem]:
+    """Yield what keeps a trained run's weights from this cutoff."""
     cutoff = run.windows.test.dates[0]
     if cutoff < date.fromisoformat(refreshed_from["cutoff"]):
         known = refreshed_from["cutoff"]

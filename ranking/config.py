@@ -23,8 +23,7 @@ class RankingConfig(SettingsModel):
     """Weight of retrieval's cosine in the logit before training: the ranker starts from retrieval's order and learns to
     correct it, so that few windows are enough. Half of 1 / retrieval.temperature suits, as the votes say the rest."""
     votes_prior: float = Field(0.5, ge=0)
-    """Weight, before training, of the logarithm of what the holdings vote for: by ease, cosine and conditional, those
-    of them that `statistics.pairs` has, each."""
+    """Weight, before training, of the logarithm of what the holdings vote for, by each of `statistics.pairs`."""
     votes_saturation: float = Field(0.0, ge=0)
     """Votes v count as (1 - exp(-s v)) / s, 0 for v as it is: past 1 / s, more of them say little more. With 1, shares
     that add up past 1 become a probability, that of at least one event where v are expected (Poisson)."""

@@ -141,7 +141,7 @@ def catalogue_statistics(
     segment = segment_indices(everyone["categories"], encoders.customers, data.segment)
     sizes = dict(zip(encoders.customers.categories, encoders.customers.category_sizes, strict=True))
     num_segments = sizes[data.segment] if data.segment else 1
-    computed = product_statistics(dataset, snapshot, segment, num_segments, data.windows, statistics)
+    computed = product_statistics(dataset, snapshot, segment, num_segments, statistics)
     return CatalogueStatistics(
         products=encode_products(snapshot, encoders.products, computed.popularity),
         segments=computed.segments,

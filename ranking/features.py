@@ -24,9 +24,6 @@ from nextbest.ranking.config import RankingConfig
 
 __all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]
 
-_LIFTS: tuple[PairStatistic, ...] = ("co_holding", "next_after")
-"""Of these logarithms people understand the largest, of the other pair statistics the sum."""
-
 
 @dataclass(frozen=True)
 class _Declared:
@@ -56,9 +53,9 @@ def _declare(
     """
     declared = [_single("retrieval_score")]
     for pair in pairs:
-        total, largest = f"{pair}_sum", f"{pair}_max"
-        votes = (total, largest, f"{pair}_recent_sum", f"{pair}_seen_sum")
-        declared.append(_Declared(pair, votes, leading=largest if pair in _LIFTS else total))
+        total = f"{pair}_sum"
+        votes = (total, f"{pair}_max", f"{pair}_recent_sum", f"{pair}_seen_sum")
+        declared.append(_Declared(pair, votes, leading=total))
     declared.append(_single("seen"))
     if "refused" in lists:
         declared.append(_Declared("own_refusal", ("refused", "newly_refused"), leading="refused"))

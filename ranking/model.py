@@ -16,7 +16,7 @@ from nextbest.data.feature_names import FeatureKind, NamedFeature
 from nextbest.data.padding import concat_padded
 from nextbest.data.snapshot import NO_PRODUCT
 from nextbest.data.sparse_table import stack_arrays
-from nextbest.data.statistics import PairStatistic, StatisticsConfig
+from nextbest.data.statistics import StatisticsConfig
 from nextbest.graph.catalogue import Encoders
 from nextbest.graph.query import concat_queries
 from nextbest.modelling.layers import (
@@ -38,8 +38,6 @@ __all__ = ["RankingModel", "RankingNetwork"]
 
 Tensors = Mapping[str, tf.Tensor]
 """Tensors by name."""
-_VOTES: tuple[PairStatistic, ...] = ("ease", "cosine", "conditional")
-"""The pair statistics whose sum over the holdings is a recommender of its own: EASE, and item-kNN by two measures."""
 _CROSS_LAYERS, _CROSS_RANK = 2, 32
 """How many cross layers there are, and the rank of their matrices."""
 _LEAST_VOTES = 1e-4
@@ -90,7 +88,7 @@ class RankingNetwork(tf.keras.layers.Layer):
         # It starts at 0, and the logit at the prior.
         self._correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         self._trend_places = _trend_places(self._product.places[()]) if config.trend_prior else []
-        self._votes = [name for name in statistics.pairs if name in _VOTES]
+        self._votes = statistics.pairs
         votes, trend = [config.votes_prior] * len(self._votes), [config.trend_prior] * len(self._trend_places)
         prior = [config.similarity_prior, *votes, *trend]
         self._prior = self.add_weight(name="prior", shape=[len(prior)], initializer=tf.constant_initializer(prior))

@@ -43,9 +43,9 @@ def test_one_banks_error_is_over_its_customers() -> None:
 
 def test_a_variants_config_differs_in_its_pairs_alone(tmp_path: Path) -> None:
     config = tmp_path / "bank.toml"
-    for text in ("[statistics]\npair_prior = 3\n", '[statistics]\npairs = ["ease"]\npair_prior = 3\n'):
+    for text in ("[statistics]\nease_l2 = 3\n", '[statistics]\npairs = ["ease"]\nease_l2 = 3\n'):
         config.write_text(text)
         changed = _config_with(config, "without ease", ["cosine"])
-        assert changed.read_text() == '[statistics]\npairs = ["cosine"]\npair_prior = 3\n'
+        assert changed.read_text() == '[statistics]\npairs = ["cosine"]\nease_l2 = 3\n'
     config.write_text("[data]\n")
     assert _config_with(config, "none", []).read_text() == "[data]\n\n[statistics]\npairs = []\n"

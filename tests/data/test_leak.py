@@ -22,7 +22,7 @@ from nextbest.graph.query import encode_customers, raw_request
 from tests.data.test_dataset import assert_equal
 from tests.worlds import CONFIG, EntityRow, Event, Tables, random_tables
 
-STATISTICS = StatisticsConfig(popularity_days=(10, 30), segment_days=30, next_days=30, pairs=get_args(PairStatistic))
+STATISTICS = StatisticsConfig(popularity_days=(10, 30), segment_days=30, pairs=get_args(PairStatistic))
 CUTOFFS = st.integers(0, 29)
 
 
@@ -90,7 +90,7 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
     popularity = popularity_features(history, cutoff, STATISTICS)
     segment = segment_indices(query["categories"], encoders.customers, CONFIG.segment)
     num_segments = len(encoders.customers.categories["segment"]) + 1
-    at_the_cutoff = history, snapshot, segment, num_segments, CONFIG.windows, STATISTICS
+    at_the_cutoff = history, snapshot, segment, num_segments, STATISTICS
     statistics = product_statistics(*at_the_cutoff)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nextbest.data.statistics._MAX_CELLS", 0)
@@ -197,7 +197,7 @@ def test_statistics_at_an_earlier_day_are_those_of_the_rows_until_then(tables: T
     dataset = replace(tables, customers=unique(customers), products=unique(products)).dataset()
     segment = np.arange(len(dataset.customers)) % 3
     full, past = (
-        product_statistics(rows, take_snapshot(rows, cutoff, CONFIG.windows), segment, 3, CONFIG.windows, STATISTICS)
+        product_statistics(rows, take_snapshot(rows, cutoff, CONFIG.windows), segment, 3, STATISTICS)
         for rows in (dataset, dataset.until(cutoff))
     )
     for name, values in vars(full).items():

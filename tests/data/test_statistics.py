@@ -29,7 +29,7 @@ SEGMENTS = np.array([2, 1, 0, 1])  # ann is private, bob and dan are retail, cat
 def statistics(tables: Tables = TINY, segments: Array = SEGMENTS, **settings: Any) -> ProductStatistics:
     dataset = tables.dataset()
     snapshot = take_snapshot(dataset, DAY, CONFIG.windows)
-    return product_statistics(dataset, snapshot, segments, 3, CONFIG.windows, StatisticsConfig(**settings))
+    return product_statistics(dataset, snapshot, segments, 3, StatisticsConfig(**settings))
 
 
 def test_popularity_is_the_share_in_each_window() -> None:
@@ -89,38 +89,6 @@ def test_a_segment_that_acquired_nothing_is_neutral() -> None:
     assert lift[1, CARD] > 0
 
 
-def test_co_holding_is_the_lift_among_holders() -> None:
-    """Ann holds a card, a loan and a pension, bob a card and a fund, dan a card: 3 1 1 1 0 holders of 4 customers.
-
-    With a prior of 1 the shares are 4/5 2/5 2/5 2/5 1/5. Among the 3 card holders one holds a loan; with a prior of 2
-    holders (1 + 2 * 2/5) / (3 + 2) = 9/25, which is 9/10 of 2/5. The loan's holder has a card: (1 + 8/5) / 3 is 13/12
-    of 4/5, and a pension: (1 + 4/5) / 3 is 3/2 of 2/5, but no fund: 4/5 / 3 is 2/3 of 2/5.
-    """
-    lift = statistics(pair_prior=2).pairs[0]
-    pairs = [(CARD, LOAN), (LOAN, CARD), (LOAN, PENSION), (LOAN, FUND)]
-    np.testing.assert_allclose([np.exp(lift[pair]) for pair in pairs], [9 / 10, 13 / 12, 3 / 2, 2 / 3], rtol=1e-6)
-    np.testing.assert_allclose(lift[VAULT], 0, atol=1e-6)  # no one holds it
-    assert np.diag(lift).tolist() == [0] * 5
-
-
-def test_next_after_is_the_lift_among_what_holders_acquire_next() -> None:
-    """Five strides of ten days: who held what when they acquired something.
-
-    Day 60: ann (card) a loan. Day 80: bob (fund, the card closed on day 70) a card. Day 90: ann (card, loan) a
-    pension. Day 100: dan (nothing) a card. So 2 0 1 1 0 were acquired, with a prior of 1 the shares are 3 1 2 2 1
-    of 9. Card holders acquired two things, a loan and a pension; with a prior of 2 each is (1 + 4/9) / (2 + 2),
-    13/8 of 2/9; no fund: (2/9) / 4, 1/2 of 1/9. Loan holders acquired one, a pension: (1 + 4/9) / 3, 13/6 of 2/9.
-    Fund holders acquired a card: (1 + 6/9) / 3, 5/3 of 3/9.
-    """
-    lift = statistics(next_days=50, pair_prior=2).pairs[1]
-    pairs = [(CARD, LOAN), (CARD, PENSION), (CARD, FUND), (LOAN, PENSION), (FUND, CARD)]
-    np.testing.assert_allclose(
-        [np.exp(lift[pair]) for pair in pairs], [13 / 8, 13 / 8, 1 / 2, 13 / 6, 5 / 3], rtol=1e-6
-    )
-    np.testing.assert_allclose(lift[[PENSION, VAULT]], 0, atol=1e-6)  # their holders acquired nothing
-    assert np.diag(lift).tolist() == [0] * 5
-
-
 def test_the_pairs_are_those_that_are_named() -> None:
     computed = statistics(ease_l2=3, pairs=("conditional", "ease", "cosine"))
     holdings = take_snapshot(TINY.dataset(), DAY, CONFIG.windows).holdings
@@ -150,7 +118,7 @@ def test_statistics_are_finite(tables: Tables, day: int) -> None:
     history = tables.dataset().until(day)
     segments = np.arange(len(history.customers)) % 3
     snapshot = take_snapshot(history, day, CONFIG.windows)
-    computed = product_statistics(history, snapshot, segments, 3, CONFIG.windows, config)
+    computed = product_statistics(history, snapshot, segments, 3, config)
     for values in vars(computed).values():
         assert np.isfinite(values).all()
 

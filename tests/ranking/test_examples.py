@@ -94,7 +94,7 @@ def test_the_state_holds_the_popularity_of_the_cutoff(examples: WindowExamples, 
     popularity = popularity_features(tiny, WINDOW.cutoff, StatisticsConfig())
     np.testing.assert_array_equal(examples.catalogue.products["floats"][:, -popularity.shape[1] :], popularity)
     assert examples.catalogue.segments.shape == (3, 5)  # unknown, retail, private
-    assert examples.catalogue.pairs.shape == (4, 5, 5)
+    assert examples.catalogue.pairs.shape == (2, 5, 5)
 
 
 @pytest.mark.parametrize("limit", [20, 120, 10_000])

@@ -53,12 +53,12 @@ QUERY = {
     "recent_age": tf.constant([[0.0, 0.0], [60.0, 0.0]]),
 }
 # Row: held; column: candidate.
-LIFT = np.array([[0.0, 0.5, -2.0], [0.25, 0.0, 1.0], [-1.0, -0.75, 0.0]], np.float32)
+WEIGHTS = np.array([[0.0, 0.5, -2.0], [0.25, 0.0, 1.0], [-1.0, -0.75, 0.0]], np.float32)
 STATE = {
     "floats": tf.constant([[-1.0, -2.0, 9.0], [0.0, 0.0, 9.0], [1.0, 2.0, 9.0]]),  # the last stands for popularity
     "categories": tf.constant([[1], [1], [2]]),
     "segments": tf.constant([[0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [9.0, 9.0, 9.0]]),
-    "pairs": tf.constant(np.stack([LIFT, 10 * LIFT, 100 * LIFT, 1000 * LIFT])),
+    "pairs": tf.constant(np.stack([WEIGHTS, 10 * WEIGHTS])),
 }
 CANDIDATES = tf.constant([[1, 2], [0, 2]])
 SCORES = tf.constant([[0.6, 0.4], [0.3, 0.2]])
@@ -81,14 +81,14 @@ def crosses(
 GOLDEN = {
     "retrieval_score": [[0.6, 0.4], [0.3, 0.2]],
     # A, candidate 1: 0.5 from product 0 and -0.75 from product 2; candidate 2: -2 and 0. B holds nothing.
-    "co_holding_sum": [[-0.25, -2.0], [0.0, 0.0]],
-    "co_holding_max": [[0.5, 0.0], [0.0, 0.0]],
-    "co_holding_recent_sum": [[0.5 - 0.75 * FADED, -2.0], [0.0, 0.0]],
+    "ease_sum": [[-0.25, -2.0], [0.0, 0.0]],
+    "ease_max": [[0.5, 0.0], [0.0, 0.0]],
+    "ease_recent_sum": [[0.5 - 0.75 * FADED, -2.0], [0.0, 0.0]],
     # A saw product 1 today, B product 2 sixty days ago.
-    "co_holding_seen_sum": [[0.0, 1.0], [-1.0 * FADED, 0.0]],
-    "next_after_sum": [[-2.5, -20.0], [0.0, 0.0]],
-    "cosine_max": [[500.0, 0.0], [0.0, 0.0]],
-    "ease_seen_sum": [[0.0, 100.0], [-100.0 * FADED, 0.0]],
+    "ease_seen_sum": [[0.0, 1.0], [-1.0 * FADED, 0.0]],
+    "cosine_sum": [[-2.5, -20.0], [0.0, 0.0]],
+    "cosine_max": [[5.0, 0.0], [0.0, 0.0]],
+    "cosine_seen_sum": [[0.0, 10.0], [-10.0 * FADED, 0.0]],
     # The candidate itself among what was seen: A's first, B's second.
     "seen": [[1.0, 0.0], [0.0, FADED]],
     "held_count": [[math.log(3), math.log(3)], [0.0, 0.0]],  # log(1 + 2)
@@ -123,7 +123,7 @@ def test_a_candidate_that_was_refused_says_so_and_how_lately() -> None:
 
 
 def test_every_kind_of_cross_has_a_golden_value() -> None:
-    kinds = {name.replace(pair, "co_holding") for name in crosses() for pair in PAIRS if pair in name}
+    kinds = {name.replace(pair, "ease") for name in crosses() for pair in PAIRS if pair in name}
     others = {name for name in crosses() if not any(pair in name for pair in PAIRS)}
     assert kinds | others <= set(GOLDEN)
 
@@ -137,13 +137,13 @@ def test_padding_of_the_lists_changes_nothing(name: str) -> None:
     np.testing.assert_allclose(crosses(longer)[name], crosses()[name], rtol=1e-6)
 
 
-def test_the_largest_lift_may_be_negative() -> None:
-    # A list without padding and one with it must agree: padding is no holding with a lift of 0.
+def test_the_largest_weight_may_be_negative() -> None:
+    # A list without padding and one with it must agree: padding is no holding with a weight of 0.
     for padding in ([], [NO_PRODUCT]):
         held = tf.constant([[2, *padding]] * 2)
         query = {"held": held, "held_age": tf.zeros(held.shape)}
         # Candidates 1 and 0 next to the held product 2: -0.75 and -1.
-        np.testing.assert_allclose(crosses(query)["co_holding_max"], [[-0.75, 0.0], [-1.0, 0.0]])
+        np.testing.assert_allclose(crosses(query)["ease_max"], [[-0.75, 0.0], [-1.0, 0.0]])
 
 
 def test_lists_of_no_length_are_empty_lists() -> None:

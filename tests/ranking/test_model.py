@@ -162,11 +162,11 @@ def test_the_retrieval_score_counts(scorer: Scorer) -> None:
 @pytest.mark.parametrize(
     ("pairs", "saturation", "votes", "product"),
     [
-        (("co_holding", "next_after", "ease", "cosine"), 0, {"ease": [2, -1], "cosine": [8, 0]}, 2 * 8),
-        (("conditional", "next_after", "cosine"), 0, {"conditional": [2, -1], "cosine": [8, 0]}, 2 * 8),
+        (("ease", "cosine"), 0, {"ease": [2, -1], "cosine": [8, 0]}, 2 * 8),
+        (("conditional", "cosine"), 0, {"conditional": [2, -1], "cosine": [8, 0]}, 2 * 8),
         (("conditional", "cosine"), 1, {"conditional": [np.log(2), -1], "cosine": [50, 0]}, 1 / 2 * 1),
         (("conditional", "cosine"), 2, {"conditional": [np.log(2), -1], "cosine": [50, 0]}, 3 / 8 * 1 / 2),
-        (("co_holding",), 0, {}, 1),
+        ((), 0, {}, 1),
     ],
 )
 def test_before_training_the_logit_is_the_prior(
