@@ -8,7 +8,7 @@ BIN := .venv/bin
 # With it set, Python would compile TensorFlow's thousands of modules again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick zoo ui lint lock docs
+.PHONY: run test full quick zoo ui lint lock docs
 .DELETE_ON_ERROR:
 
 run: .venv/installed bank
@@ -24,15 +24,19 @@ ui: .venv/installed
 test: lint
 	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder
 
+# With what takes long and repeats (tests/conftest.py says which that is): before a release, and when it was touched.
+full: lint
+	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not zoo"
+
 # For the inner loop: all but what trains (tests/conftest.py says which that is).
 quick: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not slow and not zoo"
+	$(BIN)/pytest -q --numprocesses 2 --no-loadscope-reorder -m "not slow and not full and not zoo"
 
 # All of tests/zoo: institutions of eight shapes, each from its tables to every surface.
 zoo: .venv/installed-dev
-	$(BIN)/pytest -q -m "zoo or not zoo" tests/zoo --durations=0 --durations-min=1
+	$(BIN)/pytest -q -m "" tests/zoo --durations=0 --durations-min=1
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

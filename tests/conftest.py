@@ -52,6 +52,38 @@ SLOW = (
 """What trains or starts many processes. `make quick` leaves it out, and all that needs the shared run."""
 
 
+FULL = (
+    "tests/benchmarks/page/",
+    "tests/benchmarks/test_explanations.py",
+    "tests/benchmarks/test_monitoring.py",
+    "tests/benchmarks/test_recommend.py",
+    "tests/benchmarks/test_refresh_cost.py",
+    "tests/pipeline/test_tune.py::test_the_own_settings_score_as_in_a_run_with_another_future",
+    "tests/ranking/test_training.py::TestSelectRanker::test_without_patience",
+    "tests/ranking/test_training.py::TestTrainRanker::test_another_seed",
+    "tests/retrieval/test_training.py::TestSeed::test_another_seed",
+    "tests/retrieval/test_training.py::test_from_an_earlier_days_weights",
+    "tests/retrieval/test_training.py::test_hard_negatives",
+    "tests/serving/store/test_push_faults.py::test_every_operation_is_disturbed_in_both_ways",
+    "tests/serving/test_protected.py::test_flipped_in_every_row",
+    "tests/test_layering.py::TestNames::test_no_file_is_loaded_under_two_names",
+    "tests/ui/browser/test_accessibility.py::test_no_tab_has_a_violation[dark-390]",
+    "tests/ui/browser/test_accessibility.py::test_no_tab_has_a_violation_in_german",
+    "tests/ui/browser/test_batch.py::test_every_state_can_be_used_by_everybody[dark-390]",
+    "tests/ui/browser/test_keyboard.py::test_arrows_walk_through_all_tabs_and_no_tab_keeps_the_focus",
+    "tests/ui/browser/test_language.py::test_a_batch_is_in_german",
+    "tests/ui/browser/test_language.py::test_by_product_is_in_german",
+    "tests/ui/browser/test_language.py::test_the_desk_and_why_are_in_german[address]",
+    "tests/ui/browser/test_language.py::test_the_neighbourhood_is_in_german",
+    "tests/ui/browser/test_print.py::test_another_tab_is_printed_without_the_controls",
+    "tests/ui/browser/test_print.py::test_filters_are_on_the_page",
+    "tests/ui/browser/test_reach.py::test_nothing_is_wider_or_much_taller_than_a_narrow_screen[768]",
+    "tests/ui/browser/test_versions.py",
+)
+"""What `make test` leaves out: it takes long, and is a variant of what `make test` looks at, about a benchmark, or about what
+rarely changes."""
+
+
 class Groups(LoadScopeScheduling):
     """Gives the tests of a file to one worker, and those of all files that share a server.
 
@@ -77,6 +109,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             need_the_run.add(item.nodeid.partition("::")[0])
         if needs_the_run or item.nodeid.startswith(SLOW):
             item.add_marker("slow")
+        if item.nodeid.startswith(FULL):
+            item.add_marker("full")
     items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0], need_the_run))
 
 

@@ -22,7 +22,7 @@ from nextbest.ui.page.server import open_page
 from tests.commands import run_nextbest
 from tests.pipeline.load_checks import all_models_load
 from tests.tf_serving_emulator import Emulator
-from tests.ui.browser.conftest import FLAGS, PATIENCE, chromium, opened  # noqa: F401 - two are fixtures
+from tests.ui.browser.conftest import FLAGS, PATIENCE, Contexts, chromium, opened  # noqa: F401 - two are fixtures
 from tests.ui.browser.screen import TABS, Screen
 from tests.zoo.shapes import SHAPES, Shape, Tables
 
@@ -69,7 +69,7 @@ def institution(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     toml.write_text(text, encoding="utf-8")
-    with contextlib.nullcontext() if request.config.option.markexpr != "not zoo" else all_models_load():
+    with contextlib.nullcontext() if request.config.option.markexpr else all_models_load():  # `make zoo` has none
         run = run_nextbest("run", "--config", toml, "--out", folder / "run", "--models", models, "--force", "--json")
     assert run.code == 0, run.err
     return Institution(tables, toml, models)
@@ -138,6 +138,12 @@ def browser(chromium: str) -> Iterator[Browser]:  # noqa: F811
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def contexts(browser: Browser) -> Contexts:
+    """Return the contexts of that browser."""
+    return Contexts(browser)
 
 
 def test_page(institution: Institution, address: str, opened: Callable[..., Screen]) -> None:  # noqa: F811

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, expect, sync_playwright
 
 from nextbest.data.dataset import Features
 from nextbest.serving.live import LiveRecommender, LocalVersions
@@ -85,17 +86,25 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 class Watch:
-    """Whatever goes wrong in a browser."""
+    """Whatever goes wrong in the pages of a test; those of earlier tests may still say that they were closed."""
 
-    def __init__(self, context: BrowserContext, address: str) -> None:
+    def __init__(self, context: BrowserContext) -> None:
+        self._pages: list[Page] = []
         self._seen: list[str] = []
-        self._address = address
+        self._address = ""
         self._num_pages = 0
-        context.on("console", lambda message: self._console(message.type, message.text))
-        context.on("weberror", lambda error: self._seen.append(f"{error.error}"))
+        context.on("page", lambda page: self._pages.append(page))
+        context.on("console", lambda message: self._console(message.page, message.type, message.text))
+        context.on("weberror", lambda error: self._see(error.page, f"{error.error}"))
         context.on("request", self._request)
         context.on("requestfailed", self._failed)
-        context.on("response", lambda got: got.status < 400 or self._seen.append(f"{got.status} of {got.url}"))
+        context.on("response", self._response)
+
+    def begin(self, address: str) -> None:
+        """Look at the pages that are opened from now on, and at no older one."""
+        self._pages.clear()
+        self._seen.clear()
+        self._address, self._num_pages = address, 0
 
     @property
     def complaints(self) -> list[str]:
@@ -103,34 +112,75 @@ class Watch:
         was_left = self._num_pages > 1
         return [seen for seen in self._seen if not (was_left and any(left in seen for left in _LEFT))]
 
-    def _console(self, kind: str, text: str) -> None:
+    def close_pages(self) -> None:
+        """Close the pages, and forget what they left in the browser."""
+        for page in self._pages:
+            if not page.is_closed():
+                page.evaluate("localStorage.clear(); sessionStorage.clear()")
+                page.close()
+        self._pages.clear()
+
+    def _see(self, page: Page | None, what: str) -> None:
+        if page in self._pages:
+            self._seen.append(what)
+
+    def _console(self, page: Page | None, kind: str, text: str) -> None:
         if kind in ("error", "assert"):
-            self._seen.append(f"console: {text}")
+            self._see(page, f"console: {text}")
 
     def _request(self, request: Request) -> None:
-        self._num_pages += request.is_navigation_request()
+        page = request.frame.page
+        self._num_pages += page in self._pages and request.is_navigation_request()
         if not request.url.startswith((self._address, "data:", "blob:")):
-            self._seen.append(f"request to another server: {request.url}")
+            self._see(page, f"request to another server: {request.url}")
 
     def _failed(self, request: Request) -> None:
         closed = request.failure == "net::ERR_ABORTED" and any(name in request.url for name in _CLOSED_BY_THE_PAGE)
         if not closed:
-            self._seen.append(f"{request.failure}: {request.url}")
+            self._see(request.frame.page, f"{request.failure}: {request.url}")
+
+    def _response(self, got: Response) -> None:
+        if got.status >= 400:
+            self._see(got.frame.page, f"{got.status} of {got.url}")
+
+
+class Contexts:
+    """The browser's contexts by their settings: each keeps the scripts of the page from test to test."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._made: dict[str, tuple[BrowserContext, Watch]] = {}
+
+    def of(self, settings: Mapping[str, Any]) -> tuple[BrowserContext, Watch]:
+        """Return a context, which is made when it is first asked for."""
+        key = json.dumps(settings, sort_keys=True)
+        if key not in self._made:
+            context = self._browser.new_context(**settings)
+            context.set_default_timeout(PATIENCE)
+            self._made[key] = context, Watch(context)
+        return self._made[key]
+
+
+@pytest.fixture(scope="package")
+def contexts(browser: Browser) -> Contexts:
+    """Return the contexts that all tests share."""
+    return Contexts(browser)
 
 
 @pytest.fixture
-def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Screen]]:
-    """Yield what opens a page in a new context.
+def opened(contexts: Contexts, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Screen]]:
+    """Yield what opens a page in a context of its settings.
 
     At the end the browser must have had nothing to complain about, and the server's log may hold neither an error nor
     a customer.
     """
-    contexts: list[tuple[BrowserContext, Watch]] = []
+    watches: list[Watch] = []
 
     def opened(address: str, ready: str = "as of", **settings: Any) -> Screen:
-        context = browser.new_context(**settings)
-        context.set_default_timeout(PATIENCE)
-        contexts.append((context, Watch(context, address.partition("?")[0])))
+        context, watch = contexts.of(settings)
+        if watch not in watches:
+            watch.begin(address.partition("?")[0])
+            watches.append(watch)
         page: Page = context.new_page()
         page.goto(address)
         expect(page.locator("#title")).to_contain_text(ready)
@@ -138,9 +188,9 @@ def opened(browser: Browser, capfd: pytest.CaptureFixture[str]) -> Iterator[Call
 
     yield opened
     complaints = []
-    for context, watch in contexts:
+    for watch in watches:
         complaints += watch.complaints  # before the page goes, which ends what is on its way
-        context.close()
+        watch.close_pages()
     log = "".join(capfd.readouterr())
     assert not complaints
     assert "Traceback" not in log
