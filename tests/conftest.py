@@ -50,14 +50,14 @@ SLOW = (
     "tests/zoo/",
 )
 """What trains or starts many processes. `make quick` leaves it out, and all that needs the shared run."""
-
-
 FULL = (
-    "tests/benchmarks/page/",
-    "tests/benchmarks/test_explanations.py",
-    "tests/benchmarks/test_monitoring.py",
-    "tests/benchmarks/test_recommend.py",
-    "tests/benchmarks/test_refresh_cost.py",
+    "tests/benchmarks/page/test_load.py::test_load_from_the_start",
+    "tests/benchmarks/page/test_tasks.py::test_no_task_needs_more_clicks",
+    "tests/benchmarks/test_explanations.py::test_all_explainers_are_measured",
+    "tests/benchmarks/test_monitoring.py::test_it_counts_what_is_found",
+    "tests/benchmarks/test_recommend.py::test_contenders_are_measured",
+    "tests/benchmarks/test_recommend.py::test_one_that_answers_otherwise_is_refused",
+    "tests/benchmarks/test_refresh_cost.py::test_a_run_compared_with_itself",
     "tests/pipeline/test_tune.py::test_the_own_settings_score_as_in_a_run_with_another_future",
     "tests/ranking/test_training.py::TestSelectRanker::test_without_patience",
     "tests/ranking/test_training.py::TestTrainRanker::test_another_seed",
@@ -80,8 +80,8 @@ FULL = (
     "tests/ui/browser/test_reach.py::test_nothing_is_wider_or_much_taller_than_a_narrow_screen[768]",
     "tests/ui/browser/test_versions.py",
 )
-"""What `make test` leaves out: it takes long, and is a variant of what `make test` looks at, about a benchmark, or about what
-rarely changes."""
+"""What `make test` leaves out: it takes long, and is a variant of what that looks at, about a benchmark, or about
+what rarely changes."""
 
 
 class Groups(LoadScopeScheduling):
