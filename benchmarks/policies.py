@@ -9,7 +9,7 @@ Each policy is drawn with its own catalogue and customers, of whom some values a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -30,6 +30,35 @@ _DATES = (19_990.0, 20_000.0, 20_010.0)
 _LISTS = ("a", "a|b", "b | c", "c|", "|", "d|a|b")
 KINDS = {"number": _NUMBERS, "flag": (0.0, 1.0), "date": _DATES, "word": _WORDS, "list": _LISTS}
 """What columns hold, of customers (`my_...`) and of products alike."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What random rules speak of: for each kind of `KINDS` a column of customers, one of products, and values."""
+
+    customer: Mapping[str, str]
+    product: Mapping[str, str]
+    values: Mapping[str, Sequence[Any]]
+    """Those of `number`, `flag`, `date` and `word`, as a rule writes them."""
+    product_ids: Sequence[str]
+
+    def word(self, random: Random) -> str:
+        """Draw a word."""
+        return str(random.choice(self.values["word"]))
+
+
+_MADE_UP = Vocabulary(
+    customer={kind: f"my_{kind}" for kind in KINDS},
+    product={kind: kind for kind in KINDS},
+    values={
+        "number": _NUMBERS,
+        "flag": (True, False),
+        "date": ("2024-09-24", "2024-10-04", "today"),
+        "word": _WORDS,
+    },
+    product_ids=("P00", "P03"),
+)
+"""That of `random_world`."""
 _ORDER, _EQUAL = ("<=", "<", ">=", ">", "==", "!="), ("==", "!=")
 
 
@@ -44,20 +73,20 @@ class World:
     """Positions of held products, some twice, NO_PRODUCT is padding, int32, [num_customers, 6]."""
 
 
-def random_policy(random: Random) -> PolicyConfig:
+def random_policy(random: Random, words: Vocabulary = _MADE_UP) -> PolicyConfig:
     """Draw a policy of one to five rules."""
     rules = []
     for number in range(random.randint(1, 5)):
-        rule = _condition(random, depth=2) | {
+        rule = _condition(random, words, depth=2) | {
             "reason": f"rule {number}",
             "missing": random.choice(("exclude", "allow")),
         }
         if random.random() < 0.3:
-            rule["when"] = _condition(random, depth=1)
+            rule["when"] = _condition(random, words, depth=1)
         rules.append(rule)
     policy = {"rules": rules}
     if random.random() < 0.3:
-        policy["repeatable"] = {"product": "word", "value": random.sample(_WORDS, 2)}
+        policy["repeatable"] = {"product": words.product["word"], "value": random.sample(words.values["word"], 2)}
     return PolicyConfig.model_validate(policy)
 
 
@@ -78,46 +107,49 @@ def _column(random: Random, kind: str, size: int) -> Array:
     return np.array(values, object if is_text else np.float32)
 
 
-def _condition(random: Random, depth: int) -> dict[str, Any]:
+def _condition(random: Random, words: Vocabulary, depth: int) -> dict[str, Any]:
     if depth and random.random() < 0.35:
-        parts = [_condition(random, depth - 1) for _ in range(random.randint(1, 3))]
+        parts = [_condition(random, words, depth - 1) for _ in range(random.randint(1, 3))]
         return random.choice(({"any": parts}, {"all": parts}, {"not": parts[0]}))
-    return random.choice((_compare_columns, _compare_values, _compare_values, _list, _holds))(random)
+    return random.choice((_compare_columns, _compare_values, _compare_values, _list, _holds))(random, words)
 
 
-def _compare_columns(random: Random) -> dict[str, Any]:
+def _compare_columns(random: Random, words: Vocabulary) -> dict[str, Any]:
     kind = random.choice(("number", "number", "flag", "date", "word"))
     op = random.choice(_ORDER if kind in ("number", "date") else _EQUAL)
-    return {"customer": f"my_{kind}", "op": op, "product": kind}
+    return {"customer": words.customer[kind], "op": op, "product": words.product[kind]}
 
 
-def _compare_values(random: Random) -> dict[str, Any]:
+def _compare_values(random: Random, words: Vocabulary) -> dict[str, Any]:
     kind = random.choice(("number", "flag", "date", "word"))
     op = random.choice((*_ORDER, "in", "not in") if kind in ("number", "date") else (*_EQUAL, "in", "not in"))
-    values = {"flag": (True, False), "date": ("2024-09-24", "2024-10-04", "today")}.get(kind, KINDS[kind])
+    values = words.values[kind]
     fixed = [value for value in random.sample(values, 2) if value != "today"] if op.endswith("in") else None
-    side = random.choice(({"customer": f"my_{kind}"}, {"product": kind}))
+    side = random.choice(({"customer": words.customer[kind]}, {"product": words.product[kind]}))
     return side | {"op": op, "value": random.choice(values) if fixed is None else fixed}
 
 
-def _list(random: Random) -> dict[str, Any]:
+def _list(random: Random, words: Vocabulary) -> dict[str, Any]:
     negated = random.choice(("", "not "))
+    of_customer, of_product = words.customer["list"], words.product["list"]
     return random.choice(
         (
-            {"customer": "my_word", "op": f"{negated}in", "product": "list"},
-            {"customer": "my_list", "op": f"{negated}contains", "product": "word"},
-            {"customer": "my_list", "op": f"{negated}contains", "value": random.choice(_WORDS)},
-            {"product": "list", "op": f"{negated}contains", "value": random.choice(_WORDS)},
+            {"customer": words.customer["word"], "op": f"{negated}in", "product": of_product},
+            {"customer": of_customer, "op": f"{negated}contains", "product": words.product["word"]},
+            {"customer": of_customer, "op": f"{negated}contains", "value": words.word(random)},
+            {"product": of_product, "op": f"{negated}contains", "value": words.word(random)},
         )
     )
 
 
-def _holds(random: Random) -> dict[str, Any]:
+def _holds(random: Random, words: Vocabulary) -> dict[str, Any]:
     count = random.choice(({}, {"at_least": random.randint(1, 3)}, {"at_most": random.randint(0, 2)}))
-    by = random.choice(({"product": "word"}, {"value": random.choice(_WORDS)}, {"value": random.sample(_WORDS, 2)}))
+    column = words.product["word"]
+    two = random.sample(words.values["word"], 2)
+    by = random.choice(({"product": column}, {"value": words.word(random)}, {"value": two}))
     if random.random() < 0.2:
-        return {"holds": "product_id", "value": ["P00", "P03"]} | count
-    return {"holds": "word"} | by | count
+        return {"holds": "product_id", "value": list(words.product_ids)} | count
+    return {"holds": column} | by | count
 
 
 def reasons_by_graph(policy: PolicyConfig, world: World) -> tuple[list[list[list[str]]], Array]:

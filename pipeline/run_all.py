@@ -36,7 +36,7 @@ def train_and_compose(run: Run) -> None:
     compose(run)
 
 
-def run_all(run: Run, models: Path | None, force: bool = False) -> Outcome:
+def run_all(run: Run, models: Path | None, force: bool = False, why: str | None = None) -> Outcome:
     """Do all steps, and push to `models` if it is given (see `export_run`)."""
     train_and_compose(run)
     evaluation = evaluate_run(run)
@@ -44,6 +44,6 @@ def run_all(run: Run, models: Path | None, force: bool = False) -> Outcome:
     if models is None:
         return Outcome(evaluation, as_of)
     try:
-        return Outcome(evaluation, as_of, version=export_run(run, models, force))
+        return Outcome(evaluation, as_of, version=export_run(run, models, force, why))
     except NotApprovedError as error:
         return Outcome(evaluation, as_of, refusal=str(error))

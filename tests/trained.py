@@ -31,6 +31,10 @@ def make_small_bank(folder: Path) -> Path:
     return toml
 
 
+WHY = "the shared run"
+"""What the record of its push says."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What the shared run left. No one may change its files."""
@@ -68,6 +72,6 @@ def train_small_bank(config: Path, folder: Path) -> Trained:
             (nextbest.pipeline.compose, "save_recommender"),
         ):
             patch.setattr(module, name, keep(getattr(module, name)))
-        outcome = run_nextbest("run", "--config", config, "--out", run, "--models", models, "--json")
+        outcome = run_nextbest("run", "--config", config, "--out", run, "--models", models, "--why", WHY, "--json")
     assert outcome.code == 0, outcome.err
     return Trained(config, run, models, outcome, answers_before_export(run, models, *in_memory.values()))

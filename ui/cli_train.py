@@ -29,6 +29,7 @@ __all__ = ["backtest", "evaluate", "export", "refresh", "run", "simulate", "trai
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML that describes the tables.")]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on when it is named again.")]
+Why = Annotated[str | None, typer.Option("--why", help="Why it is pushed, for the record.")]
 Force = Annotated[bool, typer.Option("--force", help="Push the models though they are not approved.")]
 
 
@@ -54,6 +55,7 @@ def run(
     out: Out,
     models: PushTo = None,
     force: Force = False,
+    why: Why = None,
     as_json: Json = False,
 ) -> None:
     """Train retrieval and ranking, measure them, refresh them to the newest day, and push what is good enough."""
@@ -61,7 +63,7 @@ def run(
     from nextbest.pipeline.run_all import run_all
 
     outcome = _with_run(
-        lambda progress: start_run(config, out, progress), as_json, lambda started: run_all(started, models, force)
+        lambda progress: start_run(config, out, progress), as_json, lambda started: run_all(started, models, force, why)
     )
     _print_evaluation(outcome.evaluation, as_json)
     if not as_json:
@@ -137,6 +139,7 @@ def refresh(
     out: Out,
     models: PushTo = None,
     force: Force = False,
+    why: Why = None,
     as_json: Json = False,
 ) -> None:
     """Bring a trained run up to newer tables without training: products, popularity, holdings, statistics."""
@@ -145,7 +148,7 @@ def refresh(
 
     def refresh_and_push(started: Run) -> int | None:
         refresh(trained, started)
-        return None if models is None else export_run(started, models, force)
+        return None if models is None else export_run(started, models, force, why)
 
     version = _with_run(lambda progress: start_refresh(trained, config, out, progress), as_json, refresh_and_push)
     text = f"refreshed: {out}" if version is None else f"refreshed: {out}, pushed as version {version} to {models}"
@@ -179,7 +182,7 @@ def export(
     list_: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
     rollback: Annotated[int | None, typer.Option("--rollback", help="Push this older version as the newest.")] = None,
     prune: Annotated[int | None, typer.Option("--prune", min=1, help="Remove all versions but so many.")] = None,
-    why: Annotated[str | None, typer.Option("--why", help="Why it is pushed or rolled back, for the record.")] = None,
+    why: Why = None,
     as_json: Json = False,
 ) -> None:
     """Refresh a run to the newest day and push it (the last steps of `run`), or list, roll back and prune versions."""

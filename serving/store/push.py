@@ -29,6 +29,7 @@ from nextbest.serving.store.versions import (
     STAGING,
     commit_order,
     complete_versions,
+    is_as_pushed,
     model_names,
     models_by_version,
     unfinished_versions,
@@ -94,13 +95,19 @@ def rollback(target: Path, version: int, why: str | None = None) -> int:
         why: The reason, for the record.
 
     Raises:
-        InputError: It is not there, or not complete.
+        InputError: It is not there, not complete, or not as it was pushed.
         OSError: As for `push`.
     """
     _check_complete(target, version)  # before it is locked, which would give out a number that no push asked for
     with lock_shared(target, version):
         _check_complete(target, version)
-        models = {name: target / name / str(version) for name in models_by_version(target)[version]}
+        names = models_by_version(target)[version]
+        if is_as_pushed(target, version, names) is False:
+            what = f"version {version} is not as it was pushed: files of it were changed since"
+            raise InputError(
+                [Problem(str(target), None, None, what, "choose another; `nextbest export --list` says which")]
+            )
+        models = {name: target / name / str(version) for name in names}
         return push(models, target, {"rollback_of": version}, why=why)
 
 

@@ -13,7 +13,7 @@ loses it first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ __all__ = [
     "commit_order",
     "complete_versions",
     "copy_newest",
+    "is_as_pushed",
     "latest_version",
     "list_versions",
     "model_names",
@@ -169,7 +170,6 @@ def _read_version(target: Path, number: int, names: tuple[str, ...], complete: b
     folder = target / names[-1] / str(number)
     manifest = _manifest(folder)
     record = manifest.get(RECORD, {})
-    unchanged = {is_unchanged(one, _manifest(one)) for one in (target / name / str(number) for name in names)}
     changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return Version(
         number,
@@ -183,8 +183,21 @@ def _read_version(target: Path, number: int, names: tuple[str, ...], complete: b
         pushed_by=record.get("by"),
         why=record.get("why"),
         replaces=record.get("replaces"),
-        unchanged=False if False in unchanged else None if None in unchanged else True,
+        unchanged=is_as_pushed(target, number, names),
     )
+
+
+def is_as_pushed(target: Path, number: int, names: Collection[str]) -> bool | None:
+    """Return whether what answers in a version is what was pushed; None where a manifest does not say.
+
+    Args:
+        target: Where models are served from.
+        number: The version.
+        names: Its models.
+    """
+    folders = [target / name / str(number) for name in names]
+    unchanged = {is_unchanged(folder, _manifest(folder)) for folder in folders}
+    return False if False in unchanged else None if None in unchanged else True
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -227,6 +227,7 @@ def train(
     models: str | Path | None = None,
     *,
     force: bool = False,
+    why: str | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Outcome:
     """Train retrieval and ranking, measure both, refresh them to the newest day and push them: `nextbest run`.
@@ -236,6 +237,7 @@ def train(
         out: The run's folder; a killed run goes on when it is named again.
         models: Push the models here; without it none are pushed.
         force: Push models that are not approved too.
+        why: Why they are pushed, for the record.
         progress: Called with the name of each step as it begins, for example `print`.
 
     Returns:
@@ -250,7 +252,7 @@ def train(
     from nextbest.pipeline.run_all import run_all
 
     target = None if models is None else as_folder(models)
-    return run_all(start_run(Path(config), as_folder(out), _begin_step(progress)), target, force)
+    return run_all(start_run(Path(config), as_folder(out), _begin_step(progress)), target, force, why)
 
 
 @explain_missing_packages()
@@ -323,6 +325,7 @@ def refresh(
     models: str | Path | None = None,
     *,
     force: bool = False,
+    why: str | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> int | None:
     """Bring a trained run up to newer tables without training: products, popularity, holdings, statistics.
@@ -333,6 +336,7 @@ def refresh(
         out: The new run's folder.
         models: As for `train`.
         force: As for `train`.
+        why: As for `train`.
         progress: As for `train`.
 
     Returns:
@@ -349,7 +353,7 @@ def refresh(
     target = None if models is None else as_folder(models)
     run = start_refresh(Path(trained), Path(config), as_folder(out), _begin_step(progress))
     refresh(Path(trained), run)
-    return None if target is None else export_run(run, target, force)
+    return None if target is None else export_run(run, target, force, why)
 
 
 @explain_missing_packages()

@@ -15,7 +15,7 @@ from nextbest.serving.artifacts.load_check import LoadCheck, ModelCheck
 from nextbest.serving.store.versions import list_versions, versions
 from tests.commands import run_nextbest
 from tests.pipeline.load_checks import all_models_load, load_check_returns
-from tests.trained import Trained
+from tests.trained import WHY, Trained
 
 ASKED = '[evaluation.approval]\nlowest = {"ranking/ndcg@5" = 0.99}\n'
 BROKEN = LoadCheck({"ranking": ModelCheck("it hangs")})
@@ -52,7 +52,7 @@ def test_a_pushed_version_says_that_it_is_blessed(trained: Trained) -> None:
         assert pushed["forced"] is False
         assert pushed["model_version"] == 1
     (version,) = list_versions(trained.models)
-    assert (version.approved, version.loads, version.forced) == (True, True, False)
+    assert (version.approved, version.loads, version.forced, version.why) == (True, True, False, WHY)
 
 
 def test_all_warmup_records_are_replayed_before_a_push(trained: Trained) -> None:

@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nextbest.pipeline.compose
-from nextbest.data.dataset import Array, Features
+from nextbest.data.dataset import Features
 from nextbest.data.errors import InputError
 from nextbest.data.rules import Cap, Condition, PolicyConfig, Rule
-from nextbest.data.suitability import Pair, broken_rules
 from nextbest.pipeline.compose import compose
 from nextbest.pipeline.run import open_run
 from nextbest.pipeline.run_folder import RunFolder
@@ -25,6 +24,7 @@ from nextbest.serving.backends.local import LocalBackend
 from nextbest.serving.composite import RecommenderServable
 from nextbest.serving.recommender import Filters, Recommendations, Recommender
 from nextbest.serving.requests import check_filters, take
+from tests.serving.suitability import allowed, expected_reasons
 from tests.trained import Trained
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -59,37 +59,6 @@ def with_scann(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Re
 @pytest.fixture(scope="module")
 def everyone(recommender: Recommender) -> Features:
     return recommender.customers().columns
-
-
-def rows_as_dicts(columns: Features, size: int) -> list[dict[str, Any]]:
-    return [{name: values[row] for name, values in columns.items()} for row in range(size)]
-
-
-def expected_reasons(recommender: Recommender, request: Features, filters: Filters) -> Array:
-    """Return why products must not be shown, from the raw columns and outside of the graph, [batch, num_products]."""
-    policy = PolicyConfig.model_validate(recommender.manifest["policy"])
-    columns = recommender.products.columns | {"product_id": recommender.products.ids}
-    products = {row["product_id"]: row for row in rows_as_dicts(columns, len(recommender.products.ids))}
-    reasons = []
-    for customer in rows_as_dicts(request, len(request["as_of_day"])):
-        held = [products[one] for one in set(customer["held_products"]) - {""}]
-        told = []
-        for product in products.values():
-            broken = broken_rules(policy, Pair(customer, product, held, int(customer["as_of_day"])))
-            if filters.max_risk is not None and not product["risk_level"] <= np.float32(filters.max_risk):
-                broken.append("riskier than wanted")
-            if filters.categories and product["category"] not in filters.categories:
-                broken.append("not in the wanted categories")
-            if product["product_id"] in filters.exclude:
-                broken.append("excluded by the request")
-            told.append("\n".join(broken))
-        reasons.append(told)
-    return np.array(reasons, object)
-
-
-def allowed(recommender: Recommender, request: Features, filters: Filters) -> Array:
-    """Return which products may be shown, bool [batch, num_products]."""
-    return expected_reasons(recommender, request, filters) == ""
 
 
 def rows_of(found: Recommendations) -> list[list[tuple[Any, ...]]]:

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from nextbest.data.errors import InputError
 from nextbest.serving.artifacts.assets import ASSETS
 from nextbest.serving.store.push import push, rollback
 from nextbest.serving.store.versions import list_versions
@@ -40,6 +41,13 @@ def test_a_changed_file_is_found(models: Path) -> None:
     listed = run_nextbest("export", "--models", models, "--list")
     assert listed.code == 1 and "not as pushed: version 2" in listed.err
     assert "complaints" in listed.out and "[branch" in listed.out  # in a narrow table, on several lines
+
+
+def test_nobody_goes_back_to_what_was_changed(models: Path) -> None:
+    (models / "ranking" / "2" / "saved_model.pb").write_bytes(b"another")
+    with pytest.raises(InputError, match="version 2 is not as it was pushed"):
+        rollback(models, 2)
+    assert rollback(models, 1) == 4
 
 
 def test_an_added_file_is_found(models: Path) -> None:
