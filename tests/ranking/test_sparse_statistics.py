@@ -79,7 +79,7 @@ def test_each_window_is_learned_with_its_own_statistics(
     """Though the oldest has fewer pairs, and is filled up."""
     windows = [few_neighbours, *sparse[1:]]
     cells = [len(window.catalogue.arrays()["pairs_keys"]) for window in windows]
-    assert cells[0] == 20 * (1 + 2) + 1 < cells[1]
+    assert cells[0] == 20 * 2 + 1 < cells[1]
     model = ranker(encoders, windows)
     first, found = 0, []
     for number, window in enumerate(windows):

@@ -45,7 +45,7 @@ RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval
 # The bank's columns, with categories, words and crosses of categories in 8 dimensions (retrieval) or in 6 (ranking).
 CUSTOMER = {"retrieval": 12 + 8 * 7, "ranking": 12 + 6 * 7}
 PRODUCTS = 11 + 8 + 6 * 5 + 6  # with 8 numbers of popularity, and a text
-CROSSES = 1 + 4 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
+CROSSES = 1 + 2 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
 VECTORS: dict[str, Tensors] = {
     "ranking": {"ranking_features": ("float32", (None, CUSTOMER["ranking"] + PRODUCTS + CROSSES + 6 * 7 + 4))},
     "retrieval": {

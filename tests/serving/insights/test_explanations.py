@@ -303,7 +303,7 @@ class TestTheSmallBank:
         crosses = {name for kind, name in names if kind == "cross"}
         assert {
             "match of customer and product",
-            "held together with (co-holding)",
+            "what usually goes with the holdings",
             "gap between income and min income",
         } <= crosses
         assert len(crosses) < 20
