@@ -30,7 +30,6 @@ __all__ = [
 PairStatistic = Literal["ease", "cosine", "conditional"]
 """A matrix that says how much holding one product speaks for another."""
 
-
 _POPULARITY_PRIOR = 1.0
 """Acquisitions that every product is credited with in every window."""
 _SEGMENT_PRIOR = 50.0
@@ -41,8 +40,6 @@ _MAX_NEIGHBOURS = 100
 """How many others a product keeps there, those that most customers hold with it."""
 _EASE_PRODUCTS = 5000
 """EASE's votes are there of so many products, the most held: it inverts a dense matrix."""
-
-
 COSINE_SHRINKAGE = 50.0
 """Added to the denominator of item-kNN's cosines, in holders, so that few common holders count for little."""
 
@@ -156,28 +153,27 @@ def _segment_lift(
     if num_segments * num_products <= _MAX_CELLS:
         counts = np.zeros((num_segments, num_products))
         np.add.at(counts, (of_segment, acquired.product), 1)
-        lift = _log_lift(counts, totals[:, None], overall, _SEGMENT_PRIOR)
+        lift = _log_lift(counts, totals[:, None], overall)
         lift[0] = 0.0
         return lift.astype(np.float32)
     known = of_segment > 0
     keys, count = np.unique(cell_keys(of_segment[known], acquired.product[known]), return_counts=True)
     row, column = split_keys(keys)
-    lift = _log_lift(count, totals[row], overall[column], _SEGMENT_PRIOR)
-    background = _log_lift(0.0, totals, 1.0, _SEGMENT_PRIOR)  # of what a segment did not acquire, the same for all
+    lift = _log_lift(count, totals[row], overall[column])
+    background = _log_lift(0.0, totals, 1.0)  # of what a segment did not acquire, the same for all
     background[0] = 0.0
     return SparseTable.from_cells(keys, lift[:, None], background[:, None])
 
 
-def _log_lift(together: Array | float, holders: Array, share: Array | float, prior: float) -> Array:
-    """Return the log of P(column | row held) / P(column), shrunk towards 0 by `prior` holders, cell by cell.
+def _log_lift(count: Array | float, total: Array, share: Array | float) -> Array:
+    """Return the log of P(product | segment) / P(product), shrunk towards 0 by _SEGMENT_PRIOR, cell by cell.
 
     Args:
-        together: How many hold the column's product of the row's holders.
-        holders: Of the row.
-        share: Of the column, among all.
-        prior: Strength of the share, in holders.
+        count: Acquisitions of the product in the segment.
+        total: All acquisitions in the segment.
+        share: The product's share of all acquisitions.
     """
-    return np.log((together + prior * share) / (holders + prior) / share)
+    return np.log((count + _SEGMENT_PRIOR * share) / (total + _SEGMENT_PRIOR) / share)
 
 
 def _pair_statistics(holdings: sp.csr_matrix, config: StatisticsConfig) -> Array | SparseTable:
@@ -206,11 +202,9 @@ def _sparse_pair_statistics(holdings: sp.csr_matrix, config: StatisticsConfig) -
     """Return the `pairs` of a large catalogue, counted for some rows at a time."""
     statistics = _SparsePairs(holdings, config)
     cells = [_Cells.of_block(rows, common) for rows, common in common_holders(holdings)]
-    keys = [cell_keys(block.row, block.column) for block in cells]
-    background = np.zeros((holdings.shape[1], len(config.pairs)))
-    return SparseTable.from_cells(
-        np.concatenate(keys), np.concatenate([statistics.of_cells(block) for block in cells]), background
-    )
+    keys = np.concatenate([cell_keys(block.row, block.column) for block in cells])
+    values = np.concatenate([statistics.of_cells(block) for block in cells])
+    return SparseTable.from_cells(keys, values, background=np.zeros((holdings.shape[1], len(config.pairs))))
 
 
 @dataclass(frozen=True)
