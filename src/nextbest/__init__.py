@@ -24,6 +24,7 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from nextbest.pipeline.run_all import Outcome
     from nextbest.pipeline.verify import Verification
     from nextbest.serving.insights.reasons import ProductReasons
+    from nextbest.serving.monitoring.checks import Limits
+    from nextbest.serving.monitoring.watch import MonitoringReport
     from nextbest.serving.recommender import Filters, Recommendations, Recommender
 
     __version__: str
@@ -80,7 +83,9 @@ __all__ = [
     "Filters",
     "Forgotten",
     "InputError",
+    "Limits",
     "MissingPackageError",
+    "MonitoringReport",
     "Outcome",
     "ProductReasons",
     "Recommendations",
@@ -93,6 +98,7 @@ __all__ = [
     "forget",
     "infer_config",
     "load",
+    "monitor",
     "read_config",
     "recommend",
     "refresh",
@@ -108,6 +114,8 @@ _CLASSES = {
     "Evaluation": ("nextbest.evaluation.results", "Evaluation"),
     "Filters": ("nextbest.serving.recommender", "Filters"),
     "Forgotten": ("nextbest.pipeline.forget", "Forgotten"),
+    "Limits": ("nextbest.serving.monitoring.checks", "Limits"),
+    "MonitoringReport": ("nextbest.serving.monitoring.watch", "MonitoringReport"),
     "Outcome": ("nextbest.pipeline.run_all", "Outcome"),
     "ProductReasons": ("nextbest.serving.insights.reasons", "ProductReasons"),
     "Recommendations": ("nextbest.serving.recommender", "Recommendations"),
@@ -470,6 +478,7 @@ def score(
     holdings: str | Path | None = None,
     max_unknown_ids: float = 0.5,
     max_unseen: float = 0.5,
+    gate: bool = False,
     any_age: bool = False,
 ) -> int:
     """Recommend products to many customers, into a file, with a summary beside it, OUT.summary.json.
@@ -487,6 +496,7 @@ def score(
             the day, `since`; in place of what the models know.
         max_unknown_ids: The share of customers whom the models may not know.
         max_unseen: The share of a column's words that the models may never have seen.
+        gate: Score nothing where `monitor` would raise an alarm.
         any_age: As for `recommend`.
 
     Returns:
@@ -495,6 +505,7 @@ def score(
     Raises:
         InputError: An id, a file or a filter has problems, too much is unknown, or the data are too old; nothing is
             written then.
+        FailedError: The gate is closed; nothing is written.
     """
     from nextbest.serving.arguments import as_count
     from nextbest.serving.input_report import InputLimits, check_input, describe_input
@@ -509,10 +520,48 @@ def score(
     report = describe_input(recommender, ids, request)
     source = customers if isinstance(customers, str | Path) else recommender.folder
     check_input(report, InputLimits(max_unknown_ids, max_unseen), source)
+    if gate:
+        from nextbest.serving.monitoring.watch import check_gate
+
+        check_gate(recommender, ids, request)
     explainer = ReasonExplainer(recommender) if why else None
     written = score(recommender, ids, request, Path(out), most, filters, explainer=explainer)
     write_summary(Path(out), report, recommender.age, written)
     return written
+
+
+@explain_missing_packages()
+def monitor(
+    recommender: Recommender,
+    customers: Sequence[str | int] | str | Path,
+    outcomes: str | Path | None = None,
+    *,
+    holdings: str | Path | None = None,
+    as_of: date | None = None,
+    limits: Limits | None = None,
+) -> MonitoringReport:
+    """Compare customers, their scores and what came since with the training's statistics: `nextbest monitor`.
+
+    Args:
+        recommender: What `load` returned.
+        customers: As for `recommend`.
+        outcomes: A table of interactions, written as the run's config describes them: what came since.
+        holdings: As for `score`.
+        as_of: The day of the customers; by default the export's cutoff.
+        limits: What matters, beyond usual change.
+
+    Returns:
+        All that was compared; `alarms` are the checks out of their limits.
+
+    Raises:
+        InputError: An id or a file has problems, or the export has no statistics.
+    """
+    from nextbest.data.windows import day_of
+    from nextbest.serving.monitoring.watch import load_outcomes, watch
+
+    ids, requests = _read_customers(recommender, customers, None, holdings)
+    events = None if outcomes is None else load_outcomes(recommender, ids, outcomes)
+    return watch(recommender, ids, requests, events, None if as_of is None else day_of(as_of), limits=limits)
 
 
 @explain_missing_packages()

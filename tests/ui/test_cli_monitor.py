@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import nextbest
 from nextbest.serving.artifacts.assets import ASSETS, MONITORING
 from tests.commands import Outcome, run_nextbest
 from tests.serving.older_exports import unpack, versions
@@ -48,6 +50,20 @@ class TestMonitor:
         report = json.loads((out / "monitor.json").read_text(encoding="utf-8"))
         assert (report["alarms"], report["version"], report["customers"]) == (0, 1, 400)
         assert {check["group"] for check in report["checks"]} == {"customers", "scores", "outcomes"}
+
+    def test_python_finds_the_same(self, trained: Trained, people: pd.DataFrame, tmp_path: Path) -> None:
+        file, outcomes = (
+            write(in_thousands(people), tmp_path / "people.csv"),
+            trained.config.parent / "interactions.csv",
+        )
+        done = monitor(trained, file, "--outcomes", outcomes, "--as-of", "2024-11-27", "--json")
+        recommender = nextbest.load(trained.models)
+        found = nextbest.monitor(recommender, file, outcomes, as_of=date(2024, 11, 27))
+        assert found.as_json() == json.loads(done.out) and found.alarms
+        assert not nextbest.monitor(recommender, file, limits=nextbest.Limits(100, 1, 1, 100, 1)).alarms
+        with pytest.raises(nextbest.FailedError, match="nothing was scored"):
+            nextbest.score(recommender, file, tmp_path / "scores.csv", gate=True)
+        assert not (tmp_path / "scores.csv").exists()
 
     def test_an_alarm_ends_with_1_and_is_written(self, trained: Trained, people: pd.DataFrame, tmp_path: Path) -> None:
         file, out = write(in_thousands(people), tmp_path / "people.csv"), tmp_path / "watched"
