@@ -208,12 +208,10 @@ class TestNotebook:
         # What a refresh does is shown in tests/pipeline; here, that it is called with what was given.
         refreshed: list[Path] = []
         monkeypatch.setattr("nextbest.pipeline.refresh.refresh", lambda source, run: refreshed.append(source))
-        monkeypatch.setattr("nextbest.pipeline.export.export_run", lambda run, models, force: (models, force))
+        monkeypatch.setattr("nextbest.pipeline.export.export_run", lambda run, *given: given)
         out, models = tmp_path / "run", tmp_path / "models"
         assert nextbest.refresh(trained.run, trained.config, out) is None
-        assert nextbest.refresh(str(trained.run), str(trained.config), str(out), str(models), force=True) == (
-            models,
-            True,
-        )
+        again = (str(trained.run), str(trained.config), str(out), str(models))
+        assert nextbest.refresh(*again, force=True, why="new cards") == (models, True, "new cards")
         assert refreshed == [trained.run, trained.run]
         assert (out / "config.toml").is_file()

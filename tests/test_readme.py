@@ -131,7 +131,8 @@ def after_make_run(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(local, "_open_session", open_session)
     monkeypatch.setattr(
-        "nextbest.pipeline.run_all.run_all", lambda run, models, force: Outcome(evaluation, evaluation.window.until)
+        "nextbest.pipeline.run_all.run_all",
+        lambda run, models, force, why: Outcome(evaluation, evaluation.window.until),
     )
     return tmp_path
 
