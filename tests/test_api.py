@@ -198,6 +198,12 @@ class TestNotebook:
         with pytest.raises(nextbest.InputError):
             nextbest.score(recommender, ["C000017"], tmp_path / out)
 
+    def test_the_customers_are_read_once_and_nobody_changes_them(self, recommender: nextbest.Recommender) -> None:
+        customers = recommender.customers()
+        assert recommender.customers() is customers
+        with pytest.raises(ValueError, match="read-only"):
+            customers.columns["income"][0] = 1
+
     def test_what_is_not_known(self, recommender: nextbest.Recommender) -> None:
         with pytest.raises(nextbest.InputError, match="C9"):
             nextbest.recommend(recommender, ["C9"])
