@@ -59,8 +59,7 @@ class Exported(NamedTuple):
 
 
 def seeds(count: int) -> list[object]:
-    marks = {True: (), False: (pytest.mark.full,)}
-    return [pytest.param(seed, marks=marks[seed <= IN_EVERY_TEST]) for seed in range(1, count + 1)]
+    return [pytest.param(seed, marks=() if seed <= IN_EVERY_TEST else pytest.mark.full) for seed in range(1, count + 1)]
 
 
 @pytest.fixture(params=seeds(20))

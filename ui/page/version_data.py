@@ -69,7 +69,7 @@ class VersionData:
         """Keep the recommender; everything else is made when it is first needed."""
         self.recommender = recommender
 
-    @cached_property
+    @property
     def customers(self) -> Table:
         """The export's snapshot."""
         return self.recommender.customers()
