@@ -36,8 +36,8 @@ PATIENCE = 120_000
 """How long a busy machine may take for anything, in milliseconds; nothing waits for it to pass."""
 _CLOSED_BY_THE_PAGE = ("/queue/data?", "/upload_progress?")
 """Streams of events that Gradio closes by itself: of answers when all are there, of an upload when it is done."""
-_LEFT = ("AbortError: signal is aborted", "Connection errored out", "gradio_api/heartbeat/")
-"""What is said of the streams of a page that is left for another one."""
+_LEFT = ("AbortError: signal is aborted", "Connection errored out", "net::ERR_ABORTED")
+"""What is said of the requests that a page has on their way when it is left for another one."""
 _NO_NEWER_VERSION = 3600
 """Seconds between two looks of the page at the version, where a test is not about them."""
 # Gradio 6.31 counts its calls in a way that pandas 3 deprecates.
@@ -108,7 +108,7 @@ class Watch:
 
     @property
     def complaints(self) -> list[str]:
-        """What went wrong. A page that was left for another one may have said that its streams ended."""
+        """What went wrong. A page that was left for another one may have said that its requests ended."""
         was_left = self._num_pages > 1
         return [seen for seen in self._seen if not (was_left and any(left in seen for left in _LEFT))]
 
