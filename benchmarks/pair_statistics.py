@@ -15,11 +15,9 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 
-import nextbest.pipeline.compose
 from nextbest.data.dataset import Array
 from nextbest.data.files import write_text
 from nextbest.evaluation.evaluate import rank_all
@@ -69,12 +67,7 @@ def _measure_variant(config: Path, runs: Path, name: str, file: Path) -> None:
     run = start_run(config, runs / name, _say)
     if name != WHOLE:
         shutil.copytree(runs / WHOLE / "retrieval", runs / name / "retrieval", dirs_exist_ok=True)
-    # No page explains these models, and no server warms them up.
-    with (
-        mock.patch.object(nextbest.pipeline.compose, "write_explanations", lambda *arguments: None),
-        mock.patch.object(nextbest.pipeline.compose, "_write_warmup", lambda *arguments: None),
-    ):
-        train_and_compose(run)
+    train_and_compose(run)
     np.savez(file, **_figures(run))  # type: ignore[arg-type]  # its stub takes arrays by name only
     if name != WHOLE:
         shutil.rmtree(runs / name)

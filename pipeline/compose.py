@@ -1,9 +1,9 @@
-"""Join the stages' SavedModels to the composite that is served, with its assets and explanations."""
+"""Join the stages' SavedModels to the composite that is served, and complete it with its explanations and warmup."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from nextbest.serving.artifacts.assets import (
     Table,
 )
 from nextbest.serving.artifacts.load_check import load_op_libraries
+from nextbest.serving.artifacts.replay import WARMUP
 from nextbest.serving.artifacts.schema import schema_proto, write_schema
 from nextbest.serving.artifacts.warmup import anonymous, write_warmup
 from nextbest.serving.backends.local import LocalBackend
@@ -55,6 +56,7 @@ from nextbest.serving.recommender import Recommender
 from nextbest.serving.requests import take
 
 __all__ = [
+    "complete",
     "compose",
     "describe",
     "write_explanations",
@@ -81,18 +83,30 @@ def compose(run: Run) -> None:
             _save_composite(run, snapshot, "saved_model_scann", staging)
     with run.folder.staged(COMPOSITE) as staging:
         servable = _save_composite(run, snapshot, "saved_model", staging)
-        requests = _everyones_requests(run, snapshot, servable)
         Table(history.products.ids, snapshot.products).save(staging / ASSETS / PRODUCTS)
         if config.export.customer_snapshot:
+            requests = _everyones_requests(run, snapshot, servable.request_spec())
             Table(history.customers.ids, requests).save(staging / ASSETS / CUSTOMERS)
             events = CustomerEvents.from_interactions(history.interactions, len(history.customers), snapshot.day)
             events.save(staging / ASSETS / EVENTS)
         shutil.copy(staging / ASSETS / SCHEMA, run.folder.root / SCHEMA)
-        with closing(Recommender(staging, LocalBackend(staging))) as recommender:
-            write_explanations(run, recommender, requests)
-            statistics = take_statistics(run, recommender, requests)
-            write_text(staging / ASSETS / MONITORING, statistics.model_dump_json() + "\n")
-        _write_warmup(run, run.folder.servables() | {COMPOSITE: staging}, requests)
+
+
+def complete(run: Run) -> None:
+    """Write what those ask for who are served a composed run's models: explanations, statistics, warmup records; once.
+
+    A run that is refreshed before it is pushed does without.
+    """
+    servables = run.folder.servables()
+    if all((folder / WARMUP).exists() for folder in servables.values()):
+        return
+    snapshot = take_snapshot(run.history, run.windows.test.cutoff, run.config.data.windows)
+    with closing(Recommender(servables[COMPOSITE], LocalBackend(servables[COMPOSITE]))) as recommender:
+        requests = _everyones_requests(run, snapshot, recommender.customer_columns)
+        write_explanations(run, recommender, requests)
+        statistics = take_statistics(run, recommender, requests)
+        write_text(servables[COMPOSITE] / ASSETS / MONITORING, statistics.model_dump_json() + "\n")
+    _write_warmup(run, servables, requests)
 
 
 def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) -> RecommenderServable:
@@ -118,10 +132,10 @@ def _save_composite(run: Run, snapshot: Snapshot, retrieval: str, folder: Path) 
     return servable
 
 
-def _everyones_requests(run: Run, snapshot: Snapshot, servable: RecommenderServable) -> Features:
-    """Return the raw requests of all customers, [num_customers, ...]."""
+def _everyones_requests(run: Run, snapshot: Snapshot, inputs: Iterable[str]) -> Features:
+    """Return the raw requests of all customers, with those of the inputs that are columns, [num_customers, ...]."""
     data, history = run.config.data, run.history
-    columns = [name for name in servable.request_spec() if name in data.customers.columns]
+    columns = [name for name in inputs if name in data.customers.columns]
     return raw_request(snapshot, history.products.ids, columns, data.list_lengths, np.arange(len(history.customers)))
 
 

@@ -20,7 +20,7 @@ from nextbest.data.errors import InputError, Problem
 from nextbest.data.windows import EPOCH
 from nextbest.modelling.training import Progress, make_deterministic
 from nextbest.pipeline.check_tables import check_policy
-from nextbest.pipeline.compose import compose
+from nextbest.pipeline.compose import complete, compose
 from nextbest.pipeline.config import RunConfig, load_config, set_in_toml
 from nextbest.pipeline.run import Run, begin_run, read_run
 from nextbest.pipeline.run_folder import (
@@ -95,7 +95,7 @@ def start_refresh(trained: Path, config: Path, out: Path, progress: Callable[[st
 
 
 def served_run(run: Run) -> Run:
-    """Return the run whose models are pushed: a measured run's, refreshed to the last day of its tables.
+    """Return the run whose models are pushed, complete: a measured run's, refreshed to the last day of its tables.
 
     It is in RUN/refreshed, a run's folder like any other, and is made once, of tables that are not read again. Where
     [export] says so, or where the run knows the last day anyway, it is the run itself.
@@ -107,6 +107,7 @@ def served_run(run: Run) -> Run:
         InputError: The run is not trained to the end, or RUN/refreshed holds something else.
     """
     if not run.config.export.refresh or not run.windows.measured:
+        complete(run)
         return run
     if problems := run.folder.problems_if_missing(trained_files(run.folder)):
         raise InputError(problems)
@@ -120,6 +121,7 @@ def served_run(run: Run) -> Run:
     begin_run(refreshed, toml, _origin(run.folder.manifest(), run.config))
     refresh(run.folder.root, refreshed)
     _keep_measured(run.folder, refreshed.folder)
+    complete(refreshed)
     return refreshed
 
 

@@ -7,8 +7,10 @@ project may be imported here, and TensorFlow only where it is needed.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -241,4 +243,7 @@ def _load_and_replay(folder: Path, tolerance: float) -> ReplayResult:
 
 
 if __name__ == "__main__":
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"  # else TensorFlow imports Keras 3, and all that it can work with
+    gc.disable()  # TensorFlow's objects live as long as this process; to look through them would take seconds
     main(*sys.argv[1:])
+    gc.freeze()

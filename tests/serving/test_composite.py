@@ -17,7 +17,7 @@ import nextbest.pipeline.compose
 from nextbest.data.dataset import Features
 from nextbest.data.errors import InputError
 from nextbest.data.rules import Cap, Condition, PolicyConfig, Rule
-from nextbest.pipeline.compose import compose
+from nextbest.pipeline.compose import complete, compose
 from nextbest.pipeline.run import open_run
 from nextbest.pipeline.run_folder import RunFolder
 from nextbest.serving.backends.local import LocalBackend
@@ -50,8 +50,10 @@ def with_scann(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Re
         (shutil.copytree if source.is_dir() else shutil.copy)(source, run.path(name))
     chosen = run.read_json("retrieval", "index.json") | {"kind": "scann"}
     run.write_json(chosen, "retrieval", "index.json")
+    with_scann = open_run(run.root, lambda step: lambda what, share: None)
+    compose(with_scann)
     with mock.patch.object(nextbest.pipeline.compose, "write_explanations"):
-        compose(open_run(run.root, lambda step: lambda what, share: None))
+        complete(with_scann)
     assert run.path("recommender_scann", "assets.extra", "tf_serving_warmup_requests").exists()
     return Recommender(run.path("recommender"))
 
