@@ -46,14 +46,16 @@ def _check_date_format(text: str) -> str:
 
 DateFormat = Annotated[str, AfterValidator(_check_date_format)]
 Role = Literal["number", "category", "boolean", "date", "text", "id"]
-HistoryList = Literal["held", "recent", "refused"]
-"""A list of products in a query: what the customer holds, did lately and refused lately."""
+HistoryList = Literal["held", "recent", "closed", "refused"]
+"""A list of products in a query: what the customer holds, and lately took or looked at, closed, and refused."""
 REQUEST_INPUTS = (
     "as_of_day",
     "held_products",
     "held_days",
     "recent_products",
     "recent_days",
+    "closed_products",
+    "closed_days",
     "refused_products",
     "refused_days",
     "k",
@@ -291,9 +293,17 @@ class DataConfig(SettingsModel):
 
     @property
     def list_lengths(self) -> dict[HistoryList, int]:
-        """The lists that a query has -> how many products of each a model reads. Without refusals there is no list."""
-        lengths: dict[HistoryList, int] = {"held": self.windows.max_holdings, "recent": self.windows.max_recent}
-        return lengths | ({"refused": self.windows.max_recent} if self.interactions.refuse else {})
+        """The lists that a query has -> how many products of each a model reads.
+
+        There is none of closures or of refusals where no event is one.
+        """
+        most, events = self.windows.max_recent, self.interactions
+        lengths: dict[HistoryList, int] = {"held": self.windows.max_holdings, "recent": most}
+        if events.kind == "snapshots" or (events.event and events.release):
+            lengths["closed"] = most
+        if events.refuse:
+            lengths["refused"] = most
+        return lengths
 
     @model_validator(mode="after")
     def _names_exist(self) -> DataConfig:

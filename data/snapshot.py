@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nextbest.data.config import WindowsConfig
-from nextbest.data.dataset import HELD, REFUSE, RELEASE, SIGNAL, Array, Dataset, Features, Interactions
+from nextbest.data.dataset import ACQUIRE, REFUSE, RELEASE, SIGNAL, Array, Dataset, Features, Interactions
 from nextbest.data.padding import lists_by_row
 
 __all__ = ["NO_PRODUCT", "History", "Snapshot", "holdings_at", "new_acquisitions", "take_snapshot"]
@@ -49,7 +49,9 @@ class Snapshot:
     held: History
     """What each customer holds."""
     recent: History
-    """What each customer did lately, of whatever kind but refusals."""
+    """What each customer took or looked at lately."""
+    closed: History
+    """What each customer closed lately."""
     refused: History
     """What each customer refused lately."""
     holdings: sp.csr_matrix
@@ -74,7 +76,11 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
     num_customers, num_products = len(dataset.customers), len(dataset.products)
     held = _held_pairs(dataset, day)
     lately = dataset.interactions.between(day - windows.recent_days, day)
-    recent, refused = lately[~np.isin(lately.kind, (HELD, REFUSE))], lately[lately.kind == REFUSE]
+
+    def of_kinds(*kinds: int) -> History:
+        events = lately[np.isin(lately.kind, kinds)]
+        return _newest_first(_last_event_per_pair(events, num_products), num_customers)
+
     return Snapshot(
         day=day,
         customers=dataset.customers.at(day),
@@ -83,8 +89,9 @@ def take_snapshot(dataset: Dataset, day: int, windows: WindowsConfig) -> Snapsho
         available=dataset.products.rows_at(day) >= 0,
         repeatable=dataset.repeatable,
         held=_newest_first(held, num_customers),
-        recent=_newest_first(_last_event_per_pair(recent, num_products), num_customers),
-        refused=_newest_first(_last_event_per_pair(refused, num_products), num_customers),
+        recent=of_kinds(ACQUIRE, SIGNAL),
+        closed=of_kinds(RELEASE),
+        refused=of_kinds(REFUSE),
         holdings=_holdings_matrix(held, (num_customers, num_products)),
     )
 

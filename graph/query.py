@@ -34,7 +34,7 @@ class QueryEncoder(tf.Module):
         recent      int32   [batch, any]
         recent_age  float32 [batch, any]
 
-    and, of a bank that records refusals, refused and refused_age.
+    and, of a bank that records closures, closed and closed_age; of one that records refusals, refused and refused_age.
     """
 
     def __init__(self, state: EncoderState, product_ids: Array, list_lengths: Mapping[HistoryList, int]) -> None:

@@ -68,6 +68,7 @@ def _products_in_turn(batch: int, width: int, product_ids: Array) -> Array:
 
 _HELD = "Ids of the products held, the newest first. Left out: none."
 _RECENT = "Ids of the products of the latest interactions. Left out: none."
+_CLOSED = "Ids of the products closed lately, the newest first. Left out: none."
 _REFUSED = "Ids of the products refused lately, the newest first. Left out: none."
 
 SERVED_INPUTS: Mapping[str, ServedInput] = {
@@ -75,6 +76,8 @@ SERVED_INPUTS: Mapping[str, ServedInput] = {
     "held_days": ServedInput(_INT, True, "Day of each acquisition, since 1970-01-01. Left out: as_of_day."),
     "recent_products": ServedInput(_STRING, True, _RECENT, _list_of_one_product),
     "recent_days": ServedInput(_INT, True, "Day of each interaction, since 1970-01-01. Left out: as_of_day."),
+    "closed_products": ServedInput(_STRING, True, _CLOSED, _list_of_one_product),
+    "closed_days": ServedInput(_INT, True, "Day of each closure, since 1970-01-01. Left out: as_of_day."),
     "refused_products": ServedInput(_STRING, True, _REFUSED, _list_of_one_product),
     "refused_days": ServedInput(_INT, True, "Day of each refusal, since 1970-01-01. Left out: as_of_day."),
     "as_of_day": ServedInput(_INT, False, "Day of the request, since 1970-01-01. Left out: the export's cutoff, {}."),

@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 
-_EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent", "refused")
+_EMBEDDED: tuple[FeatureName, ...] = ("product_id", "category_crosses", "held", "recent", "closed", "refused")
 """Features whose places are an embedding, of which no one can say how much there is."""
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
+from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Array
 from nextbest.data.files import write_text
 from nextbest.data.snapshot import Snapshot
@@ -97,6 +99,6 @@ def _dealt_out(snapshot: Snapshot, name: str, customers: Array, order: Array) ->
     whose = np.arange(len(snapshot.num_held))
     whose[customers] = customers[order]
     if name == HISTORY:
-        held, recent, refused = (one.take(whose) for one in (snapshot.held, snapshot.recent, snapshot.refused))
-        return replace(snapshot, held=held, recent=recent, refused=refused)
+        lists = {one: getattr(snapshot, one).take(whose) for one in get_args(HistoryList)}
+        return replace(snapshot, **lists)
     return replace(snapshot, customers=snapshot.customers | {name: snapshot.customers[name][whose]})

@@ -25,6 +25,10 @@ from nextbest.ranking.config import RankingConfig
 __all__ = ["CategoryCrosses", "CrossFeatures", "gap_columns"]
 
 
+_OWN: Mapping[HistoryList, FeatureName] = {"closed": "own_closure", "refused": "own_refusal"}
+"""List -> the feature that says whether the candidate is in it; that it was looked at, `seen` says."""
+
+
 @dataclass(frozen=True)
 class _Declared:
     """A feature that is explained as one, and the numbers that it is made of."""
@@ -57,8 +61,9 @@ def _declare(
         votes = (total, f"{pair}_max", f"{pair}_recent_sum", f"{pair}_seen_sum")
         declared.append(_Declared(pair, votes, leading=total))
     declared.append(_single("seen"))
-    if "refused" in lists:
-        declared.append(_Declared("own_refusal", ("refused", "newly_refused"), leading="refused"))
+    for name, feature in _OWN.items():
+        if name in lists:
+            declared.append(_Declared(feature, (name, f"newly_{name}"), leading=name))
     declared.append(_single("held_count", kind="customer"))
     for group in groups:
         held = f"held_in_{group}"
@@ -83,9 +88,10 @@ class CrossFeatures(tf.keras.layers.Layer):
     """Numbers that describe a customer and a candidate together, [batch, num_candidates, num_features].
 
     The retrieval score; for each pair statistic its sum over the holdings, its largest value, its recency-weighted sum
-    and its sum over the recent products; the candidate's own recent interactions, and refusals where they are recorded;
-    the holdings and recent products of the candidate's group, per category column; the candidate's popularity in the
-    customer's segment; the gaps between compared columns. A customer without holdings has 0 for what is over holdings.
+    and its sum over the recent products; the candidate's own recent interactions, and where they are recorded its
+    closure and its refusal; the holdings and recent products of the candidate's group, per category column; the
+    candidate's popularity in the customer's segment; the gaps between compared columns. A customer without holdings has
+    0 for what is over holdings.
     `keys` says which stands where.
     """
 
@@ -102,7 +108,7 @@ class CrossFeatures(tf.keras.layers.Layer):
         self._recency_days = config.recency_days
         self._segment = list(customers.categories).index(data.segment) if data.segment else None
         self._groups = tuple(products.categories)
-        self._has_refusals = "refused" in data.list_lengths
+        self._own = tuple(name for name in _OWN if name in data.list_lengths)
         compared = gap_columns(data, customers, products)
         self._gaps = tuple(_Gap.between(left, right, customers, products) for left, right in compared)
         self._declared = tuple(_declare(self._pairs, self._groups, compared, data.list_lengths))
@@ -157,8 +163,7 @@ class CrossFeatures(tf.keras.layers.Layer):
         if self._gaps:
             gaps = tuple(gap.key for gap in self._gaps)
             parts.append(_Part(gaps, _differences(self._gaps, query["floats"], floats)))
-        if self._has_refusals:
-            parts.append(self._refusals(query, candidates))
+        parts += [self._own_events(query, name, candidates) for name in self._own]
         computed = [key for part in parts for key in part.keys]
         features = tf.concat([part.values for part in parts], axis=2)
         return tf.gather(features, [computed.index(key) for key in self.keys], axis=2)
@@ -176,12 +181,12 @@ class CrossFeatures(tf.keras.layers.Layer):
             weights=tf.stack([tf.concat(row, axis=1) for row in rows], axis=1),
         )
 
-    def _refusals(self, query: Mapping[str, tf.Tensor], candidates: tf.Tensor) -> _Part:
-        """Say whether the customer refused the candidate, and how lately."""
-        same = tf.cast(query["refused"][:, :, None] == candidates[:, None, :], tf.float32)
-        newly = tf.exp(-query["refused_age"] / self._recency_days)
+    def _own_events(self, query: Mapping[str, tf.Tensor], name: HistoryList, candidates: tf.Tensor) -> _Part:
+        """Say whether the customer closed, or refused, the candidate, and how lately."""
+        same = tf.cast(query[name][:, :, None] == candidates[:, None, :], tf.float32)
+        newly = tf.exp(-query[f"{name}_age"] / self._recency_days)
         weights = tf.stack([tf.ones_like(newly), newly], axis=1)
-        return _Part(("refused", "newly_refused"), tf.matmul(same, weights, transpose_a=True, transpose_b=True))
+        return _Part((name, f"newly_{name}"), tf.matmul(same, weights, transpose_a=True, transpose_b=True))
 
     def _pair_features(self, lists: _Lists, candidates: tf.Tensor, catalogue: Mapping[str, tf.Tensor]) -> _Part:
         keys = tuple(f"{pair}_{what}" for pair in self._pairs for what in ("sum", "recent_sum", "seen_sum", "max"))

@@ -65,7 +65,7 @@ class TowerPair(tf.keras.layers.Layer):
 
 
 class CustomerTower(tf.keras.layers.Layer):
-    """Attributes, and what is held, recent and, where that is recorded, refused, to an embedding.
+    """Attributes, and what is held, recent and, where that is recorded, closed and refused, to an embedding.
 
     It has no embedding of the customer's id: a customer who was not in the training data is answered as well.
     """

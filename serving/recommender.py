@@ -328,12 +328,12 @@ class Recommender:
 def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Refuse an export that this program cannot read, whatever its version says."""
     found = manifest.get("format", 0)
-    if found == EXPORT_FORMAT:
+    if 1 <= found <= EXPORT_FORMAT:
         return
-    if found < EXPORT_FORMAT:
+    if found < 1:
         what, remedy = "it was exported by nextbest 0.2", "push the run's models again: train it by this version first"
     else:
-        what = f"it has format {found}, and this nextbest reads format {EXPORT_FORMAT}"
+        what = f"it has format {found}, and this nextbest reads formats up to {EXPORT_FORMAT}"
         remedy = "install the nextbest that exported it, or a newer one"
     raise InputError([Problem(str(folder), None, None, what, remedy)])
 

@@ -51,9 +51,9 @@ FEATURES = "features.json"
 """What people call the places of a stage's feature vectors, beside that stage's SavedModel."""
 
 
-EXPORT_FORMAT = 1
-"""The manifest's `format` of what is exported now. It rises when an older program could not read an export any more;
-exports of 0.2 have none."""
+EXPORT_FORMAT = 2
+"""The manifest's `format` of what is exported now; all from 1 on are read. It rises when an older program could not
+read an export any more: 2 has lists of closures. Exports of 0.2 have none."""
 
 
 def with_scann(folder: Path) -> Path:

@@ -22,7 +22,8 @@ __all__ = ["GROUP_KINDS", "GroupKind", "ReasonGroup", "is_protected", "reason_gr
 GroupKind = Literal["age", "income", "balances", "time", "numbers", "facts", "protected", "held", "recent", "refused"]
 GROUP_KINDS: tuple[GroupKind, ...] = get_args(GroupKind)
 """All groups in their order."""
-_LISTS: Mapping[HistoryList, GroupKind] = {"held": "held", "recent": "recent", "refused": "refused"}
+_LISTS: Mapping[HistoryList, GroupKind] = {"held": "held", "recent": "recent", "closed": "recent", "refused": "refused"}
+"""What was closed lately is no group of its own: each doubles what reasons cost."""
 _TIME_UNITS = {"years", "months", "weeks", "days", "hours"}
 
 

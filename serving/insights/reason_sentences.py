@@ -32,12 +32,13 @@ _MOST_CATEGORIES, _LEAST_OF_BEST = 2, 0.3
 """How many categories of products a reason names, and which share of the first one's effect the others have."""
 _MOST_VALUES = 3
 """How many of a group's values are shown."""
-_LISTS: Mapping[GroupKind, tuple[str, str, str]] = {
-    "held": ("held_products", "said-held", "said-held-none"),
-    "recent": ("recent_products", "said-recent", "said-recent-none"),
-    "refused": ("refused_products", "", "said-refused-none"),
+_LISTS: Mapping[str, tuple[str, str]] = {
+    "held_products": ("said-held", "said-held-none"),
+    "recent_products": ("said-recent", "said-recent-none"),
+    "closed_products": ("said-closed", ""),
+    "refused_products": ("", "said-refused-none"),
 }
-"""Group -> its list, the message of a part of it, '' for none, and that of an empty one."""
+"""List -> the message of a part of it, '' for none, and that of an empty one, if the list is its group's first."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ class ReasonWriter:
         day = int(customer["as_of_day"][0])
         found: list[Part] = []
         for group in groups:
-            if group.kind in _LISTS:
-                found += self._list_parts(group.kind, customer)
+            if lists := _lists_of(group):
+                found += [part for name in lists for part in self._list_parts(group.kind, name, customer)]
                 continue
             for name in group.inputs:
                 about = attributes[name], customer[name][0], self._columns[name], day, name == self._segment
@@ -120,9 +121,10 @@ class ReasonWriter:
         """Return a group's value as people read it, and how much there is of it where one number says so, else NaN."""
         if group.kind == "protected":
             return say("not-shown"), np.nan
-        if group.kind in _LISTS:
+        if lists := _lists_of(group):
             texts = [part.phrase.text for part in parts.parts if part.kind == group.kind and part.phrase]
-            return _some(texts) if texts else say("none"), float((parts.of_customer[group.inputs[0]] != "").sum())
+            listed = sum(int((parts.of_customer[name] != "").sum()) for name in lists)
+            return _some(texts) if texts else say("none"), float(listed)
         shown = [parts.attributes[name] for name in group.inputs]
         first = parts.of_customer[group.inputs[0]][0]
         amount = float(first) if shown[0].role in ("number", "date") else np.nan
@@ -201,12 +203,11 @@ class ReasonWriter:
             why = say("compare-popular", figure=figures[2], other=figures[3])
         return say("compare", first=first, second=second, figure=figures[0], other=figures[1], why=why)
 
-    def _list_parts(self, kind: GroupKind, customer: Mapping[str, Array]) -> Iterator[Part]:
+    def _list_parts(self, kind: GroupKind, name: str, customer: Mapping[str, Array]) -> Iterator[Part]:
         """Yield the categories of a list's products, where they have any, else the products; the newest first.
 
         An empty list, and one of unknown products, is one part.
         """
-        name = _LISTS[kind][0]
         ids = customer[name][0]
         rows = self._products.positions(ids)
         labels = np.array([(self._categories[row] or self._names[row]) if row >= 0 else "" for row in rows], object)
@@ -239,27 +240,34 @@ class ReasonWriter:
             called: What it is called.
         """
         raising = sorted((pair for pair in own if pair[1] > 0), key=lambda pair: -pair[1])
-        if kind not in _LISTS:
+        lists = list(dict.fromkeys(name for part, _ in own for name in part.inputs))
+        if lists[0] not in _LISTS:
             if len(own) == 1:
                 return own[0][0].phrase
             return next((part.phrase for part, _ in raising if part.phrase is not None), None)
-        name, message, of_empty = _LISTS[kind]
-        ids = customer[name][0]
-        if not (ids != "").any():
-            return Phrase(say(of_empty))
+        if not any((customer[name][0] != "").any() for name in lists):
+            return Phrase(say(_LISTS[lists[0]][1]))
+        strongest = next((part for part, _ in raising if part.phrase is not None), own[0][0])
+        (name,) = strongest.inputs
+        message, ids = _LISTS[name][0], customer[name][0]
         if not message:
             return None
         named = [
             part.phrase
             for part, effect in raising[:_MOST_CATEGORIES]
-            if part.phrase is not None and effect >= _LEAST_OF_BEST * raising[0][1]
+            if part.phrase is not None and part.inputs == (name,) and effect >= _LEAST_OF_BEST * raising[0][1]
         ]
         if kind == "recent":
-            if raising and product_id in ids[raising[0][0].members]:
+            if raising and product_id in ids[strongest.members]:
                 return Phrase(say(message, products=called))
             return Phrase(say(message, products=join_words([phrase.brief for phrase in named]))) if named else None
         everything = say("products-count", count=len(set(ids[ids != ""].tolist())))
         return Phrase(say(message, products=join_words([phrase.text for phrase in named]) if named else everything))
+
+
+def _lists_of(group: ReasonGroup) -> list[str]:
+    """Return the lists of products among a group's inputs; of one of columns there is none."""
+    return [name for name in group.inputs if name in _LISTS]
 
 
 def _sentence(text: str) -> str:

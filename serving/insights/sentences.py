@@ -87,8 +87,10 @@ class SentenceWriter:
             "held_count": self._held_count,
             "held": lambda value: self._product_list(value, "held_products"),
             "recent": lambda value: self._product_list(value, "recent_products"),
+            "closed": lambda value: self._product_list(value, "closed_products"),
             "refused": lambda value: self._product_list(value, "refused_products"),
-            "own_refusal": self._own_refusal,
+            "own_closure": self._own_event,
+            "own_refusal": self._own_event,
             "same_group": self._same_group,
             "gap": self._gap,
             "product_id": self._product,
@@ -153,9 +155,9 @@ class SentenceWriter:
         text = say("list-and-more", names=shown, count=more) if more > 0 else shown
         return FeatureText(text, say("feature-the", feature=feature_name(value.feature)), plural=True)
 
-    def _own_refusal(self, value: FeatureValue) -> FeatureText:
+    def _own_event(self, value: FeatureValue) -> FeatureText:
         answer = "yes" if value.amount else "no"
-        phrase = say("feature-refused", answer=answer, feature=feature_name(value.feature))
+        phrase = say("feature-happened", answer=answer, feature=feature_name(value.feature))
         return FeatureText(say("yes-or-no", answer=answer), phrase)
 
     def _same_group(self, value: FeatureValue) -> FeatureText:

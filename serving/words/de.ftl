@@ -262,7 +262,7 @@ reason-group = { $kind ->
     [facts] Lebensumstände
     [protected] geschützte Merkmale
     [held] vorhandene Produkte
-    [recent] Interessen der letzten Zeit
+    [recent] Aktivität der letzten Zeit
    *[refused] abgelehnte Angebote
 }
 not-shown = wird nicht gezeigt
@@ -308,6 +308,7 @@ said-held = hat { $products }
 said-held-none = hat noch kein Produkt
 said-recent = hat sich zuletzt für { $products } interessiert
 said-recent-none = hat sich zuletzt für nichts interessiert
+said-closed = hat zuletzt { $products } beendet
 said-refused-none = hat zuletzt kein Angebot abgelehnt
 this-product = genau dieses Produkt
 products-count = { $count ->
@@ -376,6 +377,7 @@ feature = { $name ->
     [cosine] was dem Bestand ähnlich ist
     [conditional] Anteil unter Kunden mit solchem Bestand
     [seen] Interesse am Produkt in letzter Zeit
+    [own_closure] Beendigung des Produkts
     [own_refusal] Ablehnung des Produkts
     [held_count] Anzahl vorhandener Produkte
     [same_group] Bestand mit gleichem Wert von „{ $first }“
@@ -384,6 +386,7 @@ feature = { $name ->
     [category_crosses] was solche Kunden wählen
     [held] Bestand
     [recent] zuletzt angesehene Produkte
+    [closed] beendete Produkte
    *[refused] abgelehnte Produkte
 }
 feature-kind = { $kind ->
@@ -418,7 +421,7 @@ feature-is = { $answer ->
 feature-the = { $feature }
 feature-value = { $feature } ({ $value })
 feature-none-yet = { $feature } (noch nichts)
-feature-refused = { $answer ->
+feature-happened = { $answer ->
     [yes] { $feature } (ja)
    *[no] { $feature } (nein)
 }

@@ -241,7 +241,7 @@ reason-group = { $kind ->
     [facts] circumstances
     [protected] protected attributes
     [held] products held
-    [recent] recent interests
+    [recent] recent activity
    *[refused] refused offers
 }
 not-shown = not shown
@@ -281,6 +281,7 @@ said-held = holds { $products }
 said-held-none = holds no product yet
 said-recent = has lately shown interest in { $products }
 said-recent-none = has shown no interest in anything lately
+said-closed = has lately closed { $products }
 said-refused-none = has refused no offer lately
 this-product = this very product
 products-count = { $count ->
@@ -344,6 +345,7 @@ feature = { $name ->
     [cosine] what is alike to the holdings
     [conditional] share of the holdings' holders
     [seen] recent interest in the product
+    [own_closure] closure of the product
     [own_refusal] refusal of the product
     [held_count] number of products held
     [same_group] holdings of the same { $first }
@@ -352,6 +354,7 @@ feature = { $name ->
     [category_crosses] what such customers choose
     [held] holdings
     [recent] recent products
+    [closed] closed products
    *[refused] refused products
 }
 feature-kind = { $kind ->
@@ -386,7 +389,7 @@ feature-is = { $answer ->
 feature-the = the { $feature }
 feature-value = { $feature } { $value }
 feature-none-yet = no { $feature } yet
-feature-refused = { $answer ->
+feature-happened = { $answer ->
     [yes] a { $feature }
    *[no] no { $feature }
 }

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.data.config import EncoderConfig
+from nextbest.data.config import EncoderConfig, HistoryList
 from nextbest.data.dataset import ALWAYS, Array, Dataset
 from nextbest.data.snapshot import NO_PRODUCT, History, new_acquisitions, take_snapshot
 from nextbest.data.sparse_table import SparseTable
@@ -109,6 +109,7 @@ def all_that_is_computed(dataset: Dataset, cutoff: int) -> dict[str, Array]:
         **{f"products.{name}": values for name, values in snapshot.products.items()},
         **{f"held.{name}": values for name, values in vars(snapshot.held).items()},
         **{f"recent.{name}": values for name, values in vars(snapshot.recent).items()},
+        **{f"closed.{name}": values for name, values in vars(snapshot.closed).items()},
         **{f"refused.{name}": values for name, values in vars(snapshot.refused).items()},
         **{f"query.{name}": values for name, values in query.items()},
         **raw_request(snapshot, history.products.ids, encoders.customers.columns, encoders.list_lengths, everyone),
@@ -183,9 +184,9 @@ def test_an_earlier_snapshot_of_all_rows_equals_the_snapshot_of_the_rows_until_t
     np.testing.assert_array_equal(full.holdings[customers][:, products].toarray(), past.holdings.toarray())
     known = set(history.products.ids.tolist())
     everyone = np.arange(len(history.customers))
-    for all_rows, until_then in ((full.held, past.held), (full.recent, past.recent), (full.refused, past.refused)):
-        assert _in_ids(all_rows, customers, dataset.products.ids, known) == _in_ids(
-            until_then, everyone, history.products.ids, known
+    for name in get_args(HistoryList):
+        assert _in_ids(getattr(full, name), customers, dataset.products.ids, known) == _in_ids(
+            getattr(past, name), everyone, history.products.ids, known
         )
 
 

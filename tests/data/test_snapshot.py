@@ -72,14 +72,23 @@ def test_take_returns_some_customers_lists() -> None:
     assert listed(held, 0) == [(CARD, 100)]
 
 
-def test_recent_products_are_those_of_the_last_days_whatever_the_event() -> None:
+def test_recent_products_are_those_taken_or_looked_at_in_the_last_days() -> None:
     """With recent_days = 20, day 60 sees the days 41 to 60: bob's fund (50), but no longer his loan (40)."""
     recent = take_snapshot(TINY.dataset(), 60, WINDOWS).recent
-    assert [listed(recent, customer) for customer in (ANN, BOB, CAT)] == [[(LOAN, 60)], [(FUND, 50)], [(CARD, 60)]]
+    assert [listed(recent, customer) for customer in (ANN, BOB, CAT)] == [[(LOAN, 60)], [(FUND, 50)], [(CARD, 50)]]
     recent = take_snapshot(TINY.dataset(), 59, WINDOWS).recent
     assert [listed(recent, customer) for customer in (ANN, BOB)] == [[], [(FUND, 50), (LOAN, 40)]]
     recent = take_snapshot(TINY.dataset(), 30, WINDOWS).recent
     assert listed(recent, ANN) == [(CARD, 30), (FUND, 30)]  # once each; one day: by position
+
+
+def test_what_was_closed_is_a_list_of_its_own() -> None:
+    """Cat closed the card on day 60, bob on day 70 until he opened it again; ann had it back on day 30."""
+    closed = take_snapshot(TINY.dataset(), 89, WINDOWS).closed
+    assert [listed(closed, customer) for customer in (ANN, BOB, CAT)] == [[], [(CARD, 70)], []]
+    snapshot = take_snapshot(TINY.dataset(), 79, WINDOWS)
+    assert [listed(snapshot.closed, customer) for customer in (ANN, BOB, CAT)] == [[], [(CARD, 70)], [(CARD, 60)]]
+    assert listed(snapshot.recent, BOB) == listed(snapshot.recent, CAT) == []
 
 
 def test_what_was_refused_is_neither_held_nor_of_interest() -> None:
@@ -161,7 +170,9 @@ def test_snapshot_equals_replaying_the_events(tables: Tables, day: int) -> None:
     snapshot = take_snapshot(dataset, day, WINDOWS)
     held: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
     recent: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
+    closed: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
     refused: list[dict[int, int]] = [{} for _ in dataset.customers.ids]
+    lately = {RELEASE: closed, REFUSE: refused}
     events = dataset.interactions
     for customer, product, when, kind in zip(events.customer, events.product, events.day, events.kind, strict=True):
         if when > day:
@@ -171,9 +182,9 @@ def test_snapshot_equals_replaying_the_events(tables: Tables, day: int) -> None:
         elif kind == RELEASE:
             held[customer].pop(int(product), None)
         if when > day - WINDOWS.recent_days:
-            (refused if kind == REFUSE else recent)[customer][int(product)] = int(when)
+            lately.get(int(kind), recent)[customer][int(product)] = int(when)
     for customer in range(len(dataset.customers)):
-        for history, expected in ((snapshot.held, held), (snapshot.recent, recent), (snapshot.refused, refused)):
+        for name, expected in {"held": held, "recent": recent, "closed": closed, "refused": refused}.items():
             newest_first = sorted(expected[customer].items(), key=lambda pair: (-pair[1], pair[0]))
-            assert listed(history, customer) == newest_first
+            assert listed(getattr(snapshot, name), customer) == newest_first
         assert sorted(snapshot.holdings[customer].indices) == sorted(held[customer])

@@ -110,16 +110,20 @@ def test_golden(name: str) -> None:
     np.testing.assert_allclose(crosses()[name], GOLDEN[name], rtol=1e-5, atol=1e-6)
 
 
-def test_a_candidate_that_was_refused_says_so_and_how_lately() -> None:
+def test_a_candidate_that_was_closed_or_refused_says_so_and_how_lately() -> None:
     interactions = BANK.interactions.model_copy(update={"event": "event", "refuse": ("declined",)})
-    refused = {
+    events = {
         "refused": tf.constant([[2, NO_PRODUCT], [1, 2]]),  # the candidates are 1 and 2, and 0 and 2
         "refused_age": tf.constant([[0.0, 0.0], [5.0, 60.0]]),
+        "closed": tf.constant([[1, NO_PRODUCT], [NO_PRODUCT, NO_PRODUCT]]),
+        "closed_age": tf.constant([[60.0, 0.0], [0.0, 0.0]]),
     }
-    found = crosses(refused, data=BANK.model_copy(update={"interactions": interactions}))
+    found = crosses(events, data=BANK.model_copy(update={"interactions": interactions}))
     assert found["refused"].tolist() == [[0, 1], [0, 1]]
     np.testing.assert_allclose(found["newly_refused"], [[0, 1], [0, np.exp(-1)]], rtol=1e-6)
-    assert "refused" not in crosses()
+    assert found["closed"].tolist() == [[1, 0], [0, 0]]
+    np.testing.assert_allclose(found["newly_closed"], [[np.exp(-1), 0], [0, 0]], rtol=1e-6)
+    assert not {"closed", "refused"} & crosses().keys()
 
 
 def test_every_kind_of_cross_has_a_golden_value() -> None:

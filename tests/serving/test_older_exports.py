@@ -61,7 +61,10 @@ class TestOfAVersion:
         ("found", "said"),
         [
             (None, "it was exported by nextbest 0.2; push the run's models again: train it by this version first"),
-            (2, "it has format 2, and this nextbest reads format 1; install the nextbest that exported it, or a newer"),
+            (
+                3,
+                "it has format 3, and this nextbest reads formats up to 2; install the nextbest that",
+            ),
         ],
     )
     def test_another_format_is_refused_in_a_line(
