@@ -41,7 +41,7 @@ LONGEST = "tests/ui/browser/"
 """The group of tests that takes longest; begun last, it would leave the other worker with nothing to do."""
 SLOW = (
     "tests/benchmarks/",
-    "tests/modelling/test_refusals.py",
+    "tests/modelling/test_event_kinds.py",
     "tests/ranking/test_refresh.py",
     "tests/ranking/test_training.py",
     "tests/retrieval/test_training.py",

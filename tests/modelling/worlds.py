@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from nextbest.data.config import DataConfig
-from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, SIGNAL, Array, Dataset
+from nextbest.data.dataset import ACQUIRE, ALWAYS, REFUSE, RELEASE, SIGNAL, Array, Dataset
 from tests.worlds import Tables
 
-__all__ = ["BANK", "BANK_WITH_REFUSALS", "PER_FAMILY", "planted_bank", "planted_families"]
+__all__ = ["BANK", "BANK_OF_ALL_KINDS", "PER_FAMILY", "planted_bank", "planted_families"]
 
 FAMILIES = 4
 PER_FAMILY = 5
@@ -45,17 +47,18 @@ BANK = DataConfig.model_validate(
     }
 )
 
-BANK_WITH_REFUSALS = BANK.model_copy(
+BANK_OF_ALL_KINDS = BANK.model_copy(
     update={"interactions": BANK.interactions.model_copy(update={"event": "event", "refuse": ("declined",)})}
 )
-"""The same bank, where what was refused is recorded."""
+"""The same bank, where what was closed and what was refused is recorded."""
 
 
-def planted_bank(num_customers: int = 240, seed: int = 5, refusals: bool = False) -> Dataset:
+def planted_bank(num_customers: int = 240, seed: int = 5, all_kinds: bool = False) -> Dataset:
     """Plant four kinds of customers who each take four of the five products of one family, on days 0 to 299.
 
-    At any cutoff a customer has a product of the own family left, so that the best top 1 is always of it. With
-    refusals, customers look at all five, and refuse the one that they never take on a day like the others'.
+    At any cutoff a customer has a product of the own family left, so that the best top 1 is always of it. With events
+    of all kinds, customers look at all five, refuse the one that they never take on a day like the others', and close
+    one again and again, to take it anew within a month.
     """
     random = np.random.default_rng(seed)
     kind = random.integers(0, FAMILIES, num_customers)
@@ -79,7 +82,7 @@ def planted_bank(num_customers: int = 240, seed: int = 5, refusals: bool = False
             for customer in range(num_customers)
             for day, product in zip(days[customer], acquired[customer], strict=True)
         ]
-        + (_looks_and_refusals(kind, acquired, seed) if refusals else []),
+        + ([*_looks_and_refusals(kind, acquired, seed), *_closures(days, acquired, seed)] if all_kinds else []),
     ).dataset()
 
 
@@ -97,6 +100,16 @@ def _looks_and_refusals(kind: Array, acquired: Array, seed: int) -> list[tuple[i
         (int(random.integers(0, 300)), f"c{customer:04d}", f"p{product:02d}", REFUSE)
         for customer, product in enumerate(never)
     ]
+
+
+def _closures(days: Array, acquired: Array, seed: int) -> Iterator[tuple[int, str, str, int]]:
+    """Let each customer close one of the products 10 to 30 days after it was taken, and take it anew as soon."""
+    random = np.random.default_rng([seed, 2])
+    for customer, (first, product) in enumerate(zip(days[:, 0], acquired[:, 0], strict=True)):
+        pair, day, kind = (f"c{customer:04d}", f"p{product:02d}"), int(first), RELEASE
+        while (day := day + int(random.integers(10, 31))) < 300:
+            yield (day, *pair, kind)
+            kind = ACQUIRE if kind == RELEASE else RELEASE
 
 
 def planted_families(dataset: Dataset) -> Array:

@@ -168,7 +168,7 @@ def test_padding_does_not_matter(
 ) -> None:
     request = take(everyone, np.array(customers))
     padded = dict(request)
-    for name in ("held_products", "held_days", "recent_products", "recent_days"):
+    for name in (f"{one}_{part}" for one in recommender.history_lists for part in ("products", "days")):
         padded[name] = np.pad(request[name], ((0, 0), (0, width)), constant_values="" if "products" in name else 0)
     assert_same(recommender.recommend(padded, 10), recommender.recommend(request, 10))
 

@@ -115,7 +115,7 @@ def test_features_are_transformed_as_in_training(world: dict[str, Any], found: d
         values = found[f"recommender/transform_features/{size}/{name}"]
         width = values.shape[1]  # lists are as long as the longest of the batch
         np.testing.assert_allclose(values, expected[:size, :width], rtol=1e-5, atol=1e-5)
-        assert (expected[:size, width:] == (NO_PRODUCT if name in ("held", "recent") else 0)).all()
+        assert (expected[:size, width:] == (NO_PRODUCT if name in ("held", "recent", "closed") else 0)).all()
 
 
 def test_a_candidate_that_is_padding_comes_last(found: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ HISTORY: Tensors = {
     "held_days": ("int64", MANY),
     "recent_products": ("string", MANY),
     "recent_days": ("int64", MANY),
+    "closed_products": ("string", MANY),
+    "closed_days": ("int64", MANY),
     "as_of_day": ("int64", ONE),
 }
 CANDIDATES: Tensors = {"candidates": ("string", MANY), "similarity": ("float32", MANY)}
@@ -45,11 +47,11 @@ RECOMMENDED: Tensors = RETRIEVED | {"probability": ("float32", MANY), "retrieval
 # The bank's columns, with categories, words and crosses of categories in 8 dimensions (retrieval) or in 6 (ranking).
 CUSTOMER = {"retrieval": 12 + 8 * 7, "ranking": 12 + 6 * 7}
 PRODUCTS = 11 + 8 + 6 * 5 + 6  # with 8 numbers of popularity, and a text
-CROSSES = 1 + 2 * 4 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen and held, same groups, segment, gaps
+CROSSES = 1 + 2 * 4 + 2 + 2 + 3 * 5 + 1 + 4  # similarity, pairs, seen, held, own closure, same groups, segment, gaps
 VECTORS: dict[str, Tensors] = {
     "ranking": {"ranking_features": ("float32", (None, CUSTOMER["ranking"] + PRODUCTS + CROSSES + 6 * 7 + 4))},
     "retrieval": {
-        "retrieval_features": ("float32", (None, MEMBERS * (CUSTOMER["retrieval"] + 2 * (2 * EMBEDDING_DIM + 1))))
+        "retrieval_features": ("float32", (None, MEMBERS * (CUSTOMER["retrieval"] + 3 * (2 * EMBEDDING_DIM + 1))))
     },
 }
 SCORES: dict[str, Tensors] = {"ranking": {"log_odds": ("float32", ONE)}, "retrieval": {"similarity": ("float32", ONE)}}
@@ -114,7 +116,7 @@ def test_the_signatures_are_those_of_the_contract(served: dict[str, Served], tra
         "numbers": ("float32", (None, len(numbers) + 1)),  # and max_risk
         "words": ("string", (None, len(categories))),
     }
-    lists: Tensors = {name: ("int32", MANY) for name in ("held", "recent")}
+    lists: Tensors = {name: ("int32", MANY) for name in ("held", "recent", "closed")}
     ages: Tensors = {f"{name}_age": ("float32", MANY) for name in lists}
     encoded = (
         lists

@@ -257,7 +257,7 @@ class TestScore:
         ids, request = requests_from_file(recommender, tmp_path / "people.csv")
         assert ids[0] == "new" and not any(request["held_products"][0])
         known = requests_for_ids(recommender, ids[1:])
-        for name in ("held_products", "held_days", "recent_products", "recent_days"):
+        for name in (f"{one}_{part}" for one in recommender.history_lists for part in ("products", "days")):
             np.testing.assert_array_equal(request[name][1:], known[name])
 
     @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from nextbest.data.config import HistoryList
 from nextbest.data.dataset import Features
 from nextbest.data.rules import PolicyConfig, Rule
 from nextbest.pipeline.run import open_run
@@ -26,6 +27,7 @@ from tests.trained import Trained
 
 pytestmark = pytest.mark.usefixtures("load_once")
 
+LISTS = get_args(HistoryList)
 TYPES = {schema_pb2.FLOAT: tf.float32, schema_pb2.INT: tf.int64, schema_pb2.BYTES: tf.string}
 
 
@@ -149,9 +151,9 @@ def test_an_example_built_from_the_schema_alone_is_answered(
 ) -> None:
     schema = schemas[name]
     specs = feature_specs(schema)
-    lengths = {name: data.draw(st.integers(0, 3)) for name in ("candidates", "held", "recent")}
+    lengths = {name: data.draw(st.integers(0, 3)) for name in ("candidates", *LISTS)}
     together = {"candidates": "candidates", "similarity": "candidates"}
-    together |= {f"{name}_{what}": name for name in ("held", "recent") for what in ("products", "days")}
+    together |= {f"{name}_{what}": name for name in LISTS for what in ("products", "days")}
     given_, told = {}, {}
     for feature in schema.feature:
         spec, value = specs[feature.name], any_value(schema, feature)

@@ -53,9 +53,10 @@ class Sums(Backend):
     rows = 0
 
     def inputs(self, signature: str) -> dict[str, InputSpec]:
-        recent = {"recent_products": InputSpec(WORD, 2), "recent_days": InputSpec(DAY, 2)}
+        lists = [f"{name}_{part}" for name in ("recent", "closed") for part in ("products", "days")]
+        lately = {name: InputSpec(DAY if name.endswith("days") else WORD, 2) for name in lists}
         candidates = {"candidates": InputSpec(WORD, 2)} if signature == "score_products" else {}
-        return super().inputs(signature) | recent | candidates
+        return super().inputs(signature) | lately | candidates
 
     def predict(self, signature: str, inputs: Mapping[str, Array]) -> Features:
         if signature != "score_products":
@@ -217,19 +218,26 @@ class TestSentences:
         assert found.endswith("which speaks more for the first.")
         assert explainer.compare(CUSTOMER, "P1", "P2") == found
 
-    def test_interest_in_the_product_itself(self, explainer: ReasonExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
-        def interested(backend: Sums, signature: str, inputs: Mapping[str, Array]) -> Features:
+    @pytest.mark.parametrize(
+        ("name", "said"), [("recent", "Has lately shown interest in"), ("closed", "Has lately closed")]
+    )
+    def test_what_happened_lately_to_the_product_itself(
+        self, explainer: ReasonExplainer, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+    ) -> None:
+        def moved(backend: Sums, signature: str, inputs: Mapping[str, Array]) -> Features:
             if signature != "score_products":
                 return Backend.predict(backend, signature, inputs)
-            seen = (inputs["recent_products"] == "P1").any(axis=1)
-            every = np.tile((0.1 + 0.5 * seen)[:, None], (1, inputs["candidates"].shape[1]))
+            met = (inputs[f"{name}_products"] == "P1").any(axis=1)
+            every = np.tile((0.1 + 0.5 * met)[:, None], (1, inputs["candidates"].shape[1]))
             return {"probability": every.astype(np.float32)}
 
-        monkeypatch.setattr(Sums, "predict", interested)
-        request = CUSTOMER | {"recent_products": np.array([["P1", "P3"]], object)}
+        monkeypatch.setattr(Sums, "predict", moved)
+        request = CUSTOMER | {f"{name}_products": np.array([["P1", "P3"]], object)}
         one, other = explainer.reasons(request, strings("P1", "P2"))
-        assert one.sentences == ("Has lately shown interest in this very product.",)
-        assert other.sentences == ("Has lately shown interest in funds.",)
+        assert one.sentences == (f"{said} this very product.",)
+        assert other.sentences == (f"{said} funds.",)
+        (lately,) = (group for group in one.groups if group.kind == "recent")
+        assert lately.points == pytest.approx(50) and lately.value == "one fund, one credit card"
 
     def test_a_protected_attribute_counts_and_is_not_named(self, explainer: ReasonExplainer) -> None:
         (found,) = explainer.reasons(CUSTOMER | {"held_products": np.array([[""]], object)}, strings("P1"))
