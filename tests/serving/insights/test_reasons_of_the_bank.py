@@ -35,7 +35,7 @@ GERMAN = re.compile(
     f"[Hh]at ({GERMAN_PRODUCT}( und {GERMAN_PRODUCT})?|ein Produkt|{GERMAN_COUNT} Produkte|noch kein Produkt)"
     f"|[Hh]at sich zuletzt für ({GERMAN_KINDS}( und {GERMAN_KINDS})?|genau dieses Produkt|nichts) interessiert"
     "|[Hh]at bei „[^“]+“ (den Wert -?[0-9]+([.,][0-9]+)*(\\s(?!und )[^ ,;“]+)*|die Anzahl [0-9.]+)"
-    "|[Hh]at zuletzt kein Angebot abgelehnt"
+    f"|[Hh]at zuletzt (({GERMAN_KINDS}( und {GERMAN_KINDS})?|genau dieses Produkt) beendet|kein Angebot abgelehnt)"
     f"|[Ll]iegt bei „[^“]+“ (höher|niedriger) {GERMAN_OTHERS}|[Ii]st (1 Jahr|[0-9]+ Jahre) alt"
     "|[Ii]st (unter „[^“]+“ |nicht )?mit „[^“]+“ vermerkt|[Gg]ehört zum Segment „[^“]+“"
     f"|[Ii]st seit (weniger als )?(eine[mr] (Jahr|Monat)|{GERMAN_COUNT} (Jahren|Monaten)|[0-9]{{4}}) bei der Bank"
