@@ -1,6 +1,6 @@
-"""By what a file of recommendations was made: which weights, rules and data, when, and what was asked.
+"""By what recommendations were made: which weights, rules and data, when, and what was asked.
 
-Parquet and Excel hold it themselves, and beside every file stands a JSON, FILE.makers.json.
+Parquet, Excel and JSON answers hold it themselves, and beside every scored file stands a JSON, FILE.makers.json.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from nextbest.serving.artifacts.assets import COMPOSITE, COMPOSITE_SCANN, with_scann
 from nextbest.serving.store.record import digest_served
@@ -26,6 +27,10 @@ MAKERS = "nextbest"
 """The key of Parquet's metadata."""
 
 
+_DIGESTS: WeakKeyDictionary[Recommender, str] = WeakKeyDictionary()
+"""The digest of what a recommender loaded, which is read once: it stays what it is when its files change."""
+
+
 def makers_path(out: Path) -> Path:
     """Return where the makers of a scored file stand: beside it."""
     return out.with_name(f"{out.name}.makers.json")
@@ -37,7 +42,7 @@ def makers_text(makers: Mapping[str, Any]) -> str:
 
 
 def makers_of(recommender: Recommender, k: int, filters: Filters | None) -> dict[str, Any]:
-    """Return by what a file is made that is begun now; who writes it counts up its `rows`, which are 0.
+    """Return by what recommendations are made that are begun now; who writes them counts up `rows`, which are 0.
 
     What is not known is None, and `unknown` says why.
 
@@ -50,7 +55,8 @@ def makers_of(recommender: Recommender, k: int, filters: Filters | None) -> dict
     scann = recommender.index == "scann"
     unknown = []
     try:
-        weights = digest_served(with_scann(folder) if scann else folder)
+        weights = _DIGESTS.get(recommender) or digest_served(with_scann(folder) if scann else folder)
+        _DIGESTS[recommender] = weights
     except OSError:
         weights = None
         unknown.append(f"weights: {folder} cannot be read; the version was removed after it had been loaded")

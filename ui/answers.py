@@ -13,6 +13,7 @@ import numpy as np
 from nextbest.data.dataset import Array, Features
 from nextbest.serving.formatting import MISSING, format_name, format_probability, format_similarity, format_value
 from nextbest.serving.insights.reasons import ProductReasons, ReasonExplainer, reasons_for
+from nextbest.serving.makers import makers_of
 from nextbest.serving.recommender import Filters, Recommender, product_names
 from nextbest.serving.requests import of_unknown_holdings
 from nextbest.serving.store.versions import Version
@@ -45,10 +46,11 @@ def recommendations_as_json(
         explainer: Explains why each product is recommended.
 
     Returns:
-        An answer per customer, as JSON knows it: of which day the data are, how many days old, and the products. Of
-        whom nobody knows what they hold, `holdings_known` is false and each probability null.
+        An answer per customer, as JSON knows it: of which day the data are, how many days old, the products, and by
+        what they were made. Of whom nobody knows what they hold, `holdings_known` is false and each probability null.
     """
     hidden, age = of_unknown_holdings(recommender, ids, request), recommender.age
+    makers = makers_of(recommender, top, filters)
     found = recommender.recommend(request, top, filters)
     why = None if explainer is None else reasons_for(explainer, request, found.product_id)
     rows = recommender.products.positions(found.product_id)
@@ -78,6 +80,7 @@ def recommendations_as_json(
             "age_days": age.days,
             "holdings_known": not hidden[customer],
             "products": products,
+            "makers": makers | {"rows": len(products)},
         }
         if exclusions is not None:
             reasons = zip(recommender.products.ids, exclusions[customer], strict=True)

@@ -710,6 +710,7 @@ label-batch-all-the-same-more = Nicht lesbare Zeilen auslassen; unbekannte Numme
 label-batch-run = Datei bewerten
 label-batch-cancel = Abbrechen
 label-batch-download = Herunterladen
+label-batch-makers = Womit gemacht (JSON)
 label-batch-problems = Alle Probleme als Datei (CSV)
 batch-about = Bewertet jeden Kunden einer Datei, wie { $command } es tut. Was verstanden wurde, sehen Sie, bevor etwas bewertet wird.
 batch-nothing-yet = Noch keine Datei bewertet

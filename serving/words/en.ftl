@@ -678,6 +678,7 @@ label-batch-all-the-same-more = Leave out rows that cannot be read; take unknown
 label-batch-run = Score the file
 label-batch-cancel = Cancel
 label-batch-download = Download
+label-batch-makers = What made it (JSON)
 label-batch-problems = All problems as a file (CSV)
 batch-about = Scores every customer of a file, as { $command } does. You see what was understood before anything is scored.
 batch-nothing-yet = No file is scored yet

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import nextbest
 from nextbest.data.dataset import Array
 from nextbest.serving.artifacts.assets import Table
+from nextbest.serving.makers import makers_of, makers_text
 from nextbest.serving.recommendation_files import RECOMMENDATION_COLUMNS
-from nextbest.serving.recommender import Recommender
+from nextbest.serving.recommender import Filters, Recommender
 from nextbest.serving.requests import of_unknown_holdings, requests_from_file
 from tests.commands import run_nextbest
 from tests.sheets import cells_of_sheet
@@ -123,6 +124,9 @@ def test_recommend_prints_and_answers(trained: Trained, people: Path) -> None:
     known, new, _ = json.loads(run_nextbest(*command, "--json").out)
     assert known["holdings_known"] and all(one["probability"] > 0 for one in known["products"])
     assert not new["holdings_known"] and [one["probability"] for one in new["products"]] == [None, None]
+    expected = json.loads(makers_text(makers_of(Recommender.load(trained.models), 2, Filters())))
+    for one in (known, new):
+        assert one["makers"] == expected | {"rows": 2, "made_at": one["makers"]["made_at"]}
     printed = run_nextbest(*command).out
     assert printed.count("the export does not know this customer, nor what is held: an order, and no probability") == 2
 

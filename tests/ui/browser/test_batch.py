@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -122,6 +123,9 @@ def test_the_file_is_that_of_the_command(
     nextbest.serving.scoring.score(recommender, *requests_from_file(recommender, people), expected, 3)
     table = read(expected)
     pd.testing.assert_frame_equal(read(tmp_path / "saved"), table)
+    assert download(screen, "#batch-makers", tmp_path / "makers") == f"recommendations{ending}.makers.json"
+    made = json.loads((tmp_path / "makers").read_text(encoding="utf-8"))
+    assert (made["model_version"], made["k"], made["rows"]) == (1, 3, len(table))
     shown = cells(screen.at("#batch-rows table"))
     assert [row[:2] for row in shown] == [[row.customer_id, str(row.rank)] for row in table.itertuples()]
 

@@ -25,6 +25,7 @@ from nextbest.data.errors import FailedError, InputError, Problem
 from nextbest.data.files import write_text
 from nextbest.serving.backends import BackendError
 from nextbest.serving.language import say
+from nextbest.serving.makers import makers_path
 from nextbest.serving.recommendation_files import recommendation_schema
 from nextbest.serving.recommender import Filters
 from nextbest.serving.scoring import score_in_chunks
@@ -121,6 +122,7 @@ class BatchTab:
                 self.download = gr.DownloadButton(
                     str(label("label-batch-download")), visible=False, elem_id="batch-download"
                 )
+                self.makers = gr.DownloadButton(str(label("label-batch-makers")), visible=False, elem_id="batch-makers")
                 self.problems = gr.DownloadButton(
                     str(label("label-batch-problems")), visible=False, elem_id="batch-problems"
                 )
@@ -203,7 +205,7 @@ class BatchTab:
                 if abs(self._wanted.get(page, 0)) == job:
                     del self._wanted[page]
 
-        outputs = [self.report, self.rows, self.run, self.cancel, self.box, self.download, self.problems]
+        outputs = [self.report, self.rows, self.run, self.cancel, self.box, self.download, self.makers, self.problems]
         files = [self.file, self.holdings, self.box]
         begun = listen(self.run.click, begin, [self.job], [self.job, *outputs], queue=False, show_progress="hidden")
         begun.then(
@@ -278,7 +280,7 @@ class BatchTab:
             rows: A table below it.
             running: Whether a file is being scored, which can be cancelled.
             button: What the button says; None leaves it.
-            file: What can be downloaded.
+            file: What can be downloaded, and with it by what it was made.
             problems: What can be downloaded too.
             box: What happens to the box Score all the same; by default it goes.
         """
@@ -288,6 +290,7 @@ class BatchTab:
             self.run: gr.Button(interactive=not running) if button is None else gr.Button(button, interactive=True),
             self.cancel: gr.Button(visible=running),
             self.download: _offer(file),
+            self.makers: _offer(None if file is None else makers_path(file)),
             self.problems: _offer(_problems_file(problems) if problems else None),
             self.box: gr.Checkbox(False, visible=False) if box is None else box,
         }

@@ -64,10 +64,15 @@ def test_recommend_by_name_with_filters(client: Client) -> None:
 
 
 def test_arguments_of_other_types_mean_what_they_say(client: Client) -> None:
-    expected = client.predict(customer_id="C000017", top=3, max_risk=2, categories=["fund"], api_name="/recommend")
+    def answer(**asked: Any) -> dict[str, Any]:
+        found: dict[str, Any] = client.predict(**asked, api_name="/recommend")
+        del found["makers"]["made_at"]
+        return found
+
+    expected = answer(customer_id="C000017", top=3, max_risk=2, categories=["fund"])
     for given in ({"top": 3.0}, {"top": "3"}, {"max_risk": "2"}, {"categories": "fund"}, {"customer_id": " C000017 "}):
         asked = {"customer_id": "C000017", "top": 3, "max_risk": 2, "categories": ["fund"], **given}
-        assert client.predict(**asked, api_name="/recommend") == expected
+        assert answer(**asked) == expected
 
 
 def test_profile(client: Client, recommender: Recommender) -> None:
