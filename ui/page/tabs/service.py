@@ -38,7 +38,7 @@ _ENDPOINTS = {
     "profile": "customer_id",
     "reasons": f"customer_id, product_id, language ({' or '.join(LANGUAGES)})",
     "explain": "customer_id, product_id, stage (ranking or retrieval), language",
-    "score": "customers (a file), top, format (CSV, Parquet or Excel)",
+    "score": "customers (a file), top, format (CSV, Parquet or Excel), holdings (a file, or none)",
 }
 """Name -> arguments; what it answers is in the message `endpoint-answer`."""
 _CODE = """\
@@ -145,12 +145,13 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
         return current.ask(answer)
 
     @show_errors
-    def score(customers: str, top: int, format: str) -> str:
-        """Score a file of customers (CSV or Parquet), as `nextbest score` does."""
+    def score(customers: str, top: int, format: str, holdings: str | None = None) -> str:
+        """Score a file of customers (CSV or Parquet), as `nextbest score` does, with a file of what they hold."""
         most = as_count("top", top, config.max_products)
 
         def answer(data: VersionData) -> str:
-            *_, done = score_file(data, read_batch(data, Path(customers)), most, FORMATS[format], Filters())
+            batch = read_batch(data, Path(customers), None if holdings is None else Path(holdings))
+            *_, done = score_file(data, batch, most, FORMATS[format], Filters())
             return str(done.file)
 
         return current.ask(answer)
@@ -160,10 +161,11 @@ def add_endpoints(current: CurrentVersion, config: PageConfig) -> None:
     file = make_upload(visible=False, label="customers")
     number = gr.Number(config.default_products, precision=0, visible=False, label="top")
     ending = gr.Radio(list(FORMATS), value="CSV", visible=False, label="format")
+    held = make_upload(visible=False, label="holdings")
     scored = gr.File(visible=False, label="recommendations")
     gr.Button(visible=False).click(
         score,
-        [file, number, ending],
+        [file, number, ending, held],
         scored,
         api_name="score",
         concurrency_limit=config.batch_concurrency,

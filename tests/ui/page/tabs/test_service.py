@@ -114,6 +114,18 @@ def test_score(client: Client, people: Path, file_format: str, read: Any) -> Non
     assert table["customer_id"].nunique() <= 5
 
 
+def test_score_with_what_they_hold(client: Client, people: Path, tmp_path: Path) -> None:
+    """A new customer gets probabilities once it is known what is held."""
+    rows = pd.read_csv(people, dtype=str).head(2)
+    rows.assign(customer_id=["new", rows["customer_id"][1]]).to_csv(tmp_path / "people.csv", index=False)
+    (tmp_path / "held.csv").write_text("customer_id,product_id,since\nnew,P0001,2024-01-31\n", encoding="utf-8")
+    asked = {"customers": handle_file(str(tmp_path / "people.csv")), "top": 3, "format": "CSV", "api_name": "/score"}
+    for held, known in (({}, False), ({"holdings": handle_file(str(tmp_path / "held.csv"))}, True)):
+        table = pd.read_csv(client.predict(**asked, **held)).set_index("customer_id")
+        assert table.loc["new", "probability"].notna().all() == known
+    assert "P0001" not in table.loc["new", "product_id"].tolist()
+
+
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
