@@ -23,6 +23,7 @@ __all__ = ["SHAPES", "Shape", "Tables"]
 _FIRST, _DAYS = np.datetime64("2022-01-01"), 900
 TINY = ('# size = "full"', 'size = "tiny"')
 FEW_WINDOWS = ("ranking_windows = 4", "ranking_windows = 1")
+PROTECTED = ('gender = { role = "category" }', 'gender = { role = "category", protected = true }')
 
 
 class Tables(NamedTuple):
@@ -250,7 +251,7 @@ def many_columns(folder: Path) -> Tables:
 
 
 SHAPES = (
-    Shape("embedded bank", embedded_bank),
+    Shape("embedded bank", embedded_bank, (TINY, FEW_WINDOWS, PROTECTED)),
     Shape("German bank", german_bank),
     Shape("monthly snapshots", monthly_snapshots),
     Shape("insurer", insurer),

@@ -105,6 +105,7 @@ def test_cautious_means_no_product_above_the_limit(screen: Screen, recommender: 
     assert max(risk[product] for product in screen.recommended()) > 1
     screen.choose_appetite("Cautious")
     expect(screen.at("#excluded")).to_contain_text("riskier than wanted", ignore_case=True)
+    expect(screen.at("#recommendations")).not_to_contain_text(re.compile("risk [2-5] of 5"))  # which may come later
     assert max(risk[product] for product in screen.recommended()) == 1
 
 
