@@ -39,9 +39,10 @@ MACHINES = "machines"
 """Where the manifest names the machines on which the run was made; it is not compared when a run goes on."""
 _IDENTITY = ("config", "data", "format")
 """What must be equal for a run to go on."""
-RUN_FORMAT = 2
+RUN_FORMAT = 3
 """The manifest's `format` of a run that is begun now. It rises when another version could not go on with an older run
-or refresh it any more; runs of 0.2 have none. In 1 the ranker read more statistics of pairs."""
+or refresh it any more; runs of 0.2 have none. In 1 the ranker read more statistics of pairs, and up to 2 closures
+were among the interest."""
 _REFRESHED_FROM = "refreshed_from"
 """And this: None in a run that is trained, otherwise which trained run's weights it has."""
 

@@ -28,7 +28,7 @@ MAKERS = "nextbest"
 
 
 _DIGESTS: WeakKeyDictionary[Recommender, str] = WeakKeyDictionary()
-"""The digest of what a recommender loaded, which is read once: it stays what it is when its files change."""
+"""The digests of loaded recommenders' files, read when they are first asked for: a page is asked often."""
 
 
 def makers_path(out: Path) -> Path:

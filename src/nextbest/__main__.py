@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run a command; a package that is missing ends it with exit code 2 and the extra that brings it."""
-    _collect_rarely()
+    atexit.register(gc.freeze)  # at the exit the collector would look through TensorFlow's objects for seconds
     try:
         with explain_missing_packages():
             from nextbest.ui.cli import main as run_command  # imports typer
@@ -20,15 +20,6 @@ def main() -> None:
     except MissingPackageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-
-
-def _collect_rarely() -> None:
-    """Spare the collector TensorFlow's millions of objects, which live as long as the process does.
-
-    It would look through them at each start and while graphs are built, and at the exit for seconds.
-    """
-    gc.set_threshold(50_000, 20, 50)
-    atexit.register(gc.freeze)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ class TestSameCutoff:
             completed = {WARMUP} | (
                 {f"{ASSETS}/{one}" for one in (EXPLANATIONS, MONITORING)} if name == COMPOSITE else set()
             )
+            assert completed <= theirs
             assert ours == theirs - completed  # which the push adds
         assert (refreshed / "schema.pbtxt").read_text() == (trained.run / "schema.pbtxt").read_text()
 

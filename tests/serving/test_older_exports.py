@@ -63,7 +63,8 @@ class TestOfAVersion:
             (None, "it was exported by nextbest 0.2; push the run's models again: train it by this version first"),
             (
                 3,
-                "it has format 3, and this nextbest reads formats up to 2; install the nextbest that",
+                "it has format 3, and this nextbest reads formats up to 2; install the nextbest that exported it, or a "
+                "newer",
             ),
         ],
     )
